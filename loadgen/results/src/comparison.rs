@@ -1,0 +1,32 @@
+//! Several runs that belong together: the contents of `comparison.json`.
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the file that makes a folder of run folders a comparison.
+pub const COMPARISON_FILE: &str = "comparison.json";
+
+/// The contents of `comparison.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Version of the schema, see [`crate::SCHEMA`].
+    pub schema: u32,
+    /// When the comparison began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Transports in the order in which they were asked.
+    pub transports: Vec<String>,
+    /// Rounds asked for.
+    pub rounds: u32,
+    /// The runs in the order in which they were made.
+    pub runs: Vec<ComparisonRun>,
+}
+
+/// One run of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonRun {
+    /// Round, from 1.
+    pub round: u32,
+    /// Transport of the run.
+    pub transport: String,
+    /// Run folder, relative to the comparison's own.
+    pub folder: String,
+}

@@ -1,0 +1,179 @@
+//! A run folder: created before anything is measured, loaded with errors that say what is wrong with which file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::{COMPARISON_FILE, Comparison, LatencyLog, Run, SCHEMA, SeriesRow, Span, read_latency_log};
+
+/// Name of the file with the run itself.
+pub const RUN_FILE: &str = "run.json";
+/// Name of the file with the latency histograms.
+pub const LATENCY_FILE: &str = "latency.hlog";
+/// Name of the file with a row a second.
+pub const SERIES_FILE: &str = "series.csv";
+
+/// What can be wrong with a run folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A new run must not overwrite an old one.
+    #[error("{} exists already: name a folder that does not, or remove it", .0.display())]
+    Exists(PathBuf),
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folder holds no run.
+    #[error("{} is not a run folder: expected {RUN_FILE} or {COMPARISON_FILE} in it", .0.display())]
+    NotARun(PathBuf),
+    /// A file cannot be read as what it should be.
+    #[error("{} cannot be read as a result file: {reason}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of a later build.
+    #[error("{} has schema {found}, this build reads up to {SCHEMA}: use the build that wrote it, or a newer one", path.display())]
+    NewerSchema {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        found: u64,
+    },
+}
+
+/// A folder that a run writes its results into.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Creates the folder, its parents included, and proves that it can be written to. A folder that exists is refused.
+    pub fn create(path: &Path) -> Result<Self, FolderError> {
+        if path.exists() {
+            return Err(FolderError::Exists(path.to_owned()));
+        }
+        fs::create_dir_all(path).map_err(|e| io_error("create", path, e))?;
+        let probe = path.join(SERIES_FILE);
+        fs::File::create(&probe).map_err(|e| io_error("write to", &probe, e))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes all three files; `run.json` last, so that a folder with it is whole.
+    pub fn write(
+        &self,
+        run: &Run,
+        latency: &LatencyLog,
+        started: SystemTime,
+        series: &[SeriesRow],
+    ) -> Result<(), FolderError> {
+        let latency_path = self.path.join(LATENCY_FILE);
+        latency.write(&latency_path, started).map_err(|e| io_error("write", &latency_path, e))?;
+        let series_path = self.path.join(SERIES_FILE);
+        write_series(&series_path, series).map_err(|e| io_error("write", &series_path, e))?;
+        write_json(&self.path.join(RUN_FILE), run)
+    }
+}
+
+fn write_series(path: &Path, series: &[SeriesRow]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_path(path)?;
+    for row in series {
+        writer.serialize(row)?;
+    }
+    writer.flush()
+}
+
+fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), FolderError> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| io_error("write", path, io::Error::other(e)))?;
+    fs::write(path, text + "\n").map_err(|e| io_error("write", path, e))
+}
+
+impl Comparison {
+    /// Writes `comparison.json` into `folder`.
+    pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
+        write_json(&folder.join(COMPARISON_FILE), self)
+    }
+}
+
+/// One run as it was read back.
+#[derive(Debug, Clone)]
+pub struct LoadedRun {
+    /// The folder that it was read from.
+    pub folder: PathBuf,
+    /// Contents of `run.json`.
+    pub run: Run,
+    /// The window's latencies, an interval a second.
+    pub latency: Vec<Span>,
+    /// Rows of `series.csv`.
+    pub series: Vec<SeriesRow>,
+}
+
+/// Loads one run folder.
+pub fn load(folder: &Path) -> Result<LoadedRun, FolderError> {
+    let run_path = folder.join(RUN_FILE);
+    if !run_path.is_file() {
+        return Err(FolderError::NotARun(folder.to_owned()));
+    }
+    let run = read_json(&run_path)?;
+    let latency_path = folder.join(LATENCY_FILE);
+    let latency = read_latency_log(&latency_path).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData => malformed(&latency_path, &e),
+        _ => io_error("read", &latency_path, e),
+    })?;
+    let series_path = folder.join(SERIES_FILE);
+    let series = csv::Reader::from_path(&series_path)
+        .and_then(|mut reader| reader.deserialize().collect::<Result<Vec<SeriesRow>, _>>())
+        .map_err(|e| malformed(&series_path, &e))?;
+    Ok(LoadedRun { folder: folder.to_owned(), run, latency, series })
+}
+
+/// Loads run folders, and every run of the comparisons among them, in the order given.
+pub fn load_all(folders: &[PathBuf]) -> Result<Vec<LoadedRun>, FolderError> {
+    let mut runs = Vec::new();
+    for folder in folders {
+        let comparison_path = folder.join(COMPARISON_FILE);
+        if comparison_path.is_file() {
+            let comparison: Comparison = read_json(&comparison_path)?;
+            for member in &comparison.runs {
+                runs.push(load(&folder.join(&member.folder))?);
+            }
+        } else {
+            runs.push(load(folder)?);
+        }
+    }
+    Ok(runs)
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
+    let text = fs::read(path).map_err(|e| io_error("read", path, e))?;
+    let value: serde_json::Value = serde_json::from_slice(&text).map_err(|e| malformed(path, &e))?;
+    let schema = value.get("schema").and_then(serde_json::Value::as_u64);
+    match schema {
+        None => Err(malformed(path, &"it has no `schema` number, so no run of Wirelab wrote it")),
+        Some(found) if found > u64::from(SCHEMA) => Err(FolderError::NewerSchema { path: path.to_owned(), found }),
+        Some(_) => serde_json::from_value(value).map_err(|e| malformed(path, &e)),
+    }
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> FolderError {
+    FolderError::Io { action, path: path.to_owned(), source }
+}
+
+fn malformed(path: &Path, reason: &dyn std::fmt::Display) -> FolderError {
+    FolderError::Malformed { path: path.to_owned(), reason: reason.to_string() }
+}

@@ -1,0 +1,30 @@
+//! What a run says, as files that outlive the program that wrote them.
+//!
+//! One folder a run: [`run.json`](Run) (what was asked, on what machine, what was measured, the verdict),
+//! `latency.hlog` (an HdrHistogram V2 interval log) and [`series.csv`](SeriesRow) (a row a second). Several runs of one
+//! comparison stand side by side in one folder with a [`comparison.json`](Comparison).
+//!
+//! `loadgen` writes these files and `report` reads them; neither knows the other.
+
+mod asked;
+mod comparison;
+mod folder;
+mod latency_log;
+mod machine;
+mod measured;
+mod run;
+mod series;
+pub mod statistics;
+mod verdict;
+
+pub use asked::Asked;
+pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
+pub use folder::{FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all};
+pub use latency_log::{HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log};
+pub use machine::Machine;
+pub use measured::{
+    Bytes, Connections, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls, Published, ServerCost,
+};
+pub use run::{Ending, Run, SCHEMA};
+pub use series::SeriesRow;
+pub use verdict::{Assertion, Reason, Verdict};

@@ -1,0 +1,259 @@
+//! Every measured quantity, defined once.
+//!
+//! The *window* of a run is the span from the start of measuring to its end; a notification belongs to the window when its
+//! intended publishing instant lies in it.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+/// All that one run measured. What could not be measured is `None`, never zero.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The phases in order, in seconds since the run began.
+    pub phases: Vec<Phase>,
+    /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery.
+    pub latency: Percentiles,
+    /// Deliveries whose latency lay outside what the histogram holds (1 us to 60 s); they are in no percentile.
+    pub latency_out_of_range: u64,
+    /// TCP connect started until the transport was live (101, first SSE byte, first poll answer).
+    pub connect: Percentiles,
+    /// What each client's ledger says, summed.
+    pub deliveries: Deliveries,
+    /// The publisher's side.
+    pub published: Published,
+    /// Bytes of the window by layer and direction.
+    pub bytes: Bytes,
+    /// Connection counters of the whole run.
+    pub connections: Connections,
+    /// Polling counters of the window; absent for streams.
+    pub polls: Option<Polls>,
+    /// What the work cost the server; absent when it does not tell.
+    pub server: Option<ServerCost>,
+    /// What the work cost the generator.
+    pub generator: GeneratorCost,
+}
+
+/// One phase of a run: `connect`, `settle`, `warm-up`, `measure`, `drain`, `close`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Name of the phase.
+    pub name: String,
+    /// Start, seconds since the run began.
+    pub start_s: f64,
+    /// End, seconds since the run began.
+    pub end_s: f64,
+}
+
+/// The usual percentiles of one quantity, nanoseconds. All zero when `count` is zero: look at `count` first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// How many values were recorded.
+    pub count: u64,
+    /// Smallest value, ns.
+    pub min_ns: u64,
+    /// Mean, ns.
+    pub mean_ns: f64,
+    /// Median, ns.
+    pub p50_ns: u64,
+    /// 90th percentile, ns.
+    pub p90_ns: u64,
+    /// 95th percentile, ns.
+    pub p95_ns: u64,
+    /// 99th percentile, ns.
+    pub p99_ns: u64,
+    /// 99.9th percentile, ns.
+    pub p999_ns: u64,
+    /// Largest value, ns.
+    pub max_ns: u64,
+}
+
+impl From<&Histogram<u64>> for Percentiles {
+    fn from(histogram: &Histogram<u64>) -> Self {
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Self {
+            count: histogram.len(),
+            min_ns: histogram.min(),
+            mean_ns: histogram.mean(),
+            p50_ns: at(0.50),
+            p90_ns: at(0.90),
+            p95_ns: at(0.95),
+            p99_ns: at(0.99),
+            p999_ns: at(0.999),
+            max_ns: histogram.max(),
+        }
+    }
+}
+
+/// The ledgers of all clients, summed over the notifications of the window.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliveries {
+    /// Notifications that the server accepted, times the clients that were meant to get each.
+    pub expected: u64,
+    /// Different notifications received, per client.
+    pub delivered: u64,
+    /// Expected and never received before the drain bound.
+    pub lost: u64,
+    /// Received again.
+    pub duplicated: u64,
+    /// Received after a notification that was published later.
+    pub reordered: u64,
+    /// Received after the drain bound; they count as lost, too.
+    pub late: u64,
+    /// `gap` messages by which the server owned up to losses.
+    pub gaps: u64,
+}
+
+/// What the publisher offered and what became of it, over the window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Notifications that were due in the window.
+    pub due: u64,
+    /// Notifications that were sent.
+    pub sent: u64,
+    /// Notifications that the server accepted (2xx).
+    pub accepted: u64,
+    /// Notifications that the server refused, or that it did not answer for.
+    pub refused: u64,
+    /// Actual minus intended publishing instant: the generator's own fault.
+    pub send_lag: Percentiles,
+    /// Request sent until its response.
+    pub publish_time: Percentiles,
+}
+
+/// Bytes of the window, as the clients' own connections carried them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// Deliveries received while these bytes were counted (duplicates included): the divisor of "per delivery".
+    pub deliveries: u64,
+    /// Server to clients.
+    pub received: Layers,
+    /// Clients to server.
+    pub sent: Layers,
+}
+
+impl Bytes {
+    /// Wire bytes of both directions over payload bytes delivered; `None` without deliveries or where TCP/IP was not
+    /// measured.
+    pub fn overhead_factor(&self) -> Option<f64> {
+        let wire = self.received.wire()? + self.sent.wire()?;
+        (self.received.payload > 0).then(|| wire as f64 / self.received.payload as f64)
+    }
+
+    /// Bytes of both directions per delivery, on the wire where TCP/IP was measured, else of the stream.
+    pub fn per_delivery(&self) -> Option<f64> {
+        let total = |layers: &Layers| layers.wire().unwrap_or_else(|| layers.stream());
+        (self.deliveries > 0).then(|| (total(&self.received) + total(&self.sent)) as f64 / self.deliveries as f64)
+    }
+}
+
+/// Bytes of one direction, by layer; the layers add up to what was on the wire.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// Published payloads, once per delivery.
+    pub payload: u64,
+    /// Everything else in the byte stream: HTTP heads, chunk sizes, SSE field names, WebSocket headers, envelopes, pings,
+    /// empty polls.
+    pub framing: u64,
+    /// Ciphertext minus plaintext.
+    pub tls: u64,
+    /// Headers, pure ACKs, handshakes and retransmissions, from the kernel's segment counts; `None` where the
+    /// system does not tell.
+    pub tcp_ip: Option<u64>,
+}
+
+impl Layers {
+    /// Bytes of the application's stream, before encryption.
+    pub fn stream(&self) -> u64 {
+        self.payload + self.framing
+    }
+
+    /// Bytes on the wire, or `None` where TCP/IP was not measured.
+    pub fn wire(&self) -> Option<u64> {
+        Some(self.stream() + self.tls + self.tcp_ip?)
+    }
+}
+
+/// Connections as the clients saw them, over the whole run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Clients asked for.
+    pub asked: u64,
+    /// Clients that were live when measuring started.
+    pub live_at_start: u64,
+    /// Clients that were live when measuring ended.
+    pub live_at_end: u64,
+    /// TCP connections opened.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Times that a client came back after its transport had been live and was lost.
+    pub reconnected: u64,
+    /// What went wrong, by kind.
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// Requests of polling clients, over the window.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Polls {
+    /// Polls answered.
+    pub answered: u64,
+    /// Polls answered with nothing.
+    pub wasted: u64,
+}
+
+/// What the server says it spent, over the window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerCost {
+    /// User and system CPU time, seconds, from the server's own `/stats`.
+    pub cpu_s: f64,
+    /// The same from `/proc`, read by the generator: only for a server that is its child.
+    pub cpu_by_process_s: Option<f64>,
+    /// CPU time per delivery received in the window, microseconds.
+    pub cpu_us_per_delivery: Option<f64>,
+    /// Share of one core that the server used while all clients were connected and nothing was published.
+    pub idle_cpu_share: f64,
+    /// Resident memory before the first client connected, bytes.
+    pub rss_before_bytes: u64,
+    /// Resident memory with all clients live, before anything was published, bytes.
+    pub rss_connected_bytes: u64,
+    /// Resident memory at the end of measuring, bytes.
+    pub rss_end_bytes: u64,
+    /// `(rss_end - rss_before) / clients`, bytes: what a connection costs after it has worked.
+    pub rss_per_connection_bytes: f64,
+    /// `(rss_connected - rss_before) / clients`, bytes: what a connection costs before its first notification.
+    pub rss_per_idle_connection_bytes: f64,
+    /// Notifications handed to sockets in the window, by the server's count.
+    pub delivered: u64,
+    /// Connections open at the end of measuring, by the server's count, on this run's transport.
+    pub open_at_end: u64,
+    /// Cores that the server was pinned to; empty when it was not.
+    pub cpus: Vec<usize>,
+}
+
+/// What the generator itself spent, over the window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorCost {
+    /// User and system CPU time, seconds.
+    pub cpu_s: f64,
+    /// CPU time per delivery received in the window, microseconds.
+    pub cpu_us_per_delivery: Option<f64>,
+    /// CPU time over the window, as a share of the cores that the generator may use (1 = all of them).
+    pub cpu_share: f64,
+    /// Resident memory before the first client connected, bytes.
+    pub rss_before_bytes: u64,
+    /// Resident memory at the end of measuring, bytes.
+    pub rss_end_bytes: u64,
+    /// `(rss_end - rss_before) / clients`, bytes.
+    pub rss_per_client_bytes: f64,
+    /// How late the workers' event loops ran a timer.
+    pub loop_lag: Percentiles,
+    /// Threads that clients were spread over.
+    pub workers: u32,
+    /// Cores that the generator was pinned to; empty when it was not.
+    pub cpus: Vec<usize>,
+}

@@ -1,0 +1,52 @@
+//! The run second by second: the rows of `series.csv`.
+
+use serde::{Deserialize, Serialize};
+
+/// One second of a run. Counters are of this second alone; gauges are of its end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SeriesRow {
+    /// End of this second, seconds since the run began.
+    pub at_s: f64,
+    /// Name of the phase at the end of this second.
+    pub phase: String,
+    /// Clients whose transport is live (gauge).
+    pub open: u64,
+    /// Clients that are connecting (gauge).
+    pub opening: u64,
+    /// Polls that wait for their answer (gauge).
+    pub in_flight: u64,
+    /// TCP connections opened.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Clients that came back.
+    pub reconnected: u64,
+    /// Notifications published.
+    pub published: u64,
+    /// Deliveries received.
+    pub delivered: u64,
+    /// Median delivery latency, us; empty without deliveries.
+    pub p50_us: Option<f64>,
+    /// 99th percentile of delivery latency, us; empty without deliveries.
+    pub p99_us: Option<f64>,
+    /// Largest delivery latency, us; empty without deliveries.
+    pub max_us: Option<f64>,
+    /// Stream bytes received by the clients.
+    pub received_bytes: u64,
+    /// Stream bytes sent by the clients.
+    pub sent_bytes: u64,
+    /// Polls answered.
+    pub polls: u64,
+    /// Polls answered with nothing.
+    pub wasted_polls: u64,
+    /// Share of one core that the server used; empty when it does not tell.
+    pub server_cpu_share: Option<f64>,
+    /// Resident memory of the server, bytes (gauge); empty when it does not tell.
+    pub server_rss_bytes: Option<u64>,
+    /// Connections open on this transport by the server's count (gauge); empty when it does not tell.
+    pub server_open: Option<u64>,
+    /// Share of one core that the generator used.
+    pub generator_cpu_share: f64,
+    /// Largest event-loop lag of any worker, us.
+    pub loop_lag_max_us: f64,
+}
