@@ -1,0 +1,1 @@
+ˆôthe server restarts

@@ -1,0 +1,1 @@
+�l{"type":"notification","topic":"news","id":42,"timestamp":1795132800000000,"payload":{"text":"grüß Gott"}}

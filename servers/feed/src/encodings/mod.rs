@@ -1,0 +1,3 @@
+//! How a notification becomes bytes.
+
+pub mod json;

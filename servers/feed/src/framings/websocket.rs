@@ -1,0 +1,402 @@
+//! WebSocket frames (RFC 6455, section 5): a header of 2 to 14 bytes before each payload.
+
+use base64::Engine;
+use sha1::{Digest, Sha1};
+
+/// What a frame is for (RFC 6455, section 11.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// Goes on with a fragmented message.
+    Continuation = 0,
+    /// UTF-8 text.
+    Text = 1,
+    /// Anything else.
+    Binary = 2,
+    /// The end, with an optional code and reason.
+    Close = 8,
+    /// Asks for a pong with the same payload.
+    Ping = 9,
+    /// Answers a ping.
+    Pong = 10,
+}
+
+impl Opcode {
+    fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    fn is_control(self) -> bool {
+        self as u8 >= 8
+    }
+}
+
+/// Close codes (RFC 6455, section 7.4, and the IANA registry).
+pub mod close {
+    /// The purpose is fulfilled.
+    pub const NORMAL: u16 = 1000;
+    /// The server goes down, or the page was left.
+    pub const GOING_AWAY: u16 = 1001;
+    /// A frame that the protocol forbids.
+    pub const PROTOCOL_ERROR: u16 = 1002;
+    /// A kind of data that is not accepted.
+    pub const UNSUPPORTED: u16 = 1003;
+    /// Text that is not UTF-8.
+    pub const INVALID_DATA: u16 = 1007;
+    /// A rule of the server was broken, no better code fits.
+    pub const POLICY: u16 = 1008;
+    /// A message that is too large.
+    pub const TOO_BIG: u16 = 1009;
+    /// Something unexpected on the server's side.
+    pub const INTERNAL_ERROR: u16 = 1011;
+    /// The server restarts: come back.
+    pub const RESTART: u16 = 1012;
+    /// The server is overloaded: come back later.
+    pub const TRY_AGAIN_LATER: u16 = 1013;
+}
+
+/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2).
+pub fn accept_key(key: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    base64::engine::general_purpose::STANDARD.encode(hash.finalize())
+}
+
+/// Writes a whole message as one frame, unmasked: the server's half.
+pub fn write(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 10);
+    write_header(&mut out, opcode, payload.len(), 0);
+    out.extend_from_slice(payload);
+    out
+}
+
+/// Writes a whole message as one frame, masked: the client's half (RFC 6455, section 5.3).
+pub fn write_masked(opcode: Opcode, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 14);
+    write_header(&mut out, opcode, payload.len(), 0x80);
+    out.extend_from_slice(&mask);
+    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    out
+}
+
+fn write_header(out: &mut Vec<u8>, opcode: Opcode, len: usize, mask_bit: u8) {
+    out.push(0x80 | opcode as u8);
+    match len {
+        0..=125 => out.push(mask_bit | len as u8),
+        126..=0xffff => {
+            out.push(mask_bit | 126);
+            out.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        _ => {
+            out.push(mask_bit | 127);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+}
+
+/// The payload of a close frame; the reason is cut to what a control frame holds.
+pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    let mut end = reason.len().min(MAX_CONTROL_PAYLOAD - 2);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    [&code.to_be_bytes(), &reason.as_bytes()[..end]].concat()
+}
+
+const MAX_CONTROL_PAYLOAD: usize = 125;
+
+/// Which end of the connection reads: it decides who must have masked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Reads unmasked frames.
+    Client,
+    /// Reads masked frames.
+    Server,
+}
+
+/// A whole message, fragments joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// UTF-8 text, checked.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+    /// Wants a pong with this payload.
+    Ping(&'a [u8]),
+    /// Answers a ping.
+    Pong(&'a [u8]),
+    /// Says goodbye; the code is absent when the frame was empty.
+    Close(Option<u16>, &'a str),
+}
+
+/// Why a connection must be failed, and the close code that says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} (close code {code})")]
+pub struct ProtocolError {
+    /// The code to close with.
+    pub code: u16,
+    /// What was wrong.
+    pub reason: &'static str,
+}
+
+fn violation(reason: &'static str) -> ProtocolError {
+    ProtocolError { code: close::PROTOCOL_ERROR, reason }
+}
+
+/// Reads messages from a stream that arrives in pieces; between messages it keeps nothing.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    role: Role,
+    max_message: usize,
+    unfinished: Vec<u8>,
+    fragments: Option<Box<(Opcode, Vec<u8>)>>,
+    closed: bool,
+}
+
+/// One frame, still masked if it was.
+struct Frame<'a> {
+    fin: bool,
+    opcode: Opcode,
+    mask: Option<[u8; 4]>,
+    payload: &'a [u8],
+    len: usize,
+}
+
+impl Reader {
+    /// A reader at the `role` end that takes messages of up to `max_message` bytes.
+    pub fn new(role: Role, max_message: usize) -> Self {
+        Self { role, max_message, unfinished: Vec::new(), fragments: None, closed: false }
+    }
+
+    /// Calls `receive` for each message that ends in `input`. After a close frame, nothing more is read.
+    pub fn read(&mut self, input: &[u8], mut receive: impl FnMut(Message<'_>)) -> Result<(), ProtocolError> {
+        if self.unfinished.is_empty() {
+            let used = self.frames(input, &mut receive)?;
+            self.unfinished.extend_from_slice(&input[used..]);
+        } else {
+            let mut whole = std::mem::take(&mut self.unfinished);
+            whole.extend_from_slice(input);
+            let used = self.frames(&whole, &mut receive)?;
+            if used < whole.len() {
+                whole.drain(..used);
+                self.unfinished = whole;
+            }
+        }
+        Ok(())
+    }
+
+    fn frames(&mut self, bytes: &[u8], receive: &mut impl FnMut(Message<'_>)) -> Result<usize, ProtocolError> {
+        let mut at = 0;
+        while !self.closed {
+            let Some(frame) = self.frame(&bytes[at..])? else { return Ok(at) };
+            at += frame.len;
+            match frame.mask {
+                None => self.take(frame.fin, frame.opcode, frame.payload, receive)?,
+                Some(mask) => {
+                    let payload: Vec<u8> =
+                        frame.payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+                    self.take(frame.fin, frame.opcode, &payload, receive)?;
+                }
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    /// The frame at the start of `bytes`, if it is whole; what is wrong with it is said as soon as its header shows it.
+    fn frame<'a>(&self, bytes: &'a [u8]) -> Result<Option<Frame<'a>>, ProtocolError> {
+        let &[first, second, ..] = bytes else { return Ok(None) };
+        if first & 0x70 != 0 {
+            return Err(violation("a reserved bit is set though no extension was agreed on"));
+        }
+        let opcode = Opcode::from_bits(first & 0x0f).ok_or(violation("an unknown opcode"))?;
+        let fin = first & 0x80 != 0;
+        let masked = second & 0x80 != 0;
+        if masked != (self.role == Role::Server) {
+            return Err(violation("masked by the wrong side: clients mask, servers do not"));
+        }
+        let (payload_len, mut header) = match second & 0x7f {
+            126 => match bytes.get(2..4) {
+                Some(len) => (u64::from(u16::from_be_bytes(len.try_into().expect("two bytes"))), 4),
+                None => return Ok(None),
+            },
+            127 => match bytes.get(2..10) {
+                Some(len) => (u64::from_be_bytes(len.try_into().expect("eight bytes")), 10),
+                None => return Ok(None),
+            },
+            len => (u64::from(len), 2),
+        };
+        if opcode.is_control() && (!fin || payload_len > MAX_CONTROL_PAYLOAD as u64) {
+            return Err(violation("a control frame that is fragmented or longer than 125 bytes"));
+        }
+        let collected = self.fragments.as_ref().map_or(0, |fragments| fragments.1.len());
+        if payload_len > (self.max_message - collected) as u64 && !opcode.is_control() {
+            return Err(ProtocolError { code: close::TOO_BIG, reason: "a message that is too large" });
+        }
+        let mut mask = None;
+        if masked {
+            let Some(bytes) = bytes.get(header..header + 4) else { return Ok(None) };
+            mask = Some(bytes.try_into().expect("four bytes"));
+            header += 4;
+        }
+        let len = header + payload_len as usize;
+        Ok(bytes.get(header..len).map(|payload| Frame { fin, opcode, mask, payload, len }))
+    }
+
+    fn take(
+        &mut self,
+        fin: bool,
+        opcode: Opcode,
+        payload: &[u8],
+        receive: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), ProtocolError> {
+        match opcode {
+            Opcode::Ping => receive(Message::Ping(payload)),
+            Opcode::Pong => receive(Message::Pong(payload)),
+            Opcode::Close => {
+                let (code, reason) = read_close(payload)?;
+                self.closed = true;
+                receive(Message::Close(code, reason));
+            }
+            Opcode::Text | Opcode::Binary => {
+                if self.fragments.is_some() {
+                    return Err(violation("a new message inside a fragmented one"));
+                }
+                if fin {
+                    deliver(opcode, payload, receive)?;
+                } else {
+                    self.fragments = Some(Box::new((opcode, payload.to_vec())));
+                }
+            }
+            Opcode::Continuation => {
+                let mut fragments = self.fragments.take().ok_or(violation("a continuation of no message"))?;
+                fragments.1.extend_from_slice(payload);
+                if fin {
+                    deliver(fragments.0, &fragments.1, receive)?;
+                } else {
+                    self.fragments = Some(fragments);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn deliver(opcode: Opcode, payload: &[u8], receive: &mut impl FnMut(Message<'_>)) -> Result<(), ProtocolError> {
+    if opcode == Opcode::Text {
+        receive(Message::Text(utf8(payload)?));
+    } else {
+        receive(Message::Binary(payload));
+    }
+    Ok(())
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, ProtocolError> {
+    std::str::from_utf8(bytes)
+        .map_err(|_| ProtocolError { code: close::INVALID_DATA, reason: "text that is not UTF-8" })
+}
+
+fn read_close(payload: &[u8]) -> Result<(Option<u16>, &str), ProtocolError> {
+    match payload {
+        [] => Ok((None, "")),
+        [_] => Err(violation("a close frame with half a code")),
+        [high, low, reason @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            let allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+            if allowed { Ok((Some(code), utf8(reason)?)) } else { Err(violation("a close code that may not be sent")) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reader: &mut Reader, pieces: &[&[u8]]) -> Result<Vec<String>, ProtocolError> {
+        let mut seen = Vec::new();
+        for piece in pieces {
+            reader.read(piece, |message| seen.push(format!("{message:?}")))?;
+        }
+        Ok(seen)
+    }
+
+    fn client() -> Reader {
+        Reader::new(Role::Client, 1 << 20)
+    }
+
+    #[test]
+    fn the_accept_key_is_that_of_the_rfc() {
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn messages_cut_anywhere_read_the_same_at_both_ends() {
+        let long = "ä".repeat(100);
+        let longer = vec![7; 70_000];
+        let messages: [(Opcode, &[u8]); 5] = [
+            (Opcode::Text, b"hello"),
+            (Opcode::Ping, b""),
+            (Opcode::Text, long.as_bytes()),
+            (Opcode::Binary, &longer),
+            (Opcode::Close, &close_payload(close::RESTART, "restarting")),
+        ];
+        for role in [Role::Client, Role::Server] {
+            let mut stream = Vec::new();
+            for (opcode, payload) in messages {
+                stream.extend(match role {
+                    Role::Client => write(opcode, payload),
+                    Role::Server => write_masked(opcode, payload, [1, 2, 3, 4]),
+                });
+            }
+            let whole = read(&mut Reader::new(role, 1 << 20), &[&stream]).unwrap();
+            assert_eq!(whole.len(), 5);
+            assert_eq!(whole[0], r#"Text("hello")"#);
+            assert_eq!(whole[4], r#"Close(Some(1012), "restarting")"#);
+            for cut in (0..300).chain([300 + 35_000, stream.len() - 1, stream.len()]) {
+                let mut reader = Reader::new(role, 1 << 20);
+                assert_eq!(read(&mut reader, &[&stream[..cut], &stream[cut..]]).unwrap(), whole, "cut at {cut}");
+                assert!(reader.unfinished.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn fragments_are_joined_around_control_frames() {
+        let stream: &[u8] = b"\x01\x03hel\x89\x01x\x80\x02lo";
+        assert_eq!(read(&mut client(), &[stream]).unwrap(), ["Ping([120])", r#"Text("hello")"#]);
+    }
+
+    #[test]
+    fn what_the_protocol_forbids_fails_with_the_code_that_says_so() {
+        let cases: [(&[u8], u16); 12] = [
+            (b"\xc1\x00", close::PROTOCOL_ERROR),
+            (b"\x83\x00", close::PROTOCOL_ERROR),
+            (b"\x81\x80\0\0\0\0", close::PROTOCOL_ERROR),
+            (b"\x09\x00", close::PROTOCOL_ERROR),
+            (b"\x89\x7e\x00\x80", close::PROTOCOL_ERROR),
+            (b"\x80\x00", close::PROTOCOL_ERROR),
+            (b"\x01\x00\x81\x00", close::PROTOCOL_ERROR),
+            (b"\x88\x01\x03", close::PROTOCOL_ERROR),
+            (b"\x88\x02\x03\xed", close::PROTOCOL_ERROR),
+            (b"\x81\x02\xc3\x28", close::INVALID_DATA),
+            (b"\x88\x04\x03\xe8\xc3\x28", close::INVALID_DATA),
+            (b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", close::TOO_BIG),
+        ];
+        for (stream, code) in cases {
+            assert_eq!(read(&mut client(), &[stream]).unwrap_err().code, code, "{stream:x?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_after_a_close() {
+        assert_eq!(read(&mut client(), &[b"\x88\x00\x81\x01x"]).unwrap(), [r#"Close(None, "")"#]);
+    }
+}
