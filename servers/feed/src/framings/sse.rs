@@ -117,7 +117,7 @@ impl Reader {
             at += len;
             at += line_break_len(&bytes[at..]);
             if line.is_empty() {
-                self.finish(std::mem::take(&mut block), dispatch);
+                self.finish(&std::mem::take(&mut block), dispatch);
                 block_start = at;
             } else {
                 self.field(line, &mut block);
@@ -143,7 +143,7 @@ impl Reader {
         }
     }
 
-    fn finish(&mut self, block: Block<'_>, dispatch: &mut impl FnMut(Event<'_>)) {
+    fn finish(&mut self, block: &Block<'_>, dispatch: &mut impl FnMut(Event<'_>)) {
         if let Some(id) = block.id {
             self.last_id.clear();
             self.last_id.extend_from_slice(id);
