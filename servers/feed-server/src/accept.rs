@@ -1,0 +1,151 @@
+//! The door: listens, accepts, bounds how many are inside, and lets them out when the server stops.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use socket2::{Domain, Protocol, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+use crate::connection::{Lobby, serve};
+use crate::guards::connections::{TURNED_AWAY_AT_ONCE, turn_away};
+use crate::socket::Socket;
+use crate::stats::{Meter, Stats};
+
+/// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
+/// connects a second late.
+const BACKLOG: i32 = 4096;
+/// Rest after `accept` failed for want of files or memory: long enough for some to be freed.
+const REST: Duration = Duration::from_millis(20);
+
+/// Listens on `address`.
+pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listen = || -> std::io::Result<TcpListener> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restarted server takes its port back at once; on Linux this lets nobody else in.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    listen().map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!(
+            "cannot listen on {address}: another process does already; stop it, or choose another --listen (port 0 takes a \
+             free one)"
+        ),
+        ErrorKind::AddrNotAvailable => {
+            anyhow::anyhow!("cannot listen on {address}: no interface of this machine has that address")
+        }
+        _ => anyhow::Error::new(error).context(format!("cannot listen on {address}")),
+    })
+}
+
+/// Accepts until `shutdown`; every connection is a task.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    lobby: Arc<Lobby>,
+    stats: Arc<Stats>,
+    inside: Arc<Inside>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let door = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut number = 0;
+    loop {
+        let stream = tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            stream = next(&listener) => stream?,
+        };
+        // Small answers go out at once; Nagle would hold them until the last one is acknowledged.
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        number += 1;
+        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), number)));
+        match inside.enter() {
+            Some(place) => {
+                let lobby = lobby.clone();
+                tokio::spawn(async move {
+                    serve(socket, lobby).await;
+                    drop(place);
+                });
+            }
+            None => {
+                let waits: OwnedSemaphorePermit =
+                    door.clone().acquire_owned().await.context("the semaphore is never closed")?;
+                let max = inside.max;
+                tokio::spawn(async move {
+                    turn_away(socket, max).await;
+                    drop(waits);
+                });
+            }
+        }
+    }
+}
+
+async fn next(listener: &TcpListener) -> anyhow::Result<TcpStream> {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept; resting");
+                sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// How many are inside, and how many may be.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    count: AtomicUsize,
+    max: usize,
+    left: Notify,
+}
+
+impl Inside {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { count: AtomicUsize::new(0), max, left: Notify::new() })
+    }
+
+    fn enter(self: &Arc<Self>) -> Option<Place> {
+        let enter = |count| (count < self.max).then_some(count + 1);
+        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
+        Some(Place(self.clone()))
+    }
+
+    /// Waits until nobody is inside.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.count.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection's place inside.
+#[derive(Debug)]
+struct Place(Arc<Inside>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::Release) == 1 {
+            self.0.left.notify_waiters();
+        }
+    }
+}

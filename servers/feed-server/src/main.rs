@@ -1,0 +1,73 @@
+//! `feed-server`: reads its flags, says where it listens, serves until it is told to stop.
+
+use std::io::{Read, Write};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use feed_server::{Config, listen, run};
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    match serve(Config::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("feed-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log)
+        .with_context(|| format!("bad --log `{}`: expected for example `info` or `feed_server=debug`", config.log))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // The CPUs that this process may use, not those that the machine has.
+    let workers = config.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let mut runtime = match workers {
+        1 => runtime::Builder::new_current_thread(),
+        _ => runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let listener = listen(config.listen)?;
+        let stop = stop(config.exit_on_stdin_close)?;
+        println!("feed-server listening on http://{}", listener.local_addr()?);
+        std::io::stdout().flush()?;
+        // On a worker, not on this thread: accepting then costs no hop between threads.
+        tokio::spawn(run(listener, config, stop)).await.context("the server panicked")?
+    })
+}
+
+/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot.
+fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let (stdin_ended, ended) = oneshot::channel();
+    if stdin_too {
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
+            let _ = stdin_ended.send(());
+        });
+    } else {
+        drop(stdin_ended);
+    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            Ok(()) = ended => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}

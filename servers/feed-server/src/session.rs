@@ -1,0 +1,291 @@
+//! A reader that waits: one socket, one cursor, what is not yet written, and everything that can wake it.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use feed::{Cursor, Gap, Subscribed};
+use tokio::io::Interest;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use crate::clock;
+use crate::hub::{Batch, Head, Log, Start};
+use crate::socket::Socket;
+use crate::stats::{Meter, Reason};
+use crate::window::Limit;
+
+/// What a stream takes from the log at a time: enough to fill one `writev`, little enough to hold for a slow client.
+const STREAM_LIMIT: Limit = Limit { count: 32, bytes: 256 << 10 };
+/// Messages waiting to be written at which nothing more is read: a client that asks but does not listen gets no more answers.
+const OUTBOX_PAUSE: usize = 64;
+/// Slices in one `writev`.
+const SLICES: usize = 64;
+/// What is read at a time, bytes; it lies on the stack, so that an idle reader costs no buffer.
+const READ_SIZE: usize = 4096;
+/// How long the last message of a stream may take to be written.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A waiting reader.
+pub(crate) struct Session {
+    pub(crate) cursor: Cursor,
+    socket: Socket,
+    log: Arc<Log>,
+    head: watch::Receiver<Head>,
+    outbox: Outbox,
+    timer: Pin<Box<Sleep>>,
+    write_timeout: Duration,
+    wrote: Instant,
+    told: bool,
+    listening: bool,
+}
+
+/// Why a session woke up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// The log has more than the cursor has seen, and everything before is written.
+    Moved,
+    /// The client sent something, or ended its side.
+    Readable,
+    /// The given instant has come.
+    Due,
+    /// The cursor fell out of the window while the client took nothing.
+    FellBehind,
+    /// The client took nothing for too long.
+    Stalled,
+    /// The server stops. Said once.
+    Closing,
+    /// The connection is broken.
+    Gone,
+}
+
+impl Session {
+    pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, write_timeout: Duration) -> Self {
+        let head = log.watch();
+        let now = clock::now();
+        Self {
+            cursor,
+            socket,
+            log,
+            head,
+            outbox: Outbox::default(),
+            timer: Box::pin(sleep_until(now + write_timeout)),
+            write_timeout,
+            wrote: now,
+            told: false,
+            listening: true,
+        }
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        self.socket.meter()
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// When something was written last.
+    pub(crate) fn wrote(&self) -> Instant {
+        self.wrote
+    }
+
+    /// From now on, leaves what the client sends in the socket.
+    pub(crate) fn stop_listening(&mut self) {
+        self.listening = false;
+    }
+
+    /// The first message of a stream, as JSON.
+    pub(crate) fn subscribed(&self, start: Start) -> Vec<u8> {
+        let Start { cursor: Cursor { epoch, offset }, recovered } = start;
+        let subscribed = Subscribed { topic: self.log.topic().to_owned(), epoch, offset, recovered };
+        serde_json::to_vec(&subscribed).expect("it has only strings, numbers and booleans")
+    }
+
+    /// The message that something was lost, as JSON; telling it is counting it.
+    pub(crate) fn gap(&self, oldest: Cursor) -> Vec<u8> {
+        self.meter().gap();
+        let gap = Gap { topic: self.log.topic().to_owned(), oldest };
+        serde_json::to_vec(&gap).expect("it has only strings")
+    }
+
+    /// Sleeps until there is something to do; writes what waits to be written meanwhile.
+    pub(crate) async fn next(&mut self, due: Instant) -> Wake {
+        loop {
+            if self.flush().is_err() {
+                return Wake::Gone;
+            }
+            let head = *self.head.borrow_and_update();
+            if head.closing && !self.told {
+                self.told = true;
+                return Wake::Closing;
+            }
+            let blocked = !self.outbox.is_empty();
+            if !blocked && head.offset != self.cursor.offset {
+                return Wake::Moved;
+            }
+            if blocked && !self.log.continues(self.cursor) {
+                return Wake::FellBehind;
+            }
+            let listens = self.listening && self.outbox.len() < OUTBOX_PAUSE;
+            if listens && self.socket.has_unread() {
+                return Wake::Readable;
+            }
+            let stalled = self.wrote + self.write_timeout;
+            let alarm = if blocked { due.min(stalled) } else { due };
+            // The timer may ring too early, never too late: moving it only forward spares the timer wheel at every delivery.
+            if self.timer.deadline() > alarm || self.timer.is_elapsed() {
+                self.timer.as_mut().reset(alarm);
+            }
+            let interest = match (listens, blocked) {
+                (true, false) => Some(Interest::READABLE),
+                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+                (false, true) => Some(Interest::WRITABLE),
+                (false, false) => None,
+            };
+            tokio::select! {
+                biased;
+                changed = self.head.changed() => if changed.is_err() { return Wake::Gone },
+                ready = self.socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => match ready {
+                    Ok(ready) if listens && ready.is_readable() => return Wake::Readable,
+                    Ok(_) => {}
+                    Err(_) => return Wake::Gone,
+                },
+                () = &mut self.timer => {
+                    let now = clock::now();
+                    if now >= due {
+                        return Wake::Due;
+                    }
+                    if blocked && now >= stalled {
+                        return Wake::Stalled;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what follows the cursor, and moves it; the oldest cursor when it fell out of the window.
+    pub(crate) fn read(&mut self) -> Result<Batch, Cursor> {
+        let batch = self.log.after(self.cursor, STREAM_LIMIT)?;
+        self.cursor = batch.cursor;
+        Ok(batch)
+    }
+
+    /// Has `take` look at what the client sent, and answer it; returns how many bytes that were, `None` when it has ended
+    /// its side.
+    pub(crate) fn receive(&mut self, mut take: impl FnMut(&[u8], &mut Outbox)) -> Option<usize> {
+        let early = self.socket.take_unread();
+        if !early.is_empty() {
+            take(&early, &mut self.outbox);
+            return Some(early.len());
+        }
+        let mut buffer = [0; READ_SIZE];
+        match self.socket.try_read(&mut buffer) {
+            Ok(0) => None,
+            Ok(len) => {
+                take(&buffer[..len], &mut self.outbox);
+                Some(len)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Some(0),
+            Err(_) => None,
+        }
+    }
+
+    /// Queues a message; it is written with the next [`next`](Self::next) or [`finish`](Self::finish).
+    pub(crate) fn send(&mut self, bytes: impl Into<Bytes>) {
+        self.outbox.push(bytes.into());
+    }
+
+    /// Queues a notification.
+    pub(crate) fn deliver(&mut self, bytes: Bytes) {
+        self.outbox.queue.push_back((bytes, true));
+    }
+
+    /// Drops what was queued and not begun, so that the next message sent follows at once.
+    pub(crate) fn skip(&mut self) {
+        let begun = usize::from(self.outbox.written > 0);
+        self.outbox.queue.truncate(begun);
+    }
+
+    /// Writes what is queued, within a bound, and returns the socket if that worked.
+    pub(crate) async fn finish(mut self) -> Option<Socket> {
+        let deadline = clock::now() + FAREWELL;
+        while !self.outbox.is_empty() {
+            self.flush().ok()?;
+            if !self.outbox.is_empty() {
+                timeout_at(deadline, self.socket.ready(Interest::WRITABLE)).await.ok()?.ok()?;
+            }
+        }
+        Some(self.socket)
+    }
+
+    /// Counts why the server ends this.
+    pub(crate) fn ended(&self, reason: Reason) {
+        self.meter().ended(reason);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.outbox.is_empty() {
+            match self.outbox.write(&self.socket) {
+                Ok(()) => self.wrote = clock::now(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whole messages that wait to be written, in order; only the first may be written in part.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: VecDeque<(Bytes, bool)>,
+    written: usize,
+}
+
+impl Outbox {
+    /// Queues a message.
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.queue.push_back((bytes, false));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Writes as much as fits in one call.
+    fn write(&mut self, socket: &Socket) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut filled = 0;
+        for (slice, (bytes, _)) in slices.iter_mut().zip(&self.queue) {
+            let skip = if filled == 0 { self.written } else { 0 };
+            *slice = IoSlice::new(&bytes[skip..]);
+            filled += 1;
+        }
+        self.written += socket.try_write(&slices[..filled])?;
+        let mut delivered = 0;
+        while let Some((bytes, notification)) = self.queue.front() {
+            if self.written < bytes.len() {
+                break;
+            }
+            self.written -= bytes.len();
+            delivered += usize::from(*notification);
+            self.queue.pop_front();
+        }
+        if delivered > 0 {
+            socket.meter().delivered(delivered);
+        }
+        if self.queue.is_empty() && self.queue.capacity() > 4 {
+            self.queue = VecDeque::new();
+        }
+        Ok(())
+    }
+}

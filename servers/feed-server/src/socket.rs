@@ -1,0 +1,135 @@
+//! A client's TCP connection, every byte counted, that may begin with bytes which were read before they were due.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::stats::Meter;
+
+/// How long a client may take to end its side after the server has ended its own.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The connection. Hyper drives it through `AsyncRead` and `AsyncWrite`, streams through the calls that never wait.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    unread: Bytes,
+    meter: Arc<Meter>,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, meter: Arc<Meter>) -> Self {
+        Self { stream, unread: Bytes::new(), meter }
+    }
+
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Puts back bytes that are the next to be read.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.unread = if self.unread.is_empty() { bytes } else { [bytes, self.unread.clone()].concat().into() };
+    }
+
+    /// Bytes that were put back.
+    pub(crate) fn take_unread(&mut self) -> Bytes {
+        std::mem::take(&mut self.unread)
+    }
+
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Ends our side, then waits until the client has ended its own: closing at once could destroy what is on its way.
+    pub(crate) async fn linger(mut self) {
+        let _ = timeout(LINGER, async {
+            self.shutdown().await?;
+            let mut sink = [0; 512];
+            while self.read(&mut sink).await? > 0 {}
+            io::Result::Ok(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.stream.ready(interest).await
+    }
+
+    /// Reads what is there; `WouldBlock` when nothing is, 0 when the client has ended its side.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.try_read(buffer)?;
+        self.meter.read(read);
+        Ok(read)
+    }
+
+    /// Writes what fits; `WouldBlock` when nothing does.
+    pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = match slices {
+            [slice] => self.stream.try_write(slice)?,
+            slices => self.stream.try_write_vectored(slices)?,
+        };
+        self.meter.written(written);
+        Ok(written)
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let len = self.unread.len().min(out.remaining());
+            out.put_slice(&self.unread[..len]);
+            self.unread.advance(len);
+            return Poll::Ready(Ok(()));
+        }
+        let before = out.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, out);
+        self.meter.read(out.filled().len() - before);
+        polled
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.count(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.count(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Hyper calls this when its own buffer is empty, and only then.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.meter.set_flushed(true);
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Socket {
+    fn count(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(written)) = polled {
+            self.meter.written(written);
+        }
+        polled
+    }
+}

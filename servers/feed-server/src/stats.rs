@@ -1,0 +1,250 @@
+//! What the server counts: every connection under what it carries, on counters spread so that threads seldom meet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+use feed::{ConnectionStats, Transport};
+use tokio::time::Instant;
+
+use crate::clock;
+
+/// Copies of all counters; a connection counts on one of them, a reader adds them up.
+const SHARDS: usize = 16;
+
+/// What a connection carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    ShortPoll,
+    LongPoll,
+    Sse,
+    Ws,
+    /// Publishers, metrics, pages, and what is not yet known.
+    Other,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [Self::ShortPoll, Self::LongPoll, Self::Sse, Self::Ws, Self::Other];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::ShortPoll => Transport::ShortPoll.name(),
+            Self::LongPoll => Transport::LongPoll.name(),
+            Self::Sse => Transport::Sse.name(),
+            Self::Ws => Transport::Ws.name(),
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Why the server ended a connection or a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Its cursor fell out of the window.
+    FellBehind,
+    /// It took nothing of what was written for too long.
+    WriteTimeout,
+    /// It did not answer a ping.
+    PongTimeout,
+    /// It broke the protocol.
+    ProtocolError,
+    /// It sent more than is taken.
+    TooMuch,
+    /// There were too many connections already.
+    ConnectionsMax,
+    /// The server stops.
+    Shutdown,
+}
+
+impl Reason {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::FellBehind,
+        Self::WriteTimeout,
+        Self::PongTimeout,
+        Self::ProtocolError,
+        Self::TooMuch,
+        Self::ConnectionsMax,
+        Self::Shutdown,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::FellBehind => "fell-behind",
+            Self::WriteTimeout => "write-timeout",
+            Self::PongTimeout => "pong-timeout",
+            Self::ProtocolError => "protocol-error",
+            Self::TooMuch => "sent-too-much",
+            Self::ConnectionsMax => "connections-max",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// All counters of the process.
+#[derive(Debug)]
+pub(crate) struct Stats {
+    pub(crate) started: Instant,
+    pub(crate) published: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    shards: [Shard; SHARDS],
+}
+
+// 128 bytes: two cache lines, which is what x86 prefetches at a time.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard([Counters; Kind::ALL.len()]);
+
+#[derive(Debug, Default)]
+struct Counters {
+    open: AtomicU64,
+    opened: AtomicU64,
+    delivered: AtomicU64,
+    answered: AtomicU64,
+    empty: AtomicU64,
+    gaps: AtomicU64,
+    ignored: AtomicU64,
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+    ended: [AtomicU64; Reason::ALL.len()],
+}
+
+impl Stats {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: clock::now(),
+            published: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            shards: Default::default(),
+        }
+    }
+
+    /// The counters of one kind, added up.
+    pub(crate) fn connections(&self, kind: Kind) -> ConnectionStats {
+        let mut sum = ConnectionStats::default();
+        for shard in &self.shards {
+            let counters = &shard.0[kind as usize];
+            sum.open += counters.open.load(Relaxed);
+            sum.opened += counters.opened.load(Relaxed);
+            sum.delivered += counters.delivered.load(Relaxed);
+            sum.answered += counters.answered.load(Relaxed);
+            sum.empty += counters.empty.load(Relaxed);
+            sum.gaps += counters.gaps.load(Relaxed);
+            sum.bytes_read += counters.bytes_read.load(Relaxed);
+            sum.bytes_written += counters.bytes_written.load(Relaxed);
+            for reason in Reason::ALL {
+                let count = counters.ended[reason as usize].load(Relaxed);
+                if count > 0 {
+                    *sum.ended.entry(reason.name().to_owned()).or_default() += count;
+                }
+            }
+        }
+        sum
+    }
+
+    /// Messages of clients that were ignored by rule.
+    pub(crate) fn ignored(&self, kind: Kind) -> u64 {
+        self.shards.iter().map(|shard| shard.0[kind as usize].ignored.load(Relaxed)).sum()
+    }
+}
+
+/// Counts one connection, from when it was accepted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    stats: Arc<Stats>,
+    shard: u8,
+    kind: AtomicU8,
+    /// Bytes read since the last request was labelled: they belong to the request that comes.
+    unlabelled: AtomicU64,
+    /// True when the HTTP layer has written out everything that it was given; see `connection.rs`.
+    flushed: AtomicBool,
+}
+
+impl Meter {
+    /// Counts the `number`th connection, as `other` until it is labelled.
+    pub(crate) fn new(stats: Arc<Stats>, number: u64) -> Self {
+        let meter = Self {
+            stats,
+            shard: (number % SHARDS as u64) as u8,
+            kind: AtomicU8::new(Kind::Other as u8),
+            unlabelled: AtomicU64::new(0),
+            flushed: AtomicBool::new(true),
+        };
+        meter.counters().open.fetch_add(1, Relaxed);
+        meter.counters().opened.fetch_add(1, Relaxed);
+        meter
+    }
+
+    fn of(&self, kind: u8) -> &Counters {
+        &self.stats.shards[usize::from(self.shard)].0[usize::from(kind)]
+    }
+
+    fn counters(&self) -> &Counters {
+        self.of(self.kind.load(Relaxed))
+    }
+
+    /// Says what the request that was just read is for. The connection, and what was read of this request, move to `kind`.
+    pub(crate) fn label(&self, kind: Kind) {
+        let read = self.unlabelled.swap(0, Relaxed);
+        let before = self.kind.swap(kind as u8, Relaxed);
+        if before == kind as u8 {
+            return;
+        }
+        let (from, to) = (self.of(before), self.of(kind as u8));
+        from.open.fetch_sub(1, Relaxed);
+        to.open.fetch_add(1, Relaxed);
+        if before == Kind::Other as u8 {
+            from.opened.fetch_sub(1, Relaxed);
+        }
+        to.opened.fetch_add(1, Relaxed);
+        from.bytes_read.fetch_sub(read, Relaxed);
+        to.bytes_read.fetch_add(read, Relaxed);
+    }
+
+    pub(crate) fn read(&self, bytes: usize) {
+        self.counters().bytes_read.fetch_add(bytes as u64, Relaxed);
+        self.unlabelled.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn written(&self, bytes: usize) {
+        self.counters().bytes_written.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn delivered(&self, notifications: usize) {
+        self.counters().delivered.fetch_add(notifications as u64, Relaxed);
+    }
+
+    /// A poll was answered with so many notifications.
+    pub(crate) fn answered(&self, notifications: usize) {
+        self.counters().answered.fetch_add(1, Relaxed);
+        if notifications == 0 {
+            self.counters().empty.fetch_add(1, Relaxed);
+        }
+        self.delivered(notifications);
+    }
+
+    pub(crate) fn gap(&self) {
+        self.counters().gaps.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn ignored(&self) {
+        self.counters().ignored.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn ended(&self, reason: Reason) {
+        self.counters().ended[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn set_flushed(&self, flushed: bool) {
+        self.flushed.store(flushed, Relaxed);
+    }
+
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.flushed.load(Relaxed)
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.counters().open.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,72 @@
+//! How an answer leaves hyper: a handler that holds or streams takes the socket, and writes pre-encoded bytes itself.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONNECTION, DATE};
+use http::{HeaderMap, StatusCode, Version};
+
+use crate::socket::Socket;
+
+/// Takes the socket; gives it back when HTTP goes on after the answer.
+pub(crate) type Deliver = Box<dyn FnOnce(Socket) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> + Send>;
+
+/// Travels as an extension of a response from the handler to the connection, which takes it out once.
+#[derive(Clone)]
+pub(crate) struct Takeover(Arc<Mutex<Option<Deliver>>>);
+
+impl Takeover {
+    /// A response that is none: once everything before it is written, `deliver` gets the socket and answers.
+    pub(crate) fn response<F>(deliver: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    where
+        F: Future<Output = Option<Socket>> + Send + 'static,
+    {
+        let deliver: Deliver = Box::new(|socket| Box::pin(deliver(socket)));
+        let mut response = StatusCode::NOT_IMPLEMENTED.into_response();
+        response.extensions_mut().insert(Self(Arc::new(Mutex::new(Some(deliver)))));
+        response
+    }
+
+    pub(crate) fn into_deliver(self) -> Option<Deliver> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Takeover")
+    }
+}
+
+/// Writes the head of an answer as hyper would have: status line, headers, date, blank line.
+pub(crate) fn head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let mut header = |name: &str, value: &[u8]| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    };
+    for (name, value) in headers {
+        header(name.as_str(), value.as_bytes());
+    }
+    header(DATE.as_str(), httpdate::fmt_http_date(SystemTime::now()).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// True when the client will send another request on this connection (RFC 9112, section 9.3).
+pub(crate) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+    let closes = |value: &http::HeaderValue| {
+        value.to_str().is_ok_and(|text| text.split(',').any(|token| token.trim().eq_ignore_ascii_case("close")))
+    };
+    version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(closes)
+}

@@ -1,0 +1,48 @@
+//! Short polling: the client asks every so often, and is answered at once, mostly with nothing.
+//!
+//! Connections: one, kept alive between polls.
+//! Bytes: two HTTP heads a poll, whether there is news or not; `If-None-Match` spares the empty body.
+//! Waiting: half the polling interval on average, all of it at worst.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router};
+use feed::{After, Cursor};
+use http::{HeaderMap, Uri};
+
+use crate::answer::Answer;
+use crate::app::App;
+use crate::guards;
+use crate::hub::Log;
+use crate::refusal::Refusal;
+use crate::stats::{Kind, Meter};
+use crate::subscription::{self, Params};
+
+/// Where it lives.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/topics/{topic}/short-poll", get(open))
+}
+
+/// Accepts a reader and takes its cursor: from `after`, else from `If-None-Match`, else from now on.
+async fn open(
+    State(app): State<Arc<App>>,
+    Extension(meter): Extension<Arc<Meter>>,
+    Path(topic): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    meter.label(Kind::ShortPoll);
+    let Params { after } = subscription::params(&uri)?;
+    let known = subscription::if_none_match(&headers);
+    let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
+    let log = guards::topics::log(&app, &topic).await?;
+    Ok(deliver(&log, after, known, &meter, app.config.answer_bytes))
+}
+
+/// Reads once and answers at once; the `ETag` is the moved cursor.
+fn deliver(log: &Log, after: After, known: Option<Cursor>, meter: &Meter, max: usize) -> Response {
+    Answer::read(log, after, max).response(meter, known)
+}

@@ -1,0 +1,131 @@
+//! Server-Sent Events: one answer that never ends, an event for each notification.
+//!
+//! Connections: one, which carries nothing from the client after its request.
+//! Bytes: one pair of HTTP heads in all; then a chunk head, an `id:` and a `data:` around each notification, about 40 bytes.
+//! Waiting: none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use feed::framings::{chunked, sse};
+use feed::{After, Cursor};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+
+use crate::app::App;
+use crate::guards;
+use crate::hub::Start;
+use crate::refusal::Refusal;
+use crate::session::{Session, Wake};
+use crate::socket::Socket;
+use crate::stats::{Kind, Meter, Reason};
+use crate::subscription::{self, Params};
+use crate::takeover::{self, Takeover};
+
+/// What a client may send after its request, though nobody listens; more ends the stream.
+const IGNORED_MAX: usize = 16 << 10;
+
+/// Where it lives.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/topics/{topic}/sse", get(open))
+}
+
+/// Accepts a reader and takes its cursor: a browser that reconnects repeats its URL, so `Last-Event-ID` goes before `after`.
+async fn open(
+    State(app): State<Arc<App>>,
+    Extension(meter): Extension<Arc<Meter>>,
+    Path(topic): Path<String>,
+    method: Method,
+    version: Version,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    meter.label(Kind::Sse);
+    if version != Version::HTTP_11 {
+        let error = "expected HTTP/1.1: a stream is sent in chunks";
+        return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, error));
+    }
+    let Params { after } = subscription::params(&uri)?;
+    let after = match headers.get("last-event-id") {
+        Some(id) if !id.is_empty() => Some(last_event_id(id)?),
+        _ => subscription::after(after.as_deref())?,
+    };
+    let log = guards::topics::log(&app, &topic).await?;
+    let head = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    if method == Method::HEAD {
+        return Ok((StatusCode::OK, head).into_response());
+    }
+    Ok(Takeover::response(move |socket| {
+        let mut head: HeaderMap = head.into_iter().collect();
+        head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        let start = log.start(after.unwrap_or_default());
+        let mut session = Session::new(socket, log, start.cursor, app.config.write_timeout);
+        session.send(takeover::head(StatusCode::OK, &head));
+        deliver(session, start, app.config.heartbeat, app.config.sse_retry)
+    }))
+}
+
+fn last_event_id(id: &HeaderValue) -> Result<After, Refusal> {
+    let text = String::from_utf8_lossy(id.as_bytes());
+    text.parse().map(After::Cursor).map_err(|error| Refusal::bad_request(format!("Last-Event-ID: {error}")))
+}
+
+/// Waits, writes, moves the cursor, until somebody goes.
+async fn deliver(mut session: Session, start: Start, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+    let subscribed = session.subscribed(start);
+    session.send(chunked::write(&sse::write(Some("subscribed"), Some(start.cursor), Some(retry), &subscribed)));
+    if !start.recovered {
+        tell_gap(&mut session, start.cursor);
+    }
+    let mut ignored = 0;
+    let reason = loop {
+        match session.next(session.wrote() + heartbeat).await {
+            Wake::Moved => match session.read() {
+                Ok(batch) => batch.entries.iter().for_each(|entry| session.deliver(entry.sse())),
+                Err(oldest) => {
+                    tell_gap(&mut session, oldest);
+                    break Reason::FellBehind;
+                }
+            },
+            Wake::Due => session.send(chunked::write(sse::HEARTBEAT)),
+            Wake::Readable => {
+                ignored += session.receive(|_, _| ())?;
+                if ignored > IGNORED_MAX {
+                    break Reason::TooMuch;
+                }
+            }
+            Wake::FellBehind => {
+                session.skip();
+                let oldest = session.log().oldest();
+                tell_gap(&mut session, oldest);
+                break Reason::FellBehind;
+            }
+            Wake::Stalled => {
+                session.ended(Reason::WriteTimeout);
+                return None;
+            }
+            Wake::Closing => {
+                session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
+                break Reason::Shutdown;
+            }
+            Wake::Gone => return None,
+        }
+    };
+    session.ended(reason);
+    session.send(chunked::END);
+    session.finish().await;
+    None
+}
+
+fn tell_gap(session: &mut Session, oldest: Cursor) {
+    let gap = session.gap(oldest);
+    session.send(chunked::write(&sse::write(Some("gap"), None, None, &gap)));
+}

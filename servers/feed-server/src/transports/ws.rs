@@ -1,0 +1,213 @@
+//! WebSocket: a handshake, then frames both ways.
+//!
+//! Connections: one, which leaves HTTP behind.
+//! Bytes: one pair of HTTP heads in all; then 2 to 10 bytes before each notification, and pings.
+//! Waiting: none.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router};
+use base64::Engine;
+use bytes::Bytes;
+use feed::Cursor;
+use feed::framings::websocket::{self, Message, Opcode, Reader, Role, close};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+
+use crate::app::App;
+use crate::clock;
+use crate::config::Config;
+use crate::guards;
+use crate::hub::Start;
+use crate::refusal::Refusal;
+use crate::session::{Outbox, Session, Wake};
+use crate::socket::Socket;
+use crate::stats::{Kind, Meter, Reason};
+use crate::subscription::{self, Params};
+use crate::takeover::{self, Takeover};
+
+/// Where it lives.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/topics/{topic}/ws", get(open))
+}
+
+/// Accepts a reader, if it shakes hands as RFC 6455 says (section 4.2.1), and takes its cursor.
+async fn open(
+    State(app): State<Arc<App>>,
+    Extension(meter): Extension<Arc<Meter>>,
+    Path(topic): Path<String>,
+    method: Method,
+    version: Version,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    meter.label(Kind::Ws);
+    let Params { after } = subscription::params(&uri)?;
+    let after = subscription::after(after.as_deref())?.unwrap_or_default();
+    let accept = shake_hands(&method, version, &headers)?;
+    let log = guards::topics::log(&app, &topic).await?;
+    Ok(Takeover::response(move |socket| {
+        let head = [
+            (CONNECTION, HeaderValue::from_static("upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_ACCEPT, accept),
+        ];
+        let start = log.start(after);
+        let mut session = Session::new(socket, log, start.cursor, app.config.write_timeout);
+        session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
+        deliver(session, start, app)
+    }))
+}
+
+fn shake_hands(method: &Method, version: Version, headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+    let has_token = |name: HeaderName, token: &str| {
+        let holds = |value: &HeaderValue| {
+            value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+        };
+        headers.get_all(name).iter().any(holds)
+    };
+    let upgrades = has_token(CONNECTION, "upgrade") && has_token(UPGRADE, "websocket");
+    if method != Method::GET || version != Version::HTTP_11 || !upgrades {
+        let error = "expected a WebSocket handshake: GET, HTTP/1.1, Connection: Upgrade, Upgrade: websocket";
+        return Err(
+            Refusal::new(StatusCode::UPGRADE_REQUIRED, error).with(UPGRADE, HeaderValue::from_static("websocket"))
+        );
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let error = "expected Sec-WebSocket-Version: 13";
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, error)
+            .with(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+    match base64::engine::general_purpose::STANDARD.decode(key) {
+        Ok(decoded) if decoded.len() == 16 => {
+            Ok(HeaderValue::try_from(websocket::accept_key(key)).expect("base64 is ASCII"))
+        }
+        _ => Err(Refusal::bad_request("bad Sec-WebSocket-Key: expected 16 bytes in base64")),
+    }
+}
+
+/// Waits, writes, moves the cursor, answers pings, until somebody goes.
+async fn deliver(mut session: Session, start: Start, app: Arc<App>) -> Option<Socket> {
+    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
+    let subscribed = session.subscribed(start);
+    session.send(text(&subscribed));
+    if !start.recovered {
+        tell_gap(&mut session, start.cursor);
+    }
+    let mut client = Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0 };
+    let mut pinged = false;
+    let mut due = clock::now() + ping_interval;
+    let (code, why, reason) = loop {
+        match session.next(due).await {
+            Wake::Moved => match session.read() {
+                Ok(batch) => batch.entries.iter().for_each(|entry| session.deliver(entry.frame())),
+                Err(oldest) => {
+                    tell_gap(&mut session, oldest);
+                    break (close::POLICY, "fell out of the retained history", Reason::FellBehind);
+                }
+            },
+            Wake::Readable => {
+                session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
+                for _ in 0..std::mem::take(&mut client.ignored) {
+                    session.meter().ignored();
+                }
+                match client.goodbye.take() {
+                    None => {}
+                    Some(Goodbye::Said(code)) => {
+                        session.send(websocket::write(Opcode::Close, &close_reply(code)));
+                        session.finish().await;
+                        return None;
+                    }
+                    Some(Goodbye::Fault(error)) => {
+                        let reason = if error.code == close::TOO_BIG { Reason::TooMuch } else { Reason::ProtocolError };
+                        break (error.code, error.reason, reason);
+                    }
+                }
+            }
+            Wake::Due if !pinged => {
+                (pinged, client.heard) = (true, false);
+                session.send(websocket::write(Opcode::Ping, b""));
+                due = clock::now() + pong_timeout;
+            }
+            Wake::Due if client.heard => {
+                pinged = false;
+                due = clock::now() + ping_interval.saturating_sub(pong_timeout);
+            }
+            Wake::Due => break (close::POLICY, "no pong in time", Reason::PongTimeout),
+            Wake::FellBehind => {
+                session.skip();
+                let oldest = session.log().oldest();
+                tell_gap(&mut session, oldest);
+                break (close::POLICY, "fell out of the retained history", Reason::FellBehind);
+            }
+            Wake::Stalled => {
+                session.ended(Reason::WriteTimeout);
+                return None;
+            }
+            // Whether the server comes back is not for it to know: 1001, not 1012.
+            Wake::Closing => break (close::GOING_AWAY, "the server stops", Reason::Shutdown),
+            Wake::Gone => return None,
+        }
+    };
+    session.ended(reason);
+    session.send(websocket::write(Opcode::Close, &websocket::close_payload(code, why)));
+    session.finish().await?.linger().await;
+    None
+}
+
+/// What comes from the client.
+struct Client {
+    reader: Reader,
+    heard: bool,
+    goodbye: Option<Goodbye>,
+    ignored: usize,
+}
+
+enum Goodbye {
+    Said(Option<u16>),
+    Fault(websocket::ProtocolError),
+}
+
+impl Client {
+    /// Answers pings, in frames and in text, and ignores whatever else a client may say: the feed goes one way.
+    fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
+        let Self { reader, heard, goodbye, ignored } = self;
+        let heard_out = reader.read(bytes, |message| match message {
+            Message::Ping(payload) => outbox.push(websocket::write(Opcode::Pong, payload).into()),
+            Message::Pong(_) => *heard = true,
+            Message::Close(code, _) => *goodbye = Some(Goodbye::Said(code)),
+            Message::Text(said) if is_ping(said) => outbox.push(text(br#"{"type":"pong"}"#)),
+            Message::Text(_) | Message::Binary(_) => *ignored += 1,
+        });
+        if let Err(error) = heard_out {
+            *goodbye = Some(Goodbye::Fault(error));
+        }
+    }
+}
+
+/// True for `{"type":"ping"}`: the ping of clients that cannot send ping frames, as browsers.
+fn is_ping(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Said<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+    }
+    text.len() <= 64 && serde_json::from_str::<Said<'_>>(text).is_ok_and(|said| said.kind == "ping")
+}
+
+fn close_reply(code: Option<u16>) -> Vec<u8> {
+    code.map_or_else(Vec::new, |code| websocket::close_payload(code, ""))
+}
+
+fn text(json: &[u8]) -> Bytes {
+    websocket::write(Opcode::Text, json).into()
+}
+
+fn tell_gap(session: &mut Session, oldest: Cursor) {
+    let gap = session.gap(oldest);
+    session.send(text(&gap));
+}

@@ -1,0 +1,174 @@
+//! The retained end of a topic's log: a ring of notifications, each encoded once for every way it travels.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use feed::encodings::json;
+use feed::framings::{chunked, sse, websocket};
+use feed::{Cursor, Epoch, Notification};
+
+/// A notification in every wire form; a form is made when the first reader needs it, and shared by all of them.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    cursor: Cursor,
+    json: Bytes,
+    sse: OnceLock<Bytes>,
+    frame: OnceLock<Bytes>,
+}
+
+impl Encoded {
+    pub(crate) fn new(epoch: Epoch, notification: &Notification<'_>) -> Self {
+        let cursor = Cursor { epoch, offset: notification.id };
+        Self { cursor, json: json::encode(notification).into(), sse: OnceLock::new(), frame: OnceLock::new() }
+    }
+
+    /// As it stands between the commas of a poll's answer.
+    pub(crate) fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    /// As an event in its own HTTP chunk.
+    pub(crate) fn sse(&self) -> Bytes {
+        let encode = || chunked::write(&sse::write(None, Some(self.cursor), None, &self.json)).into();
+        self.sse.get_or_init(encode).clone()
+    }
+
+    /// As a text frame.
+    pub(crate) fn frame(&self) -> Bytes {
+        self.frame.get_or_init(|| websocket::write(websocket::Opcode::Text, &self.json).into()).clone()
+    }
+}
+
+/// How much one reading takes at most; at least one notification is taken whatever its size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    /// Notifications.
+    pub(crate) count: usize,
+    /// Bytes of JSON.
+    pub(crate) bytes: usize,
+}
+
+/// The ring. Its entries are contiguous: the last has offset `head`, the first `head - len + 1`.
+#[derive(Debug)]
+pub(crate) struct Window {
+    epoch: Epoch,
+    head: u64,
+    ring: VecDeque<Arc<Encoded>>,
+    bytes: usize,
+    bound: Limit,
+}
+
+impl Window {
+    /// An empty ring that grows as it is used, up to `bound`.
+    pub(crate) fn new(epoch: Epoch, bound: Limit) -> Self {
+        Self { epoch, head: 0, ring: VecDeque::new(), bytes: 0, bound }
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The cursor after the newest notification.
+    pub(crate) fn head(&self) -> Cursor {
+        Cursor { epoch: self.epoch, offset: self.head }
+    }
+
+    /// The oldest cursor that can be continued from without a loss.
+    pub(crate) fn oldest(&self) -> Cursor {
+        Cursor { epoch: self.epoch, offset: self.head - self.ring.len() as u64 }
+    }
+
+    /// True when everything after `cursor` is retained.
+    pub(crate) fn continues(&self, cursor: Cursor) -> bool {
+        cursor.epoch == self.epoch && (self.oldest().offset..=self.head).contains(&cursor.offset)
+    }
+
+    /// Appends the notification after the head, and lets go of what exceeds the bound; the newest always stays.
+    pub(crate) fn push(&mut self, entry: Encoded) {
+        debug_assert_eq!(entry.cursor, Cursor { epoch: self.epoch, offset: self.head + 1 });
+        self.head += 1;
+        self.bytes += entry.json.len();
+        self.ring.push_back(Arc::new(entry));
+        while self.ring.len() > self.bound.count || (self.bytes > self.bound.bytes && self.ring.len() > 1) {
+            let oldest = self.ring.pop_front().expect("it is not empty");
+            self.bytes -= oldest.json.len();
+        }
+    }
+
+    /// What follows `cursor`, up to `limit`; `None` when some of it is lost.
+    pub(crate) fn after(&self, cursor: Cursor, limit: Limit) -> Option<Vec<Arc<Encoded>>> {
+        if !self.continues(cursor) {
+            return None;
+        }
+        let seen = (cursor.offset - self.oldest().offset) as usize;
+        let mut bytes = 0;
+        let fits = |entry: &&Arc<Encoded>| {
+            let first = bytes == 0;
+            bytes += entry.json.len();
+            first || bytes <= limit.bytes
+        };
+        Some(self.ring.range(seen..).take(limit.count).take_while(fits).cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use feed::Payload;
+    use std::borrow::Cow;
+
+    const ALL: Limit = Limit { count: usize::MAX, bytes: usize::MAX };
+
+    fn window(bound: Limit, published: u64) -> Window {
+        let epoch = Epoch::from_number(7);
+        let mut window = Window::new(epoch, bound);
+        for id in 1..=published {
+            let payload = Payload::from_json(b"\"0123456789\"").unwrap().json;
+            let topic = "news".into();
+            let notification =
+                Notification { topic, id, timestamp_us: 1, content_type: None, payload: Cow::Owned(payload) };
+            window.push(Encoded::new(epoch, &notification));
+        }
+        window
+    }
+
+    fn offsets(window: &Window, offset: u64, limit: Limit) -> Option<Vec<u64>> {
+        let after = window.after(Cursor { epoch: window.epoch(), offset }, limit)?;
+        Some(after.iter().map(|entry| entry.cursor.offset).collect())
+    }
+
+    #[test]
+    fn a_reader_gets_what_follows_its_cursor() {
+        let window = window(ALL, 5);
+        assert_eq!(offsets(&window, 0, ALL).unwrap(), [1, 2, 3, 4, 5]);
+        assert_eq!(offsets(&window, 3, ALL).unwrap(), [4, 5]);
+        assert_eq!(offsets(&window, 5, ALL).unwrap(), []);
+    }
+
+    #[test]
+    fn a_reader_outside_the_window_gets_nothing_wrong() {
+        let window = window(Limit { count: 3, ..ALL }, 5);
+        assert_eq!(window.oldest().offset, 2);
+        assert_eq!(offsets(&window, 2, ALL).unwrap(), [3, 4, 5]);
+        assert_eq!(offsets(&window, 1, ALL), None);
+        assert_eq!(offsets(&window, 6, ALL), None, "a cursor from the future");
+        assert!(!window.continues(Cursor { epoch: Epoch::from_number(8), offset: 4 }), "another epoch");
+    }
+
+    #[test]
+    fn a_reading_ends_at_its_limit_but_always_moves() {
+        let window = window(ALL, 5);
+        let size = window.ring[0].json.len();
+        assert_eq!(offsets(&window, 0, Limit { count: 2, ..ALL }).unwrap(), [1, 2]);
+        assert_eq!(offsets(&window, 0, Limit { bytes: 3 * size, ..ALL }).unwrap(), [1, 2, 3]);
+        assert_eq!(offsets(&window, 0, Limit { bytes: 1, ..ALL }).unwrap(), [1]);
+    }
+
+    #[test]
+    fn retained_bytes_are_bounded_but_the_newest_stays() {
+        let size = window(ALL, 1).bytes;
+        assert_eq!(window(Limit { bytes: 2 * size, ..ALL }, 9).ring.len(), 2);
+        assert_eq!(window(Limit { bytes: 1, ..ALL }, 9).ring.len(), 1);
+    }
+}
