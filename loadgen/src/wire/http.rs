@@ -147,8 +147,11 @@ pub async fn read_answer<T>(
     }
 }
 
-/// The body at the start of `bytes` and the length of what carries it; `None` when it has not come whole.
-fn whole_body<'a>(head: &Head, bytes: &'a [u8]) -> Result<Option<(Cow<'a, [u8]>, usize)>, HttpError> {
+/// A body and the length of what carries it.
+type Carried<'a> = (Cow<'a, [u8]>, usize);
+
+/// The body at the start of `bytes`; `None` when it has not come whole.
+fn whole_body<'a>(head: &Head, bytes: &'a [u8]) -> Result<Option<Carried<'a>>, HttpError> {
     match head.body {
         Body::Length(len) => Ok(bytes.get(..len).map(|body| (Cow::Borrowed(body), len))),
         Body::UntilClose => Ok(None),
