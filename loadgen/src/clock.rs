@@ -47,7 +47,10 @@ pub struct Alarm {
 #[cfg(target_os = "linux")]
 impl Alarm {
     /// A new alarm, a `timerfd` of the current runtime.
-    #[expect(deprecated, reason = "an `OwnedFd` is what the unsafe successor asks for: the same file until it is dropped")]
+    #[expect(
+        deprecated,
+        reason = "an `OwnedFd` is what the unsafe successor asks for: the same file until it is dropped"
+    )]
     pub fn new() -> io::Result<Self> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;

@@ -13,7 +13,7 @@ use tokio::task::LocalSet;
 
 use crate::clients::{LongPoll, ShortPoll, Site, Sse, Ws};
 use crate::clock;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reuse};
 use crate::recording::{Account, Counters, Recorder, Snapshot};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
@@ -146,7 +146,7 @@ impl Floor {
     fn new(index: u32, workers: u32, plan: Arc<Plan>, target: &Target, connect_timeout: Duration) -> Self {
         let traffic = Rc::new(Traffic::default());
         let firsts = plan.window_sequences().iter().map(|range| range.start).collect();
-        let dialer = Dialer::new(target.address, Rc::clone(&traffic));
+        let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
         let site = Site { plan, dialer, host: target.host.clone(), prefix: target.prefix.clone() };
         let recorder = Rc::new(Recorder::new(traffic));
         Self { index, workers, site: Rc::new(site), recorder, firsts, connect_timeout, stop: watch::Sender::new(false) }
