@@ -12,6 +12,7 @@ pub mod plots;
 pub mod style;
 pub mod summary;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -24,10 +25,23 @@ pub fn report(folders: &[PathBuf], out: &Path) -> Result<PathBuf> {
     let out = OutFolder::check(out)?;
     // The error tells its own cause already, so it is taken as it reads.
     let runs = results::load_all(folders).map_err(|error| anyhow!("{error}"))?;
+    refuse_twins(&runs)?;
     if runs.is_empty() {
         bail!("the comparison holds no run: expected at least one");
     }
     write(&runs, &out)
+}
+
+/// A run that is given twice would count as two rounds.
+fn refuse_twins(runs: &[LoadedRun]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for run in runs {
+        let folder = run.folder.canonicalize().unwrap_or_else(|_| run.folder.clone());
+        if !seen.insert(folder) {
+            bail!("{} is given twice: expected every run once", run.folder.display());
+        }
+    }
+    Ok(())
 }
 
 fn write(runs: &[LoadedRun], out: &OutFolder) -> Result<PathBuf> {

@@ -57,16 +57,27 @@ pub fn fitted(text: &str, size: f64, weight: Weight, room: f64) -> String {
     String::new()
 }
 
-/// `text` broken at blanks into lines that fit into `room`; words that are too long end in an ellipsis.
+/// `text` broken at blanks into lines that fit into `room`; a word that is too long is broken where it must be.
 pub fn wrapped(text: &str, size: f64, weight: Weight, room: f64) -> Vec<String> {
+    let fits = |line: &str| text_width(line, size, weight) <= room;
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if text_width(&format!("{line} {word}"), size, weight) <= room => {
+            Some(line) if fits(&format!("{line} {word}")) => {
                 line.push(' ');
                 line.push_str(word);
+                continue;
             }
-            _ => lines.push(fitted(word, size, weight, room)),
+            _ => lines.push(String::new()),
+        }
+        for letter in word.chars() {
+            let line = lines.last().map_or("", String::as_str);
+            if !line.is_empty() && !fits(&format!("{line}{letter}")) {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(letter);
+            }
         }
     }
     lines
@@ -89,5 +100,12 @@ mod tests {
         let lines = wrapped(text, 16.0, Weight::Bold, 120.0);
         assert!(lines.iter().all(|line| text_width(line, 16.0, Weight::Bold) <= 120.0), "{lines:?}");
         assert_eq!(lines.join(" "), text);
+    }
+
+    #[test]
+    fn a_word_without_a_blank_is_broken_and_not_cut() {
+        let lines = wrapped("carrier-pigeon-with-a-long-name ws", 16.0, Weight::Bold, 120.0);
+        assert!(lines.len() > 2 && lines.iter().all(|line| text_width(line, 16.0, Weight::Bold) <= 120.0), "{lines:?}");
+        assert_eq!(lines.concat().replace(' ', ""), "carrier-pigeon-with-a-long-namews");
     }
 }

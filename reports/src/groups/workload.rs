@@ -25,7 +25,8 @@ pub fn traits_of(run: &Run) -> Vec<Trait> {
         ("server", asked.url.clone().unwrap_or_else(|| "own server".to_owned())),
         ("pin", format!("pinning {}", asked.pin)),
         ("machine", format!("on {}, {} cores", machine.cpu, machine.cores)),
-        ("tool", format!("{} {} build", machine.tool, machine.build)),
+        ("tool", machine.tool.clone()),
+        ("build", if machine.build == "release" { String::new() } else { format!("{} build", machine.build) }),
     ];
     if asked.transport == "short-poll" {
         traits.push(("poll interval", format!("a poll every {} s", number(asked.poll_interval_s))));
@@ -42,7 +43,8 @@ pub fn traits_of(run: &Run) -> Vec<Trait> {
 /// The transport's name, and those of its traits in which some contender differs.
 pub(super) fn label(transport: &str, traits: &[Trait], all: &[Vec<Trait>]) -> String {
     let differs = |own: &&Trait| all.iter().flatten().any(|other| other.kind == own.kind && other.text != own.text);
-    let differing: Vec<&str> = traits.iter().filter(differs).map(|own| own.text.as_str()).collect();
+    let differing: Vec<&str> =
+        traits.iter().filter(differs).map(|own| own.text.as_str()).filter(|text| !text.is_empty()).collect();
     if differing.is_empty() { transport.to_owned() } else { format!("{transport} {}", differing.join(", ")) }
 }
 

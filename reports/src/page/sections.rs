@@ -1,6 +1,6 @@
 //! The sections of the page, a function each, in the order in which they stand.
 
-use results::LoadedRun;
+use results::{Ending, LoadedRun, Percentiles};
 
 use crate::drawing::{escaped, svg};
 use crate::groups::Contender;
@@ -59,7 +59,7 @@ pub(super) fn reasons(contenders: &[Contender<'_>]) -> String {
         .flat_map(|contender| contender.all.iter().map(move |run| (contender, run)))
         .flat_map(|(contender, run)| run.run.verdict.reasons.iter().map(move |reason| (contender, run, reason)))
         .map(|(contender, run, reason)| {
-            let used = if contender.used.iter().any(|used| used.folder == run.folder) { "" } else { ", left out" };
+            let used = if contender.used.iter().any(|used| std::ptr::eq(*used, *run)) { "" } else { ", left out" };
             let whose = format!("{} (run {}{used})", contender.label, run.run.id);
             format!("<li><strong>{}</strong> {}</li>\n", escaped(&whose), escaped(&reason.to_string()))
         })
@@ -67,100 +67,106 @@ pub(super) fn reasons(contenders: &[Contender<'_>]) -> String {
     if items.is_empty() { String::new() } else { format!("<h2>What was wrong</h2>\n<ul>\n{items}</ul>\n") }
 }
 
-/// What was asked, on what machine, and what the generator itself did, run by run.
+/// What was asked and on what machine, contender by contender, and how each of its rounds went.
 pub(super) fn runs(contenders: &[Contender<'_>]) -> String {
-    let rows: String = contenders
+    let blocks: String = contenders
         .iter()
-        .flat_map(|contender| contender.all.iter().map(move |run| (contender, *run)))
-        .map(|(contender, run)| run_rows(&contender.label, run))
+        .map(|contender| {
+            let rounds: String = contender.all.iter().map(|run| round(contender, run)).collect();
+            let headings: String = ROUND_HEADINGS.iter().map(|heading| format!("<th>{heading}</th>")).collect();
+            format!(
+                "<h3>{}</h3>\n{}<div class=\"wide\"><table class=\"rounds\">\n<tr>{headings}</tr>\n{rounds}</table></div>\n",
+                escaped(&contender.label_with_note()),
+                asked(contender.all[0])
+            )
+        })
         .collect();
-    format!("<h2>What was asked, and where</h2>\n{rows}")
+    format!("<h2>What was asked, and where</h2>\n{blocks}")
 }
 
-fn run_rows(label: &str, loaded: &LoadedRun) -> String {
-    let run = &loaded.run;
-    let (asked, machine, measured) = (&run.asked, &run.machine, &run.measured);
-    let phases: Vec<String> = measured
+/// Command, workload and machine of a contender's first round; the other rounds differ in nothing but chance.
+fn asked(loaded: &LoadedRun) -> String {
+    let (asked, machine) = (&loaded.run.asked, &loaded.run.machine);
+    let phases: Vec<String> = loaded
+        .run
+        .measured
         .phases
         .iter()
         .map(|phase| format!("{} {} s", phase.name, number(phase.end_s - phase.start_s)))
         .collect();
-    let published = &measured.published;
-    let lag = &published.send_lag;
-    let send_lag = if lag.count > 0 { time_us(lag.p99_ns as f64 / 1e3) } else { NOT_MEASURED.to_owned() };
-    let connections = &measured.connections;
-    let whose = asked.url.as_deref().unwrap_or("its own server, a child process");
-    let errors: Vec<String> =
-        connections.errors.iter().map(|(kind, times)| format!("{kind}: {}", count(*times))).collect();
-    let rows = [
-        ("command", format!("<code>{}</code>", escaped(&asked.command.join(" ")))),
-        ("server", escaped(whose)),
-        (
-            "workload",
-            escaped(&format!(
-                "{}; {} notifications/s and topic, {} arrivals; {} B payload; {} ({}); seed {}",
-                counted(asked.clients as usize, "client"),
-                number(asked.rate_per_s),
-                asked.arrival,
-                count(asked.payload_bytes.into()),
-                counted(asked.topics as usize, "topic"),
-                asked.topic,
-                asked.seed
-            )),
-        ),
-        ("phases", escaped(&phases.join(" → "))),
-        (
-            "machine",
-            escaped(&format!(
-                "{}; {}; {}; {} of memory; {}, {} build; allocator {}",
-                machine.os,
-                machine.cpu,
-                counted(machine.cores as usize, "core"),
-                bytes(machine.memory_bytes as f64),
-                machine.tool,
-                machine.build,
-                machine.allocator
-            )),
-        ),
-        (
-            "published",
-            escaped(&format!(
-                "{} due, {} accepted, {} refused; send lag {send_lag} at the 99th percentile",
-                count(published.due),
-                count(published.accepted),
-                count(published.refused)
-            )),
-        ),
-        (
-            "connections",
-            escaped(&format!(
-                "{} asked, {} live at the start, {} at the end; {} opened, {} failed, {} reconnected{}",
-                count(connections.asked),
-                count(connections.live_at_start),
-                count(connections.live_at_end),
-                count(connections.opened),
-                count(connections.failed),
-                count(connections.reconnected),
-                if errors.is_empty() { String::new() } else { format!(" ({})", errors.join(", ")) }
-            )),
-        ),
-        ("assertions", assertions(loaded)),
-    ];
-    let rows: String = rows
-        .iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(name, text)| format!("<tr><td>{name}</td><td>{text}</td></tr>\n"))
-        .collect();
-    let heading = escaped(&format!("{label}, run {} of {}: {}", run.id, run.started_at, run.verdict.word()));
-    format!("<h3>{heading}</h3>\n<table class=\"runs\">\n{rows}</table>\n")
+    let workload = format!(
+        "{}; {} notifications/s and topic, {} arrivals; {} B payload; {} ({}); seed {}",
+        counted(asked.clients as usize, "client"),
+        number(asked.rate_per_s),
+        asked.arrival,
+        count(asked.payload_bytes.into()),
+        counted(asked.topics as usize, "topic"),
+        asked.topic,
+        asked.seed
+    );
+    let place = format!(
+        "{}; {}; {}; {} of memory; {}, {} build; allocator {}; pinning {}",
+        machine.os,
+        machine.cpu,
+        counted(machine.cores as usize, "core"),
+        bytes(machine.memory_bytes as f64),
+        machine.tool,
+        machine.build,
+        machine.allocator,
+        asked.pin
+    );
+    let server = asked.url.as_deref().unwrap_or("its own, a child process");
+    let terms = [("server", server), ("workload", &workload), ("phases", &phases.join(" → ")), ("machine", &place)];
+    let terms: String =
+        terms.iter().map(|(name, text)| format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(text))).collect();
+    let command = escaped(&asked.command.join(" "));
+    format!("<dl class=\"asked\">\n<dt>command</dt><dd><code>{command}</code></dd>\n{terms}</dl>\n")
 }
 
-fn assertions(loaded: &LoadedRun) -> String {
-    let told = loaded.run.assertions.iter().map(|assertion| {
+const ROUND_HEADINGS: [&str; 11] = [
+    "run",
+    "began",
+    "p50",
+    "p99",
+    "send lag p99",
+    "loop lag p99",
+    "accepted of due",
+    "live at start, end",
+    "failed",
+    "reconnected",
+    "verdict",
+];
+
+fn round(contender: &Contender<'_>, loaded: &LoadedRun) -> String {
+    let (run, measured) = (&loaded.run, &loaded.run.measured);
+    let (published, connections) = (&measured.published, &measured.connections);
+    let time = |of: &Percentiles, ns: u64| match of.count {
+        0 => NOT_MEASURED.to_owned(),
+        _ => time_us(ns as f64 / 1e3),
+    };
+    let left_out = !contender.used.iter().any(|used| std::ptr::eq(*used, loaded));
+    let mut verdict = vec![run.verdict.word().to_owned()];
+    verdict.extend(left_out.then(|| "left out".to_owned()));
+    verdict.extend((run.ending == Ending::Interrupted).then(|| "interrupted".to_owned()));
+    verdict.extend(connections.errors.iter().map(|(kind, times)| format!("{kind}: {}", count(*times))));
+    verdict.extend(run.assertions.iter().map(|assertion| {
         let word = if assertion.holds { "holds" } else { "does not hold" };
-        escaped(&format!("{} {word} ({})", assertion.text, assertion.seen))
-    });
-    told.collect::<Vec<_>>().join("; ")
+        format!("{} {word} ({})", assertion.text, assertion.seen)
+    }));
+    let cells = [
+        run.id.clone(),
+        run.started_at.clone(),
+        time(&measured.latency, measured.latency.p50_ns),
+        time(&measured.latency, measured.latency.p99_ns),
+        time(&published.send_lag, published.send_lag.p99_ns),
+        time(&measured.generator.loop_lag, measured.generator.loop_lag.p99_ns),
+        format!("{} of {}", count(published.accepted), count(published.due)),
+        format!("{}, {}", count(connections.live_at_start), count(connections.live_at_end)),
+        count(connections.failed),
+        count(connections.reconnected),
+        verdict.join("; "),
+    ];
+    format!("<tr>{}</tr>\n", cells.iter().map(|cell| figure_cell(cell)).collect::<String>())
 }
 
 const DEFINITIONS: [(&str, &str); 13] = [

@@ -148,6 +148,12 @@ impl Summary {
         ]
     }
 
+    /// The label, and whether its figures may be believed.
+    pub fn name(&self) -> String {
+        let invalid = self.marks.iter().any(Mark::is_invalid);
+        if invalid { format!("{} (invalid)", self.label) } else { self.label.clone() }
+    }
+
     /// True when nothing must be said about the figures before they are read.
     pub fn is_clean(&self) -> bool {
         self.marks.is_empty() && self.rounds_valid == self.rounds
