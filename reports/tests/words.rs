@@ -32,7 +32,7 @@ fn losses_and_invalid_figures_are_part_of_the_answer() {
     lossy.run.measured.deliveries.lost = 200;
     let (answer, _) = told(&[lossy]);
     assert!(answer.starts_with("Over ws (invalid) a notification"), "{answer}");
-    assert!(answer.ends_with("and loses 1 % of its deliveries."), "{answer}");
+    assert!(answer.ends_with("and 1 % of its deliveries are lost."), "{answer}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub fn answer(summaries: &[Summary]) -> String {
             (_, Some((p50, p99))) => {
                 format!("{} takes {} and {}{}", summary.name(), time_us(p50), time_us(p99), cost(summary))
             }
-            (_, None) => format!("the latency of {} was not measured", summary.name()),
+            (_, None) => format!("the latency of {} was not measured{}", summary.name(), loss(summary)),
         })
         .collect();
     let mut sentence = clauses.join("; ") + ".";
@@ -47,9 +47,13 @@ fn cost(summary: &Summary) -> String {
     .flatten()
     .collect();
     let cost = if parts.is_empty() { String::new() } else { format!(" for {}", parts.join(" and ")) };
+    cost + &loss(summary)
+}
+
+fn loss(summary: &Summary) -> String {
     let Deliveries { expected, lost, .. } = summary.deliveries;
-    let lost_share = lost as f64 / expected.max(1) as f64;
-    if lost > 0 { format!("{cost}, and loses {} of its deliveries", percent(lost_share)) } else { cost }
+    let share = lost as f64 / expected.max(1) as f64;
+    if lost > 0 { format!(", and {} of its deliveries are lost", percent(share)) } else { String::new() }
 }
 
 /// A quantity in which contenders are compared.
