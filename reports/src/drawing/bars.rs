@@ -94,8 +94,9 @@ pub fn bars(drawing: &mut Drawing, room: Rect, rows: &[Row], title: &str, tick: 
 pub fn height_of(rows: &[Row]) -> f64 {
     let needs = |row: &Row| {
         let labels = (name_lines(row).len() + detail_lines(row).len()) as f64 * LABEL_LINE + 22.0;
-        let bars = row.bars.len() as f64 * (THICKEST + 8.0) + 30.0;
-        labels.max(bars).max(96.0)
+        // Few rows have room; many rows must still fit on a page.
+        let (bar, least) = if rows.len() <= 6 { (THICKEST + 8.0, 96.0) } else { (28.0, 60.0) };
+        labels.max(row.bars.len() as f64 * bar + 30.0).max(least)
     };
     HEADING_AND_AXIS + rows.iter().map(needs).fold(0.0, f64::max) * rows.len() as f64
 }

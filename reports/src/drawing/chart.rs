@@ -69,6 +69,9 @@ pub fn header(drawing: &mut Drawing, subtitle: &str, legend: &[Key]) -> Rect {
         drawing.text(label, (x + swatch + 8.0, y), Anchor::Start, LABEL_SIZE, INK);
         x += width + gap;
     }
+    // A long legend makes the image taller; it never takes room from the data.
+    let usual = MARGIN + 18.0 + 2.0 * LINE_HEIGHT + 8.0;
+    drawing.height += (y - usual).max(0.0);
     Rect { left: MARGIN, top: y + 18.0, right: drawing.width - MARGIN, bottom: drawing.height - 24.0 }
 }
 

@@ -1,5 +1,8 @@
 //! Scales map values to places between 0 and 1, and know where their ticks belong.
 
+/// From here on a logarithmic axis marks powers of ten alone.
+const MANY_DECADES: f64 = 3.5;
+
 /// A mark on an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
@@ -47,6 +50,8 @@ impl Scale {
             return Self::Log { low: 1.0, high: 10.0 };
         }
         let low = one_two_five(low * 0.999).filter(|tick| *tick <= low).last().unwrap_or(low);
+        // Across many decades only these are marked, so the axis starts on one.
+        let low = if (high / low).log10() > MANY_DECADES { 10_f64.powf(low.log10().floor()) } else { low };
         let high = one_two_five(low).find(|tick| *tick >= high && *tick > low * 1.5).unwrap_or(high);
         Self::Log { low, high }
     }
@@ -71,7 +76,7 @@ impl Scale {
                 let inside = |tick: &f64| *tick >= low * 0.999 && *tick <= high * 1.001;
                 let all: Vec<f64> = one_two_five(low).skip_while(|t| !inside(t)).take_while(inside).collect();
                 let is_decade = |tick: &f64| (tick.log10() - tick.log10().round()).abs() < 1e-6;
-                if (high / low).log10() > 3.5 { all.into_iter().filter(is_decade).collect() } else { all }
+                if (high / low).log10() > MANY_DECADES { all.into_iter().filter(is_decade).collect() } else { all }
             }
         };
         values.into_iter().map(|at| Tick { at, label: text(at) }).collect()
@@ -108,6 +113,12 @@ mod tests {
     #[test]
     fn many_decades_are_marked_by_powers_of_ten_alone() {
         assert_eq!(labels(Scale::Log { low: 500.0, high: 5e6 }), ["1000", "10000", "100000", "1000000"]);
+    }
+
+    #[test]
+    fn a_scale_of_many_decades_starts_on_one() {
+        let scale = Scale::log_around([230.0, 1.01e6].into_iter());
+        assert_eq!(labels(scale), ["100", "1000", "10000", "100000", "1000000"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use results::{Bytes, Layers, LoadedRun};
 
 use crate::drawing::{Bar, Drawing, Key, Row, bars, header, height_of};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, bytes, number};
+use crate::numbers::{NOT_MEASURED, bytes, count, number};
 use crate::style::{Colour, FRAMING, PAYLOAD, TCP_IP, TLS};
 
 /// Name of the image.
@@ -94,7 +94,7 @@ pub fn draw(shares: &[Share], subtitle: &str) -> Drawing {
     legend.retain(|(name, _)| with_tls || *name != "TLS");
     let legend: Vec<Key> = legend.into_iter().map(|(label, colour)| Key { colour, label: label.to_owned() }).collect();
     let room = header(&mut drawing, subtitle, &legend);
-    bars(&mut drawing, room, &rows, "bytes per delivery", bytes);
+    bars(&mut drawing, room, &rows, "bytes per delivery", number);
     drawing
 }
 
@@ -117,7 +117,9 @@ fn bar(direction: &str, layers: PerDelivery) -> Bar {
     let mut parts: Vec<String> = told
         .into_iter()
         .filter(|(_, value)| *value > 0.0)
-        .map(|(name, value)| format!("{name} {}", if value < 10.0 { number(value) } else { format!("{value:.0}") }))
+        .map(|(name, value)| {
+            format!("{name} {}", if value < 10.0 { number(value) } else { count(value.round() as u64) })
+        })
         .collect();
     if tcp_ip.is_none() {
         parts.push(format!("TCP/IP {NOT_MEASURED}"));

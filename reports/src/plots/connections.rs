@@ -83,7 +83,8 @@ pub fn draw(lines: &[Line], subtitle: &str) -> Drawing {
     let above = axes(&mut drawing, Rect { bottom: split - 16.0, ..area }, &unlabelled, &gauge);
     let below = axes(&mut drawing, Rect { top: split + 16.0, ..area }, &seconds_axis, &counter);
     for (index, line) in lines.iter().enumerate() {
-        let width = 2.4 + 3.2 * (lines.len() - 1 - index) as f64;
+        let step = 9.6 / (lines.len() - 1).max(1) as f64;
+        let width = 2.4 + step * (lines.len() - 1 - index) as f64;
         let places = |of: fn(&(i64, f64, f64)) -> f64, panel: &Panel| {
             line.seconds.iter().map(|second| panel.at(second.0 as f64, of(second))).collect::<Vec<_>>()
         };

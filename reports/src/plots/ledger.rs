@@ -57,7 +57,10 @@ struct Cell {
 /// Draws a table whose cells are coloured by what they mean.
 pub fn draw(rows: &[Row], subtitle: &str) -> Drawing {
     let mut drawing = Drawing::new("Ledger: what became of every expected delivery");
-    let tallest = rows.iter().map(|row| label_lines(row).len() as f64 * 22.0 + 24.0).fold(96.0, f64::max);
+    let tallest = rows
+        .iter()
+        .map(|row| label_lines(row).len() as f64 * 22.0 + 24.0)
+        .fold(if rows.len() <= 6 { 96.0 } else { 62.0 }, f64::max);
     drawing.height = 190.0 + tallest * rows.len() as f64;
     let room = header(&mut drawing, subtitle, &[]);
     let columns = ["expected", "delivered", "lost", "duplicated", "reordered", "late", "gaps"];
