@@ -16,7 +16,8 @@ struct Arguments {
     /// Run folders, and folders of whole comparisons (those with a comparison.json)
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
-    /// Folder to write to: a new one, or one that report wrote before, which is then replaced file by file
+    /// Folder to write to: a new one, or one that report wrote before, which is then replaced file by file;
+    /// any other folder is refused
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
