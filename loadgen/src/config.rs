@@ -88,7 +88,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub clients: u32,
     /// Notifications published per second and topic
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 2.0, value_parser = rate_value)]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 1.0, value_parser = rate_value)]
     pub rate: f64,
     /// Size of each payload, bytes; at least 46, for the postmark by which it is recognised
     #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = payload_value)]
