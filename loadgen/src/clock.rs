@@ -5,11 +5,43 @@
 //! postmark carries.
 
 use std::io;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// A little before everything else, so that no timestamp is zero.
-static ORIGIN: LazyLock<Instant> = LazyLock::new(|| now() - Duration::from_secs(1));
+static ORIGIN: OnceLock<Instant> = OnceLock::new();
+
+/// A little before everything else, so that no timestamp is zero; or what was [adopted](adopt_origin).
+fn origin() -> Instant {
+    *ORIGIN.get_or_init(|| now() - Duration::from_secs(1))
+}
+
+/// Where this process's timestamps count from, on the system's monotonic clock, ns: what another process on this machine
+/// needs to read them.
+pub fn origin_ns() -> u64 {
+    let now = now();
+    system_ns(now).saturating_sub(ns_at(now))
+}
+
+/// Makes the timestamps of this process those of another one on this machine, which told its [`origin_ns`]. To be called
+/// before any timestamp is taken; afterwards it changes nothing.
+pub fn adopt_origin(ns: u64) {
+    let now = now();
+    let age = system_ns(now).saturating_sub(ns);
+    ORIGIN.get_or_init(|| now.checked_sub(Duration::from_nanos(age)).unwrap_or(now));
+}
+
+/// An instant on the system's monotonic clock, ns since the machine started: the clock that `Instant` reads, too.
+fn system_ns(instant: Instant) -> u64 {
+    use rustix::time::{ClockId, clock_gettime};
+    let readings = (0..5).map(|_| {
+        let time = clock_gettime(ClockId::Monotonic);
+        let since = now().saturating_duration_since(instant);
+        let system = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
+        u64::try_from(system.saturating_sub(since).as_nanos()).unwrap_or(u64::MAX)
+    });
+    // An interruption between the two clocks makes a reading smaller: the largest is the best.
+    readings.max().unwrap_or(0)
+}
 
 /// This instant.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that takes instants")]
@@ -24,12 +56,12 @@ pub fn now_ns() -> u64 {
 
 /// An instant as nanoseconds on the generator's clock; 0 for what was before its origin.
 pub fn ns_at(instant: Instant) -> u64 {
-    u64::try_from(instant.saturating_duration_since(*ORIGIN).as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(instant.saturating_duration_since(origin()).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds on the generator's clock as an instant.
 pub fn instant_at(ns: u64) -> Instant {
-    *ORIGIN + Duration::from_nanos(ns)
+    origin() + Duration::from_nanos(ns)
 }
 
 /// Sleeps until an instant. Enough for what may be a millisecond late: the runtime's timer wheel turns once a millisecond.

@@ -68,6 +68,8 @@ pub struct Outcome {
     pub log: LatencyLog,
     /// A row a second.
     pub rows: Vec<SeriesRow>,
+    /// What was counted over the whole run, from the first connection to the last.
+    pub totals: Counters,
 }
 
 /// The readings at one edge of the window.
@@ -186,7 +188,14 @@ impl Conductor<'_> {
         debug_assert!(window.start >= began);
         let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
         let interrupted = self.interrupt.is_wanted();
-        Ok(Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows })
+        Ok(Outcome {
+            measured,
+            verdict,
+            interrupted,
+            log: records.log,
+            rows: records.rows,
+            totals: records.totals.counters,
+        })
     }
 
     /// Waits until `deadline`, or until `done`, or until the user wants to end; writes a row each second meanwhile.

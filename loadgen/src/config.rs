@@ -9,6 +9,7 @@ use feed::{TopicName, Transport};
 use crate::assertion::Condition;
 use crate::plan::{Arrival, Reuse};
 use crate::publisher::MIN_PAYLOAD;
+use crate::selftest::stub::Script;
 
 /// Plays thousands of clients against a realtime server and measures what arrives, when, and at what cost.
 #[derive(Debug, Parser)]
@@ -31,6 +32,11 @@ pub enum Command {
     Compare(CompareArgs),
     /// Walk a server through the feed's contract, step by step, and say where it departs from it
     Check(CheckArgs),
+    /// Measure a server whose behaviour is known, over every transport, and compare: is this machine fit to measure on?
+    Selftest(SelftestArgs),
+    /// Be that server
+    #[command(hide = true)]
+    Stub(Script),
 }
 
 /// Flags of `loadgen run`.
@@ -79,6 +85,18 @@ pub struct CheckArgs {
     /// Base URL of the server, for example http://127.0.0.1:8080
     #[arg(value_name = "URL", value_parser = url_value)]
     pub url: String,
+}
+
+/// Flags of `loadgen selftest`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 all ok, 1 something is not, or it could not be carried out, 2 usage.")]
+pub struct SelftestArgs {
+    /// Transports to test, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
+    pub transports: Vec<Transport>,
+    /// Bounds beyond which a run is not to be believed.
+    #[command(flatten)]
+    pub bounds: Bounds,
 }
 
 /// The load, and how it is measured.

@@ -22,6 +22,7 @@ pub mod preflight;
 pub mod process;
 pub mod publisher;
 pub mod recording;
+pub mod selftest;
 pub mod server_cost;
 pub mod server_process;
 pub mod subscriber;

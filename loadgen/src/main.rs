@@ -20,6 +20,8 @@ fn main() -> ExitCode {
             Command::Run(args) => commands::run::exec(args).await,
             Command::Compare(args) => commands::compare::exec(args).await,
             Command::Check(args) => commands::check::exec(args).await,
+            Command::Selftest(args) => commands::selftest::exec(args).await,
+            Command::Stub(script) => commands::stub::exec(script).await,
         }
     });
     match done {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::time::Duration;
 
 use feed::{TopicName, Transport};
@@ -81,6 +82,9 @@ pub struct Plan {
     pub wait: Duration,
     /// Whether polling clients keep their connections.
     pub connection: Reuse,
+    /// A stretch, counted from the start of publishing, in which the publisher is held up on purpose: what is due in it is
+    /// sent at its end. Only who tests the generator itself wants one.
+    pub hold_up: Option<Range<Duration>>,
 }
 
 /// One notification that is due.
@@ -112,11 +116,16 @@ impl Plan {
         Arrivals::new(self)
     }
 
+    /// When the publisher gets round to what is due at `offset`: then, unless it is held up.
+    pub fn send_offset(&self, offset: Duration) -> Duration {
+        self.hold_up.as_ref().filter(|hold_up| hold_up.contains(&offset)).map_or(offset, |hold_up| hold_up.end)
+    }
+
     /// The sequence numbers of the window, per topic.
-    pub fn window_sequences(&self) -> Vec<std::ops::Range<u32>> {
+    pub fn window_sequences(&self) -> Vec<Range<u32>> {
         let mut ranges = vec![0..0; self.topics.len()];
         for arrive in self.arrivals() {
-            let range: &mut std::ops::Range<u32> = &mut ranges[usize::from(arrive.topic)];
+            let range: &mut Range<u32> = &mut ranges[usize::from(arrive.topic)];
             range.end = arrive.sequence + 1;
             if arrive.offset < self.warmup {
                 range.start = range.end;
@@ -214,6 +223,7 @@ pub(crate) mod tests {
             poll_interval: Duration::from_secs(1),
             wait: Duration::from_secs(25),
             connection: Reuse::Reuse,
+            hold_up: None,
         }
     }
 

@@ -225,7 +225,7 @@ impl Channel {
             let stopped = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => true,
-                rung = alarm.sleep_until(due) => { rung?; false }
+                rung = alarm.sleep_until(begin + plan.send_offset(arrive.offset)) => { rung?; false }
             };
             if stopped {
                 break;

@@ -1,5 +1,6 @@
 //! A feed-server of our own, as a child process: started on a free port, stopped with the run, never left behind.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -29,8 +30,13 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts `program` and waits until it listens. It ends when this process does, because its standard input ends then.
     pub async fn start(program: &Path) -> anyhow::Result<Self> {
+        Self::start_with(program, &["--listen", "127.0.0.1:0", "--exit-on-stdin-close"]).await
+    }
+
+    /// Starts `program` with other arguments, which must make it end when its standard input does.
+    pub async fn start_with(program: &Path, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--exit-on-stdin-close"])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,5 +1,7 @@
 //! One poll, short or long: a request, its answer, and the cursor to ask with next.
 
+use std::time::Duration;
+
 use feed::Cursor;
 use feed::framings::poll;
 
@@ -8,6 +10,9 @@ use crate::plan::Reuse;
 use crate::recording::Account;
 use crate::wire::Connection;
 use crate::wire::http::{self, HttpError};
+
+/// Longest wait for the end of an answer, or of a connection, when it is no longer needed.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What an answer said besides its notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +29,13 @@ pub(super) struct Answer {
 pub(super) struct Line {
     client: u32,
     connection: Option<Connection>,
+    /// True while an answer is outstanding.
+    is_waiting: bool,
 }
 
 impl Line {
     pub(super) fn new(client: u32) -> Self {
-        Self { client, connection: None }
+        Self { client, connection: None, is_waiting: false }
     }
 
     /// Sends one request, dialling first if need be, and enters what the answer brings.
@@ -39,7 +46,9 @@ impl Line {
         request: &str,
     ) -> Result<Answer, ClientError> {
         account.poll_sent();
+        self.is_waiting = true;
         let result = self.exchange(site, account, request).await;
+        self.is_waiting = false;
         match result {
             Ok((answer, brought_something)) => {
                 account.poll_ended(true, brought_something);
@@ -71,9 +80,15 @@ impl Line {
         http::read_answer(connection, |head, body, at| enter(&head, body, at, account)).await?
     }
 
+    /// Reads an answer that is still outstanding, if it comes soon, so that its bytes are counted.
+    pub(super) async fn finish(&mut self) {
+        if let Some(mut connection) = self.connection.take().filter(|_| self.is_waiting) {
+            let _ = tokio::time::timeout(PATIENCE, http::read_answer(&mut connection, |_, _, _| ())).await;
+        }
+    }
+
     /// Closes the connection, after the server's end if that comes soon, so that its last segments are counted.
     async fn hang_up(&mut self) {
-        const PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
         if let Some(mut connection) = self.connection.take() {
             let end = connection.read(|_, _| Ok::<Option<(usize, ())>, HttpError>(None));
             let _ = tokio::time::timeout(PATIENCE, end).await;

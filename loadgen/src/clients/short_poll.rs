@@ -53,7 +53,10 @@ impl Client for ShortPoll {
         self.cursor
     }
 
-    async fn close(self) {}
+    /// An answer that is on its way is read to its end: it was asked for.
+    async fn close(mut self) {
+        self.line.finish().await;
+    }
 }
 
 impl ShortPoll {

@@ -3,6 +3,8 @@
 pub mod check;
 pub mod compare;
 pub mod run;
+pub mod selftest;
+pub mod stub;
 
 use std::process::ExitCode;
 

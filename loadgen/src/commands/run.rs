@@ -153,6 +153,7 @@ fn plan(order: &Order) -> anyhow::Result<Plan> {
         poll_interval: load.poll_interval,
         wait: load.wait,
         connection: load.connection,
+        hold_up: None,
     })
 }
 

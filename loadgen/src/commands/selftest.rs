@@ -1,0 +1,39 @@
+//! `loadgen selftest`: measures a server whose behaviour is known, and says where the measurement departs from it.
+
+use anyhow::Context;
+
+use super::End;
+use crate::config::SelftestArgs;
+use crate::interrupt::Interrupt;
+use crate::numbers::time_ns;
+use crate::selftest::{Resolution, Trial, examine, table};
+use crate::{clock, selftest};
+
+/// Tests every transport, prints a table, and ends well only if all of it is ok.
+pub async fn exec(args: SelftestArgs) -> anyhow::Result<End> {
+    let began = clock::now();
+    let interrupt = Interrupt::listen();
+    let program = std::env::current_exe().context("cannot find this program, which the stub server is part of")?;
+    println!("{}", Resolution::measure().await?);
+    let mut all = 0;
+    let mut wrong = 0;
+    for transport in args.transports {
+        let trial = Trial::thorough(transport);
+        let findings = trial.carry_out(&program, &args.bounds, &interrupt).await?;
+        if interrupt.is_wanted() {
+            return Ok(End::Unfinished);
+        }
+        let rows = examine(&trial, &findings);
+        print!("{}", table(transport, &findings.truth, &rows));
+        all += rows.len();
+        wrong += rows.iter().filter(|row| !row.is_ok).count();
+    }
+    let took = time_ns(clock::now().saturating_duration_since(began).as_nanos() as u64);
+    if wrong == 0 {
+        println!("all ok: {all} of {all} in {took}");
+        return Ok(End::Fine);
+    }
+    println!("NOT OK: {wrong} of {all} in {took}");
+    println!("{}", selftest::ADVICE);
+    Ok(End::Unfinished)
+}

@@ -1,0 +1,33 @@
+//! `loadgen stub`: the server whose behaviour is known, as the self-test and the tests start it.
+
+use std::io::Write;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::End;
+use crate::selftest::stub::{self, Script};
+
+/// Serves until standard input ends, or for ever.
+pub async fn exec(script: Script) -> anyhow::Result<End> {
+    let listener =
+        TcpListener::bind(script.listen).await.with_context(|| format!("cannot listen on {}", script.listen))?;
+    println!("stub listening on http://{}", listener.local_addr()?);
+    std::io::stdout().flush()?;
+    if script.exit_on_stdin_close {
+        stub::serve(listener, script, end_of_input()).await?;
+    } else {
+        stub::serve(listener, script, std::future::pending()).await?;
+    }
+    Ok(End::Fine)
+}
+
+async fn end_of_input() {
+    let (input_ended, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = input_ended.send(());
+    });
+    let _ = ended.await;
+}

@@ -1,0 +1,142 @@
+//! What was published, in order, and what each subscriber is to be written of it next.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::script::Script;
+use crate::clock;
+
+/// Text of two, three and four bytes a letter, for cuts to go through.
+const NOTE: &str = "häßlich, 日本語, 🦀";
+
+/// A notification as it was published.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub sequence: u32,
+    pub intended_ns: u64,
+    /// Encoded as the feed does it, with one more field.
+    pub encoded: Vec<u8>,
+}
+
+/// The one topic of the stub.
+#[derive(Debug)]
+pub(super) struct Log {
+    entries: RefCell<Vec<Entry>>,
+    head: watch::Sender<usize>,
+}
+
+/// What is to be written now, to one subscriber.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Places in the log, in the order of writing.
+    pub write: Vec<usize>,
+    /// The subscriber's place in the log afterwards.
+    pub next: usize,
+    /// True when the connection is to be cut in the middle of it.
+    pub is_cut: bool,
+    pub dropped: u64,
+    pub repeated: u64,
+    pub swapped: u64,
+}
+
+impl Log {
+    pub(super) fn new() -> Self {
+        Self { entries: RefCell::default(), head: watch::Sender::new(0) }
+    }
+
+    /// Appends a published JSON payload; returns its id.
+    pub(super) fn append(&self, topic: &str, sequence: u32, intended_ns: u64, payload: &[u8]) -> usize {
+        let mut entries = self.entries.borrow_mut();
+        let id = entries.len() + 1;
+        let mut encoded = format!(
+            r#"{{"type":"notification","topic":"{topic}","id":{id},"timestamp":{},"note":"{NOTE}","payload":"#,
+            intended_ns / 1_000
+        )
+        .into_bytes();
+        encoded.extend_from_slice(payload);
+        encoded.push(b'}');
+        entries.push(Entry { sequence, intended_ns, encoded });
+        self.head.send_replace(id);
+        id
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    pub(super) fn entry(&self, at: usize) -> Entry {
+        self.entries.borrow()[at].clone()
+    }
+
+    /// Waits until something is due for a subscriber at `at`.
+    pub(super) async fn due(&self, script: &Script, connection: u64, at: usize) -> Batch {
+        let mut head = self.head.subscribe();
+        loop {
+            let (batch, next_due) = self.due_now(script, connection, at);
+            if batch.next > at {
+                return batch;
+            }
+            let later = async {
+                match next_due {
+                    Some(due) => clock::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = later => {}
+                _ = head.changed() => {}
+            }
+        }
+    }
+
+    /// All that is due by now for a subscriber at `at`, and else when something will be. Nobody overtakes: what is late
+    /// holds back what follows.
+    pub(super) fn due_now(&self, script: &Script, connection: u64, at: usize) -> (Batch, Option<Instant>) {
+        let entries = self.entries.borrow();
+        let now = clock::now();
+        let mut batch = Batch { next: at, ..Batch::default() };
+        while let Some(entry) = entries.get(batch.next) {
+            let number = entry.sequence;
+            let counts = u64::from(number >= script.first);
+            let is = |series: Option<super::script::Every>| series.is_some_and(|every| every.has(number));
+            let due_of =
+                |entry: &Entry| clock::instant_at(entry.intended_ns) + script.delay_of(connection, entry.sequence);
+            if is(script.drop) {
+                batch.dropped += counts;
+                batch.next += 1;
+                continue;
+            }
+            let is_swapped = is(script.swap);
+            let mut due = due_of(entry);
+            if is_swapped {
+                let Some(successor) = entries.get(batch.next + 1) else { return (batch, None) };
+                due = due.max(due_of(successor));
+            }
+            if due > now {
+                return (batch, Some(due));
+            }
+            if script.cuts(connection, number) {
+                if batch.next == at {
+                    batch.write.push(at);
+                    batch.next += 1;
+                    batch.is_cut = true;
+                }
+                break;
+            }
+            if is_swapped {
+                batch.write.push(batch.next + 1);
+                batch.swapped += counts;
+                batch.next += 1;
+            }
+            batch.write.push(if is_swapped { batch.next - 1 } else { batch.next });
+            if is(script.repeat) {
+                batch.write.push(batch.next);
+                batch.repeated += counts;
+            }
+            batch.next += 1;
+        }
+        (batch, None)
+    }
+}

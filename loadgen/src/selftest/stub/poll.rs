@@ -1,0 +1,93 @@
+//! Polls: one answer per request, with a length or in chunks, now and then cut.
+
+use std::rc::Rc;
+
+use feed::framings::{chunked, poll};
+use feed::{After, BatchHead, Transport};
+
+use super::Stub;
+use super::line::{LineReader, LineWriter};
+use super::log::Batch;
+use super::request::{self, Asks, Subscription};
+
+impl Stub {
+    /// Answers polls until the client leaves or its connection is cut.
+    pub(super) async fn poll(
+        self: &Rc<Self>,
+        connection: u64,
+        accepted_ns: u64,
+        mut asked: Subscription,
+        reader: &mut LineReader,
+        writer: &mut LineWriter,
+    ) -> anyhow::Result<()> {
+        let mut is_first = true;
+        loop {
+            let at = self.place(asked.after);
+            let mut batch = self.log.due_now(&self.script, connection, at).0;
+            if asked.transport == Transport::LongPoll && batch.next == at && !asked.wait.is_zero() {
+                let due = self.log.due(&self.script, connection, at);
+                tokio::select! {
+                    due = tokio::time::timeout(asked.wait, due) => if let Ok(due) = due {
+                        batch = due;
+                    },
+                    // Between a poll and its answer, a client has nothing to say but goodbye.
+                    _ = reader.read_more() => return Ok(()),
+                }
+            }
+            let (bytes, ends) = self.answer_poll(&asked, &batch);
+            if batch.is_cut {
+                return Ok(writer.cut(&bytes).await?);
+            }
+            let instants = writer.write(&bytes, &ends).await?;
+            self.enter(&batch, &instants);
+            if std::mem::take(&mut is_first) {
+                self.book.record_connect(instants[0] - accepted_ns);
+            }
+            asked = loop {
+                match request::take(&mut reader.received)? {
+                    Some(Asks::Subscribe(next)) => break next,
+                    Some(other) => anyhow::bail!("a polling client asked for something else: {other:?}"),
+                    None if !reader.read_more().await => return Ok(()),
+                    None => {}
+                }
+            };
+        }
+    }
+
+    /// The answer to one poll; each of its notifications is received with its last byte.
+    fn answer_poll(&self, asked: &Subscription, batch: &Batch) -> (Vec<u8>, Vec<usize>) {
+        let cursor = self.cursor(batch.next);
+        let knows_all = asked.after == After::Cursor(cursor);
+        if batch.write.is_empty() && knows_all {
+            let bytes = format!("HTTP/1.1 304 Not Modified\r\nETag: \"{cursor}\"\r\n\r\n").into_bytes();
+            let end = bytes.len();
+            return (bytes, vec![end]);
+        }
+        let mut body = poll::write_head(&BatchHead {
+            topic: asked.topic.clone(),
+            epoch: cursor.epoch,
+            offset: cursor.offset,
+            recovered: true,
+            gap: None,
+            more: false,
+        });
+        for (index, &place) in batch.write.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(&self.log.entry(place).encoded);
+        }
+        body.extend_from_slice(poll::END);
+        let kind = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: \"{cursor}\"\r\n");
+        let is_chunked = batch.next % 2 == 1;
+        let bytes = if is_chunked {
+            let (first, second) = body.split_at(body.len() / 3);
+            let head = format!("{kind}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+            [head, chunked::write(first), chunked::write(second), chunked::END.to_vec()].concat()
+        } else {
+            [format!("{kind}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), &body].concat()
+        };
+        let end = bytes.len();
+        (bytes, vec![end; batch.write.len().max(1)])
+    }
+}

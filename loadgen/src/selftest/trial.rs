@@ -1,0 +1,171 @@
+//! One transport against the stub: an ordinary run, and what the stub says about it.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use feed::Transport;
+use rand::RngExt;
+
+use super::truth::{TRUTH_PATH, Truth};
+use crate::conductor::{self, Outcome, Setup};
+use crate::config::{Bounds, Pin};
+use crate::cores::Cores;
+use crate::interrupt::Interrupt;
+use crate::plan::{Arrival, Plan, Reuse};
+use crate::server_process::ServerProcess;
+use crate::target::Target;
+use crate::{clock, display};
+
+/// Longest wait until the stub has seen the end of every client.
+const GOODBYE_BOUND: Duration = Duration::from_secs(5);
+
+/// What the stub is told to do in the self-test. In each 20 notifications, one is dropped, one repeated and two are
+/// swapped; five clients are cut off once. The delays are spread so widely that what a busy machine adds to some of them
+/// moves no percentile far.
+const THOROUGH: &[&str] = &[
+    "--delay",
+    "5ms",
+    "--more-delay",
+    "40ms",
+    "--connect-delay",
+    "500ms",
+    "--answer-delay",
+    "500ms",
+    "--drop",
+    "20:3",
+    "--repeat",
+    "20:7",
+    "--swap",
+    "20:11",
+    "--chatter",
+    "5:0",
+    "--split",
+    "--cut",
+    "75",
+    "--cut-connections",
+    "5",
+];
+
+/// A load, and what the stub does to it.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// How notifications are carried.
+    pub transport: Transport,
+    /// Simulated clients.
+    pub clients: u32,
+    /// Notifications per second.
+    pub rate: f64,
+    /// Published but not recorded.
+    pub warmup: Duration,
+    /// Published and recorded.
+    pub duration: Duration,
+    /// Longest wait for outstanding deliveries.
+    pub drain: Duration,
+    /// When the publisher is held up, from the start of publishing.
+    pub hold_up: Option<Range<Duration>>,
+    /// Flags of `loadgen stub`.
+    pub script: Vec<String>,
+}
+
+/// Both sides of it.
+pub struct Findings {
+    /// What the generator measured.
+    pub outcome: Outcome,
+    /// What the stub did.
+    pub truth: Truth,
+}
+
+impl Trial {
+    /// A short, light load; the stub is told what to do by `script`.
+    pub fn new(transport: Transport, script: &[&str]) -> Self {
+        Self {
+            transport,
+            clients: 20,
+            rate: 40.0,
+            warmup: Duration::from_millis(500),
+            duration: Duration::from_secs(2),
+            drain: Duration::from_secs(1),
+            hold_up: None,
+            script: script.iter().map(|&word| word.to_owned()).collect(),
+        }
+    }
+
+    /// What the self-test does: everything at once. The publisher is held up for a while, so that latencies from actual
+    /// publishing instants would be others than those from intended ones.
+    pub fn thorough(transport: Transport) -> Self {
+        Self {
+            duration: Duration::from_secs(8),
+            hold_up: Some(Duration::from_millis(4_000)..Duration::from_millis(4_400)),
+            ..Self::new(transport, THOROUGH)
+        }
+    }
+
+    /// The number of the first notification of the window.
+    fn first(&self, plan: &Plan) -> u32 {
+        plan.window_sequences().first().map_or(0, |sequences| sequences.start)
+    }
+
+    fn plan(&self) -> anyhow::Result<Plan> {
+        Ok(Plan {
+            run: rand::rng().random(),
+            transport: self.transport,
+            clients: self.clients,
+            topics: vec!["selftest".parse()?],
+            rate: self.rate,
+            payload: 200,
+            arrival: Arrival::Constant,
+            seed: 1,
+            connect_rate: 200.0,
+            settle: Duration::ZERO,
+            warmup: self.warmup,
+            duration: self.duration,
+            drain: self.drain,
+            poll_interval: Duration::from_millis(100),
+            wait: Duration::from_secs(25),
+            connection: Reuse::Reuse,
+            hold_up: self.hold_up.clone(),
+        })
+    }
+
+    /// Starts `program` as the stub, leads a run against it, and asks it what it did.
+    pub async fn carry_out(&self, program: &Path, bounds: &Bounds, interrupt: &Interrupt) -> anyhow::Result<Findings> {
+        let plan = Arc::new(self.plan()?);
+        let cores = Cores::divide(Pin::Off, true)?;
+        let mut words = vec!["stub".to_owned(), "--exit-on-stdin-close".to_owned()];
+        words.extend(["--origin".to_owned(), clock::origin_ns().to_string()]);
+        words.extend(["--first".to_owned(), self.first(&plan).to_string()]);
+        words.extend(self.script.iter().cloned());
+        let stub = ServerProcess::start_with(program, &words).await?;
+        let target = Target::resolve(&stub.url)?;
+        let setup = Setup {
+            plan: Arc::clone(&plan),
+            target: target.clone(),
+            child: Some(stub.pid),
+            workers: (cores.of_generator() as u32).min(plan.clients),
+            cores,
+            connect_timeout: Duration::from_secs(10),
+            bounds: bounds.clone(),
+        };
+        let outcome = conductor::conduct(&setup, &mut *display::for_run(self.transport.name()), interrupt).await?;
+        let truth = ask(&target).await?;
+        stub.stop().await?;
+        Ok(Findings { outcome, truth })
+    }
+}
+
+/// Asks for the truth once every client has gone.
+async fn ask(target: &Target) -> anyhow::Result<Truth> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let bound = clock::now() + GOODBYE_BOUND;
+    loop {
+        let answer = http.get(target.join(TRUTH_PATH)).send().await.context("the stub does not answer")?;
+        let truth: Truth = answer.json().await.context("the stub's truth cannot be read")?;
+        if truth.open == 0 || clock::now() > bound {
+            return Ok(truth);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

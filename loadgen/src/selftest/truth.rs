@@ -1,0 +1,47 @@
+//! What the stub server did, in its own words: what the generator's measurement is held against.
+
+use results::Percentiles;
+use serde::{Deserialize, Serialize};
+
+/// Where the stub tells it.
+pub const TRUTH_PATH: &str = "/truth";
+
+/// The body of `GET /truth`. Counts of notifications are those of the window; bytes and connections are those of
+/// subscribers, over the stub's whole life.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Truth {
+    /// Notifications accepted.
+    pub published: u64,
+    /// Different notifications written, per subscriber.
+    pub delivered: u64,
+    /// Left out on purpose, per subscriber.
+    pub dropped: u64,
+    /// Written a second time on purpose.
+    pub repeated: u64,
+    /// Written after one that was published later, on purpose.
+    pub swapped: u64,
+    /// Connections cut in the middle of a notification on purpose.
+    pub cut: u64,
+    /// Comments and pings written in between.
+    pub chatter: u64,
+    /// Writes that held several notifications.
+    pub crowded: u64,
+    /// Writes that were split in two packets.
+    pub split: u64,
+    /// How many lengths of writes have been split at every byte that they have.
+    pub split_everywhere: u64,
+    /// Connections opened.
+    pub opened: u64,
+    /// Connections open now.
+    pub open: u64,
+    /// Stream bytes read.
+    pub bytes_read: u64,
+    /// Stream bytes written.
+    pub bytes_written: u64,
+    /// From the intended publishing instant until the last byte was handed to the system, per delivery.
+    pub latency: Percentiles,
+    /// From the accepted connection until the end of the first answer was handed to the system.
+    pub connect: Percentiles,
+    /// From a publishing request until its answer was handed to the system.
+    pub publish_time: Percentiles,
+}

@@ -1,0 +1,126 @@
+//! The generator against a server whose behaviour is known: what it did must be what was measured.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Parser;
+use feed::Transport;
+use futures_util::future::join_all;
+use loadgen::config::{Bounds, Cli, Command as Subcommand};
+use loadgen::interrupt::Interrupt;
+use loadgen::selftest::{Findings, Trial, examine};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_loadgen");
+
+fn bounds() -> Bounds {
+    match Cli::parse_from(["loadgen", "selftest"]).command {
+        Subcommand::Selftest(args) => args.bounds,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+async fn findings(trial: &Trial) -> Findings {
+    trial.carry_out(Path::new(PROGRAM), &bounds(), &Interrupt::listen()).await.unwrap()
+}
+
+/// Every transport against a stub that does what `script` says.
+async fn every_transport(script: &[&str]) -> Vec<(Trial, Findings)> {
+    let one = |transport| async move {
+        let trial = Trial::new(transport, script);
+        let findings = findings(&trial).await;
+        (trial, findings)
+    };
+    join_all(Transport::ALL.map(one)).await
+}
+
+/// All that must be equal is equal.
+fn assert_exact(trial: &Trial, findings: &Findings) {
+    for row in examine(trial, findings) {
+        assert!(row.is_ok || !row.is_exact, "{}: {row:?}", trial.transport);
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_drops_repeats_and_swaps_is_on_the_books_exactly() {
+    for (trial, findings) in every_transport(&["--drop", "20:3", "--repeat", "20:7", "--swap", "20:11"]).await {
+        let deliveries = &findings.outcome.measured.deliveries;
+        // 20 clients, 80 notifications, 4 of them of each kind.
+        assert_eq!((deliveries.expected, deliveries.delivered), (1_600, 1_520), "{}", trial.transport);
+        assert_eq!((deliveries.lost, deliveries.duplicated, deliveries.reordered), (80, 80, 80), "{}", trial.transport);
+        assert_exact(&trial, &findings);
+    }
+}
+
+#[tokio::test]
+async fn every_byte_is_counted_however_the_stream_is_split() {
+    let script = ["--split", "--chatter", "3:0", "--more-delay", "10ms"];
+    for (trial, findings) in every_transport(&script).await {
+        assert!(findings.truth.bytes_written > 0 && findings.truth.split > 0, "{}", trial.transport);
+        assert_eq!(findings.outcome.totals.bytes_received, findings.truth.bytes_written, "{}", trial.transport);
+        assert_eq!(findings.outcome.totals.bytes_sent, findings.truth.bytes_read, "{}", trial.transport);
+        assert_exact(&trial, &findings);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_cut_off_comes_back_and_misses_nothing() {
+    for (trial, findings) in every_transport(&["--cut", "45", "--cut-connections", "5"]).await {
+        let measured = &findings.outcome.measured;
+        assert_eq!((findings.truth.cut, measured.connections.reconnected), (5, 5), "{}", trial.transport);
+        assert_eq!((measured.deliveries.lost, measured.deliveries.duplicated), (0, 0), "{}", trial.transport);
+        assert_exact(&trial, &findings);
+    }
+}
+
+#[tokio::test]
+async fn a_delay_that_the_server_imposes_is_what_is_measured() {
+    const DELAY_NS: u64 = 80_000_000;
+    for (trial, findings) in every_transport(&["--delay", "80ms", "--more-delay", "40ms"]).await {
+        let truth = &findings.truth.latency;
+        let measured = &findings.outcome.measured.latency;
+        assert!(measured.min_ns >= DELAY_NS * 999 / 1_000, "{}: {measured:?}", trial.transport);
+        for (truth, measured) in [
+            (truth.p50_ns, measured.p50_ns),
+            (truth.p90_ns, measured.p90_ns),
+            (truth.p99_ns, measured.p99_ns),
+            (truth.max_ns, measured.max_ns),
+        ] {
+            // Nothing is received before it is sent; how much later depends on how busy this machine is.
+            assert!(measured >= truth - truth / 500, "{}: {measured} of {truth}", trial.transport);
+            assert!(measured <= truth * 3 / 2, "{}: {measured} of {truth}", trial.transport);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_that_is_held_up_shows_in_latency_send_lag_and_verdict() {
+    let trial = Trial {
+        hold_up: Some(Duration::from_millis(1_000)..Duration::from_millis(1_500)),
+        ..Trial::new(Transport::Ws, &[])
+    };
+    let findings = findings(&trial).await;
+    let measured = &findings.outcome.measured;
+    // A quarter of the window is held up, by half a second at first and less and less.
+    assert!(measured.published.send_lag.max_ns >= 490_000_000, "{:?}", measured.published.send_lag);
+    assert!(measured.latency.p99_ns >= 450_000_000, "{:?}", measured.latency);
+    assert!(findings.outcome.verdict.reasons.iter().any(|reason| reason.check == "send-lag"));
+    assert_exact(&trial, &findings);
+}
+
+/// Times are left out here: how exact they are is a matter of the machine, which is what the self-test is there to say.
+#[test]
+fn the_selftest_is_ok_in_all_that_must_be_exact_and_ends_accordingly() {
+    let output = Command::new(PROGRAM).args(["selftest", "--transports", "ws"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let is_time = |line: &str| {
+        ["latency p", "connect p", "publish time p"].iter().any(|name| line.trim_start().starts_with(name))
+    };
+    for line in text.lines().filter(|line| !is_time(line)) {
+        assert!(!line.contains("WRONG"), "{text}");
+    }
+    for quantity in ["lost", "duplicated", "reordered", "bytes received", "bytes sent", "verdict"] {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(quantity) && line.ends_with("ok")), "{text}");
+    }
+    assert_eq!(output.status.code(), Some(i32::from(text.contains("WRONG"))), "{text}");
+}
