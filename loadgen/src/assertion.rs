@@ -173,6 +173,7 @@ mod tests {
     fn measured() -> Measured {
         Measured {
             phases: Vec::new(),
+            latency_from_actual: None,
             latency: Percentiles { count: 10, p99_ns: 90_000_000, ..Percentiles::default() },
             latency_out_of_range: 0,
             connect: Percentiles::default(),

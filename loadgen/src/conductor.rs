@@ -19,7 +19,7 @@ use crate::journal::{Journal, Records};
 use crate::plan::Plan;
 use crate::process;
 use crate::publisher::{Publisher, Publishing, Report};
-use crate::recording::Counters;
+use crate::recording::{Counters, Departures};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use crate::verdict::{self, Circumstances};
@@ -84,10 +84,14 @@ struct Mark {
 pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
     let stats = StatsReader::new(&setup.target, setup.child)?;
+    let departures = Arc::new(Departures::new(plan));
     let workers = (0..setup.workers)
-        .map(|index| Worker::start(index, setup.workers, Arc::clone(plan), setup.target.clone(), setup.connect_timeout))
+        .map(|index| {
+            let (plan, departures) = (Arc::clone(plan), Arc::clone(&departures));
+            Worker::start(index, setup.workers, plan, setup.target.clone(), setup.connect_timeout, departures)
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone()).await?;
+    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await?;
     let journal = Journal::new(&workers, &stats, display, plan.transport.name(), plan.clients);
     let readings = Readings { before: stats.read().await, ..Readings::default() };
     let rss_before = process::own_rss().unwrap_or(0);
@@ -167,6 +171,7 @@ impl Conductor<'_> {
         let measured = Measured {
             phases: self.phases,
             latency: Percentiles::from(&records.totals.latency),
+            latency_from_actual: Some(Percentiles::from(&records.totals.latency_from_actual)),
             latency_out_of_range: records.totals.counters.out_of_range,
             connect: Percentiles::from(&records.totals.connect),
             deliveries,

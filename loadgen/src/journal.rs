@@ -13,6 +13,9 @@ use crate::recording::{Counters, Snapshot};
 use crate::server_cost::{Reading, StatsReader, cpu_share};
 use crate::worker::Worker;
 
+/// Tag of the latency log's intervals that count from actual publishing instants.
+const FROM_ACTUAL: &str = "actual";
+
 /// Keeps the run's records.
 pub struct Journal<'a> {
     workers: &'a [Worker],
@@ -109,6 +112,7 @@ impl<'a> Journal<'a> {
         }
         for sum in [&mut self.totals, &mut self.current] {
             add(&mut sum.latency, &merged.latency);
+            add(&mut sum.latency_from_actual, &merged.latency_from_actual);
             add(&mut sum.connect, &merged.connect);
             add(&mut sum.loop_lag, &merged.loop_lag);
             sum.counters = merged.counters;
@@ -163,6 +167,7 @@ impl<'a> Journal<'a> {
         if self.is_logging {
             let start = self.row_began.saturating_duration_since(self.began);
             self.log.push(None, start, length, latency)?;
+            self.log.push(Some(FROM_ACTUAL), start, length, &self.current.latency_from_actual)?;
         }
         self.current = Snapshot::empty();
         self.row_began = now;

@@ -14,6 +14,9 @@ pub fn run_table(run: &Run) -> String {
     write_head(&mut out, run);
     let measured = &run.measured;
     row(&mut out, "latency", &percentiles(&measured.latency));
+    if let Some(from_actual) = &measured.latency_from_actual {
+        row(&mut out, "from actual", &percentiles(from_actual));
+    }
     row(&mut out, "connect", &percentiles(&measured.connect));
     let d = &measured.deliveries;
     row(

@@ -26,6 +26,7 @@ use tokio::task::LocalSet;
 
 use crate::clock::{self, Alarm};
 use crate::plan::{Arrive, Plan};
+use crate::recording::Departures;
 use crate::target::Target;
 use crate::wire::http;
 
@@ -58,7 +59,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// Opens the publishing channel.
-    pub async fn start(plan: Arc<Plan>, target: Target) -> anyhow::Result<Self> {
+    pub async fn start(plan: Arc<Plan>, target: Target, departures: Arc<Departures>) -> anyhow::Result<Self> {
         let (begin, begun) = oneshot::channel();
         let (ready, readiness) = oneshot::channel();
         let (stop, stopped) = watch::channel(false);
@@ -69,7 +70,7 @@ impl Publisher {
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 LocalSet::new().block_on(&runtime, async {
-                    let channel = Channel::open(&plan, target, counter).await;
+                    let channel = Channel::open(&plan, target, counter, departures).await;
                     let channel = match channel {
                         Ok(channel) => channel,
                         Err(error) => {
@@ -176,10 +177,16 @@ struct Channel {
     writer: Rc<RefCell<Option<OwnedWriteHalf>>>,
     books: Rc<RefCell<Books>>,
     sent: Arc<AtomicU64>,
+    departures: Arc<Departures>,
 }
 
 impl Channel {
-    async fn open(plan: &Plan, target: Target, sent: Arc<AtomicU64>) -> anyhow::Result<Self> {
+    async fn open(
+        plan: &Plan,
+        target: Target,
+        sent: Arc<AtomicU64>,
+        departures: Arc<Departures>,
+    ) -> anyhow::Result<Self> {
         let requests = plan.topics.iter().map(|topic| {
             let head = format!(
                 "POST {}{} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -203,6 +210,7 @@ impl Channel {
             writer: Rc::default(),
             books: Rc::new(RefCell::new(books)),
             sent,
+            departures,
             target,
         };
         let tcp = dial(&channel.target).await.with_context(|| format!("cannot publish to {}", channel.target.url))?;
@@ -257,6 +265,7 @@ impl Channel {
         postmark.write(&mut request[payload_start + 1..]);
         let writer = self.writer.borrow_mut().take();
         let now = clock::now();
+        self.departures.enter(arrive.topic, arrive.sequence, clock::ns_at(now));
         {
             let mut books = self.books.borrow_mut();
             books.published.due += u64::from(in_window);

@@ -173,6 +173,7 @@ mod tests {
         Measured {
             phases: Vec::new(),
             latency: percentiles.clone(),
+            latency_from_actual: Some(percentiles.clone()),
             latency_out_of_range: 0,
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),

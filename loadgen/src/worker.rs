@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 use crate::clients::{LongPoll, ShortPoll, Site, Sse, Ws};
 use crate::clock;
 use crate::plan::{Plan, Reuse};
-use crate::recording::{Account, Counters, Recorder, Snapshot};
+use crate::recording::{Account, Counters, Departures, Recorder, Snapshot};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
 use crate::wire::{Dialer, Traffic};
@@ -62,6 +62,7 @@ impl Worker {
         plan: Arc<Plan>,
         target: Target,
         connect_timeout: Duration,
+        departures: Arc<Departures>,
     ) -> anyhow::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,7 +72,7 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                let floor = Floor::new(index, workers, plan, &target, connect_timeout);
+                let floor = Floor::new(index, workers, plan, &target, connect_timeout, departures);
                 LocalSet::new().block_on(&runtime, floor.work(inbox));
             })
             .context("cannot start a worker thread")?;
@@ -143,12 +144,19 @@ struct Floor {
 }
 
 impl Floor {
-    fn new(index: u32, workers: u32, plan: Arc<Plan>, target: &Target, connect_timeout: Duration) -> Self {
+    fn new(
+        index: u32,
+        workers: u32,
+        plan: Arc<Plan>,
+        target: &Target,
+        connect_timeout: Duration,
+        departures: Arc<Departures>,
+    ) -> Self {
         let traffic = Rc::new(Traffic::default());
         let firsts = plan.window_sequences().iter().map(|range| range.start).collect();
         let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
         let site = Site { plan, dialer, host: target.host.clone(), prefix: target.prefix.clone() };
-        let recorder = Rc::new(Recorder::new(traffic));
+        let recorder = Rc::new(Recorder::with_departures(traffic, departures));
         Self { index, workers, site: Rc::new(site), recorder, firsts, connect_timeout, stop: watch::Sender::new(false) }
     }
 

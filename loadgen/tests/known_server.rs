@@ -9,7 +9,9 @@ use feed::Transport;
 use futures_util::future::join_all;
 use loadgen::config::{Bounds, Cli, Command as Subcommand};
 use loadgen::interrupt::Interrupt;
+use loadgen::numbers::time_ns;
 use loadgen::selftest::{Findings, Trial, examine};
+use rustix::process::{Pid, Signal, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_loadgen");
 
@@ -32,6 +34,26 @@ async fn every_transport(script: &[&str]) -> Vec<(Trial, Findings)> {
         (trial, findings)
     };
     join_all(Transport::ALL.map(one)).await
+}
+
+/// For who runs a test with `--nocapture`: the percentiles that it looks at.
+fn print_latencies(trial: &Trial, findings: &Findings) {
+    let measured = &findings.outcome.measured;
+    let lag = &measured.published.send_lag;
+    for (name, p) in [
+        ("intended", Some(&measured.latency)),
+        ("actual", measured.latency_from_actual.as_ref()),
+        ("send lag", Some(lag)),
+    ] {
+        let Some(p) = p else { continue };
+        let [p50, p90, p95, p99, p999, max] =
+            [p.p50_ns, p.p90_ns, p.p95_ns, p.p99_ns, p.p999_ns, p.max_ns].map(time_ns);
+        let transport = trial.transport;
+        println!(
+            "{transport:<10} {name:<9} p50 {p50}  p90 {p90}  p95 {p95}  p99 {p99}  p99.9 {p999}  max {max}  n {}",
+            p.count
+        );
+    }
 }
 
 /// All that must be equal is equal.
@@ -104,8 +126,44 @@ async fn a_publisher_that_is_held_up_shows_in_latency_send_lag_and_verdict() {
     // A quarter of the window is held up, by half a second at first and less and less.
     assert!(measured.published.send_lag.max_ns >= 490_000_000, "{:?}", measured.published.send_lag);
     assert!(measured.latency.p99_ns >= 450_000_000, "{:?}", measured.latency);
+    let from_actual = measured.latency_from_actual.clone().unwrap();
+    assert_eq!(from_actual.count, measured.latency.count);
+    assert!(from_actual.p95_ns < measured.latency.p95_ns, "{from_actual:?} of {:?}", measured.latency);
     assert!(findings.outcome.verdict.reasons.iter().any(|reason| reason.check == "send-lag"));
+    print_latencies(&trial, &findings);
     assert_exact(&trial, &findings);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_for_a_second_shows_in_the_percentiles() {
+    let one = |transport| async move {
+        let trial = Trial { rate: 100.0, duration: Duration::from_secs(10), ..Trial::new(transport, &[]) };
+        let stub = trial.start_stub(Path::new(PROGRAM)).await.unwrap();
+        let pid = Pid::from_raw(stub.pid.cast_signed()).unwrap();
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            kill_process(pid, Signal::STOP).unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            kill_process(pid, Signal::CONT).unwrap();
+        };
+        let (bounds, interrupt) = (bounds(), Interrupt::listen());
+        let (findings, ()) = tokio::join!(trial.lead(stub, &bounds, &interrupt), stop);
+        (trial, findings.unwrap())
+    };
+    for (trial, findings) in join_all([Transport::LongPoll, Transport::Sse, Transport::Ws].map(one)).await {
+        let measured = &findings.outcome.measured;
+        let from_actual = measured.latency_from_actual.as_ref().unwrap();
+        // A tenth of all deliveries waits, evenly between nothing and a second: half of these for more than half of it.
+        for latency in [&measured.latency, from_actual] {
+            assert!(latency.p95_ns >= 400_000_000, "{}: {latency:?}", trial.transport);
+            assert!(latency.p99_ns >= 850_000_000, "{}: {latency:?}", trial.transport);
+            assert!(latency.max_ns >= 980_000_000, "{}: {latency:?}", trial.transport);
+            assert!(latency.p50_ns < latency.p95_ns / 2, "{}: {latency:?}", trial.transport);
+        }
+        assert_eq!(from_actual.count, measured.latency.count, "{}", trial.transport);
+        print_latencies(&trial, &findings);
+        assert_exact(&trial, &findings);
+    }
 }
 
 /// Times are left out here: how exact they are is a matter of the machine, which is what the self-test is there to say.

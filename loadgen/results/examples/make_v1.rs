@@ -242,6 +242,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
     Measured {
         phases: phases.map(|(name, start_s, end_s)| Phase { name: name.to_owned(), start_s, end_s }).to_vec(),
         latency,
+        latency_from_actual: None,
         latency_out_of_range: 0,
         connect: Percentiles { count: CLIENTS, ..lag(850_000) },
         deliveries: Deliveries { expected: deliveries, delivered: deliveries, ..Deliveries::default() },

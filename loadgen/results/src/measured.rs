@@ -15,6 +15,10 @@ pub struct Measured {
     pub phases: Vec<Phase>,
     /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery.
     pub latency: Percentiles,
+    /// The same minus the *actual* publishing instant: what differs is the publisher's own lag. Absent in runs from before it
+    /// was measured.
+    #[serde(default)]
+    pub latency_from_actual: Option<Percentiles>,
     /// Deliveries whose latency lay outside what the histogram holds (1 us to 60 s); they are in no percentile.
     pub latency_out_of_range: u64,
     /// TCP connect started until the transport was live (101, first SSE byte, first poll answer).

@@ -3,11 +3,15 @@
 use anyhow::Context;
 
 use super::End;
+use crate::clock;
 use crate::config::SelftestArgs;
 use crate::interrupt::Interrupt;
 use crate::numbers::time_ns;
-use crate::selftest::{Resolution, Trial, examine, table};
-use crate::{clock, selftest};
+use crate::selftest::{ADVICE, Resolution, Row, Trial, examine, table};
+
+/// How often, in all, a transport is tested once more when nothing but times is wrong: so often that the whole test still
+/// ends within a minute. Counts and bytes have no second chance.
+const SECOND_CHANCES: u32 = 2;
 
 /// Tests every transport, prints a table, and ends well only if all of it is ok.
 pub async fn exec(args: SelftestArgs) -> anyhow::Result<End> {
@@ -17,14 +21,25 @@ pub async fn exec(args: SelftestArgs) -> anyhow::Result<End> {
     println!("{}", Resolution::measure().await?);
     let mut all = 0;
     let mut wrong = 0;
+    let mut again = SECOND_CHANCES;
     for transport in args.transports {
         let trial = Trial::thorough(transport);
-        let findings = trial.carry_out(&program, &args.bounds, &interrupt).await?;
-        if interrupt.is_wanted() {
-            return Ok(End::Unfinished);
-        }
-        let rows = examine(&trial, &findings);
-        print!("{}", table(transport, &findings.truth, &rows));
+        let rows = loop {
+            let findings = trial.carry_out(&program, &args.bounds, &interrupt).await?;
+            if interrupt.is_wanted() {
+                return Ok(End::Unfinished);
+            }
+            let rows = examine(&trial, &findings);
+            print!("{}", table(transport, &findings.truth, &rows));
+            let only_times_are_wrong = !all_ok(&rows) && rows.iter().all(|row| row.is_ok || !row.is_exact);
+            if !only_times_are_wrong || again == 0 {
+                break rows;
+            }
+            again -= 1;
+            println!(
+                "  only times are wrong, as on a machine that is busy for a moment: testing {transport} once more"
+            );
+        };
         all += rows.len();
         wrong += rows.iter().filter(|row| !row.is_ok).count();
     }
@@ -34,6 +49,10 @@ pub async fn exec(args: SelftestArgs) -> anyhow::Result<End> {
         return Ok(End::Fine);
     }
     println!("NOT OK: {wrong} of {all} in {took}");
-    println!("{}", selftest::ADVICE);
+    println!("{ADVICE}");
     Ok(End::Unfinished)
+}
+
+fn all_ok(rows: &[Row]) -> bool {
+    rows.iter().all(|row| row.is_ok)
 }

@@ -40,6 +40,7 @@ impl Account {
         let is_new = entry == Entry::New && self.recorder.is_in_window(postmark.intended_ns);
         if is_new {
             self.recorder.record_latency(at_ns.saturating_sub(postmark.intended_ns));
+            self.recorder.record_latency_from_actual(&postmark, at_ns);
         }
         self.recorder.count(|counters| {
             counters.received += 1;

@@ -4,11 +4,13 @@
 //! conductor collects a [`Snapshot`] from every worker and merges them; display and result files read the same ones.
 
 mod account;
+mod departures;
 mod ledger;
 mod recorder;
 mod snapshot;
 
 pub use account::Account;
+pub use departures::Departures;
 pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;
 pub use snapshot::{Counters, Snapshot};

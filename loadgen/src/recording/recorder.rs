@@ -4,23 +4,27 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, LOWEST_LATENCY_NS, new_histogram};
 
-use super::{Counters, Ledger, Snapshot};
+use super::{Counters, Departures, Ledger, Snapshot};
 use crate::wire::Traffic;
 
 /// The records of one worker.
 #[derive(Debug)]
 pub struct Recorder {
     traffic: Rc<Traffic>,
+    departures: Arc<Departures>,
     /// Intended instants that belong to the window, ns.
     window: RefCell<Range<u64>>,
     /// True once the drain bound has passed.
     is_too_late: Cell<bool>,
     counters: RefCell<Counters>,
     latency: RefCell<Histogram<u64>>,
+    latency_from_actual: RefCell<Histogram<u64>>,
     connect: RefCell<Histogram<u64>>,
     loop_lag: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
@@ -31,12 +35,19 @@ pub struct Recorder {
 impl Recorder {
     /// Empty records of a worker whose connections count into `traffic`.
     pub fn new(traffic: Rc<Traffic>) -> Self {
+        Self::with_departures(traffic, Arc::default())
+    }
+
+    /// The same, where it is known when notifications actually left.
+    pub fn with_departures(traffic: Rc<Traffic>, departures: Arc<Departures>) -> Self {
         Self {
             traffic,
+            departures,
             window: RefCell::new(0..0),
             is_too_late: Cell::new(false),
             counters: RefCell::default(),
             latency: RefCell::new(new_histogram()),
+            latency_from_actual: RefCell::new(new_histogram()),
             connect: RefCell::new(new_histogram()),
             loop_lag: RefCell::new(new_histogram()),
             errors: RefCell::default(),
@@ -73,6 +84,13 @@ impl Recorder {
     pub fn record_latency(&self, ns: u64) {
         if self.latency.borrow_mut().record(ns.max(LOWEST_LATENCY_NS)).is_err() {
             self.count(|counters| counters.out_of_range += 1);
+        }
+    }
+
+    /// Records the latency of one delivery from the instant at which it actually left, if that is known.
+    pub fn record_latency_from_actual(&self, postmark: &Postmark, at_ns: u64) {
+        if let Some(left_ns) = self.departures.of(postmark.publisher, postmark.sequence) {
+            self.latency_from_actual.borrow_mut().saturating_record(at_ns.saturating_sub(left_ns));
         }
     }
 
@@ -129,6 +147,7 @@ impl Recorder {
         Snapshot {
             counters: self.counters(),
             latency: self.latency.replace(new_histogram()),
+            latency_from_actual: self.latency_from_actual.replace(new_histogram()),
             connect: self.connect.replace(new_histogram()),
             loop_lag: self.loop_lag.replace(new_histogram()),
             errors: self.errors.borrow().clone(),

@@ -82,6 +82,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Delivery latency of the window's notifications, ns.
     pub latency: Histogram<u64>,
+    /// The same from actual publishing instants, ns.
+    pub latency_from_actual: Histogram<u64>,
     /// Connect time, ns.
     pub connect: Histogram<u64>,
     /// Event-loop lag, ns.
@@ -98,6 +100,7 @@ impl Snapshot {
         Self {
             counters: Counters::default(),
             latency: new_histogram(),
+            latency_from_actual: new_histogram(),
             connect: new_histogram(),
             loop_lag: new_histogram(),
             errors: BTreeMap::new(),
@@ -110,6 +113,7 @@ impl Snapshot {
         self.counters = self.counters.plus(other.counters);
         for (mine, theirs) in [
             (&mut self.latency, &other.latency),
+            (&mut self.latency_from_actual, &other.latency_from_actual),
             (&mut self.connect, &other.connect),
             (&mut self.loop_lag, &other.loop_lag),
         ] {

@@ -29,7 +29,7 @@ const THOROUGH: &[&str] = &[
     "--delay",
     "5ms",
     "--more-delay",
-    "40ms",
+    "100ms",
     "--connect-delay",
     "500ms",
     "--answer-delay",
@@ -97,15 +97,16 @@ impl Trial {
     /// publishing instants would be others than those from intended ones.
     pub fn thorough(transport: Transport) -> Self {
         Self {
-            duration: Duration::from_secs(8),
-            hold_up: Some(Duration::from_millis(4_000)..Duration::from_millis(4_400)),
+            duration: Duration::from_secs(6),
+            drain: Duration::from_millis(1_500),
+            hold_up: Some(Duration::from_millis(3_000)..Duration::from_millis(3_400)),
             ..Self::new(transport, THOROUGH)
         }
     }
 
     /// The number of the first notification of the window.
-    fn first(&self, plan: &Plan) -> u32 {
-        plan.window_sequences().first().map_or(0, |sequences| sequences.start)
+    fn first(&self) -> anyhow::Result<u32> {
+        Ok(self.plan()?.window_sequences().first().map_or(0, |sequences| sequences.start))
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
@@ -132,13 +133,23 @@ impl Trial {
 
     /// Starts `program` as the stub, leads a run against it, and asks it what it did.
     pub async fn carry_out(&self, program: &Path, bounds: &Bounds, interrupt: &Interrupt) -> anyhow::Result<Findings> {
-        let plan = Arc::new(self.plan()?);
-        let cores = Cores::divide(Pin::Off, true)?;
+        let stub = self.start_stub(program).await?;
+        self.lead(stub, bounds, interrupt).await
+    }
+
+    /// Starts `program` as the stub.
+    pub async fn start_stub(&self, program: &Path) -> anyhow::Result<ServerProcess> {
         let mut words = vec!["stub".to_owned(), "--exit-on-stdin-close".to_owned()];
         words.extend(["--origin".to_owned(), clock::origin_ns().to_string()]);
-        words.extend(["--first".to_owned(), self.first(&plan).to_string()]);
+        words.extend(["--first".to_owned(), self.first()?.to_string()]);
         words.extend(self.script.iter().cloned());
-        let stub = ServerProcess::start_with(program, &words).await?;
+        ServerProcess::start_with(program, &words).await
+    }
+
+    /// Leads a run against the stub, asks it what it did, and ends it.
+    pub async fn lead(&self, stub: ServerProcess, bounds: &Bounds, interrupt: &Interrupt) -> anyhow::Result<Findings> {
+        let plan = Arc::new(self.plan()?);
+        let cores = Cores::divide(Pin::Off, true)?;
         let target = Target::resolve(&stub.url)?;
         let setup = Setup {
             plan: Arc::clone(&plan),

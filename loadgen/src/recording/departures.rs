@@ -1,0 +1,59 @@
+//! When each notification of the window actually left: written by the publisher's thread, read by the workers'.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::plan::Plan;
+
+/// Actual publishing instants, one place for each notification of the window; allocated before anything is measured.
+#[derive(Debug, Default)]
+pub struct Departures {
+    /// First number of the window and an instant (ns) for each, per publisher; 0 for what has not left.
+    publishers: Vec<(u32, Vec<AtomicU64>)>,
+}
+
+impl Departures {
+    /// Room for the plan's window.
+    pub fn new(plan: &Plan) -> Self {
+        let publishers = plan
+            .window_sequences()
+            .into_iter()
+            .map(|sequences| (sequences.start, sequences.map(|_| AtomicU64::new(0)).collect()))
+            .collect();
+        Self { publishers }
+    }
+
+    /// Enters when a notification leaves, ns. To be called before it does.
+    pub fn enter(&self, publisher: u16, sequence: u32, at_ns: u64) {
+        if let Some(place) = self.place(publisher, sequence) {
+            place.store(at_ns, Ordering::Release);
+        }
+    }
+
+    /// When a notification left, ns.
+    pub fn of(&self, publisher: u16, sequence: u32) -> Option<u64> {
+        let at_ns = self.place(publisher, sequence)?.load(Ordering::Acquire);
+        (at_ns > 0).then_some(at_ns)
+    }
+
+    fn place(&self, publisher: u16, sequence: u32) -> Option<&AtomicU64> {
+        let (first, instants) = self.publishers.get(usize::from(publisher))?;
+        instants.get(sequence.checked_sub(*first)? as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_left_or_is_not_of_the_window_has_no_instant() {
+        // Numbers 10 to 29 are of the window.
+        let departures = Departures::new(&crate::plan::tests::plan());
+        departures.enter(0, 9, 5);
+        departures.enter(0, 10, 6);
+        departures.enter(0, 30, 7);
+        let instants = [9, 10, 11, 30].map(|sequence| departures.of(0, sequence));
+        assert_eq!(instants, [None, Some(6), None, None]);
+        assert_eq!(departures.of(1, 10), None);
+    }
+}
