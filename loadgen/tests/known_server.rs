@@ -1,7 +1,8 @@
 //! The generator against a server whose behaviour is known: what it did must be what was measured.
 
 use std::path::Path;
-use std::process::Command;
+use std::pin::pin;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::Parser;
@@ -78,7 +79,7 @@ async fn what_a_server_drops_repeats_and_swaps_is_on_the_books_exactly() {
 async fn every_byte_is_counted_however_the_stream_is_split() {
     let script = ["--split", "--chatter", "3:0", "--more-delay", "10ms"];
     for (trial, findings) in every_transport(&script).await {
-        assert!(findings.truth.bytes_written > 0 && findings.truth.split > 0, "{}", trial.transport);
+        assert!(findings.truth.bytes_written > 0 && findings.truth.split_everywhere > 0, "{}", trial.transport);
         assert_eq!(findings.outcome.totals.bytes_received, findings.truth.bytes_written, "{}", trial.transport);
         assert_eq!(findings.outcome.totals.bytes_sent, findings.truth.bytes_read, "{}", trial.transport);
         assert_exact(&trial, &findings);
@@ -164,6 +165,33 @@ async fn a_server_that_stops_for_a_second_shows_in_the_percentiles() {
         print_latencies(&trial, &findings);
         assert_exact(&trial, &findings);
     }
+}
+
+/// The generator gets the processor for half of the time: it must say that its numbers are not to be believed.
+#[tokio::test]
+async fn a_generator_that_is_starved_calls_its_run_invalid() {
+    let stub = Trial::new(Transport::Ws, &[]).start_stub(Path::new(PROGRAM)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.args(["run", "--transport", "ws", "--url", &stub.url, "--clients", "10", "--rate", "20"]);
+    command.args(["--duration", "2s", "--warmup", "100ms", "--settle", "0s", "--drain", "500ms"]);
+    command.arg("--out").arg(folder.path().join("run")).stdout(Stdio::piped()).stderr(Stdio::null());
+    let starved = command.kill_on_drop(true).spawn().unwrap();
+    let pid = Pid::from_raw(starved.id().unwrap().cast_signed()).unwrap();
+    let mut output = pin!(starved.wait_with_output());
+    let output = loop {
+        let half_a_turn = Duration::from_millis(40);
+        kill_process(pid, Signal::STOP).unwrap();
+        tokio::time::sleep(half_a_turn).await;
+        kill_process(pid, Signal::CONT).unwrap();
+        if let Ok(output) = tokio::time::timeout(half_a_turn, output.as_mut()).await {
+            break output.unwrap();
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("INVALID MEASUREMENT") && text.contains("loop-lag"), "{text}");
+    stub.stop().await.unwrap();
 }
 
 /// Times are left out here: how exact they are is a matter of the machine, which is what the self-test is there to say.

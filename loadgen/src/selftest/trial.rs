@@ -97,6 +97,7 @@ impl Trial {
     /// publishing instants would be others than those from intended ones.
     pub fn thorough(transport: Transport) -> Self {
         Self {
+            clients: 40,
             duration: Duration::from_secs(6),
             drain: Duration::from_millis(1_500),
             hold_up: Some(Duration::from_millis(3_000)..Duration::from_millis(3_400)),

@@ -28,7 +28,7 @@ pub struct Truth {
     pub crowded: u64,
     /// Writes that were split in two packets.
     pub split: u64,
-    /// How many lengths of writes have been split at every byte that they have.
+    /// How many lengths of notifications, with all that is written before and around them, were split after every byte.
     pub split_everywhere: u64,
     /// Connections opened.
     pub opened: u64,

@@ -15,7 +15,7 @@ pub(super) struct Book {
     latency: RefCell<Histogram<u64>>,
     connect: RefCell<Histogram<u64>>,
     publish_time: RefCell<Histogram<u64>>,
-    /// How often a write of each length was split, which says where it is split next.
+    /// How often a first notification of each length was split, which says where it is split next.
     splits: RefCell<BTreeMap<usize, usize>>,
     connections: Cell<u64>,
 }
@@ -61,19 +61,29 @@ impl Book {
         self.publish_time.borrow_mut().saturating_record(ns);
     }
 
-    /// Where a write of `len` bytes is split this time: after its first byte, then after its second ...
-    pub(super) fn next_split(&self, len: usize) -> usize {
+    /// Where a write of `len` bytes, of which the first notification takes `first`, is split this time: after the first byte,
+    /// then after the second ... of the first notification, and now and then somewhere behind.
+    pub(super) fn next_split(&self, first: usize, len: usize) -> usize {
+        const ANYWHERE_EVERY: u64 = 4;
+        let mut turn = 0;
+        self.count(|truth| {
+            truth.split += 1;
+            turn = truth.split;
+        });
+        if turn.is_multiple_of(ANYWHERE_EVERY) {
+            return 1 + turn as usize % (len - 1);
+        }
         let mut splits = self.splits.borrow_mut();
-        let before = splits.entry(len).or_default();
+        let before = splits.entry(first).or_default();
         *before += 1;
-        1 + (*before - 1) % (len - 1)
+        1 + (*before - 1) % first.min(len - 1)
     }
 
     /// All of it.
     pub(super) fn truth(&self) -> Truth {
         let splits = self.splits.borrow();
         Truth {
-            split_everywhere: splits.iter().filter(|&(len, times)| times + 1 >= *len).count() as u64,
+            split_everywhere: splits.iter().filter(|&(len, times)| times >= len).count() as u64,
             latency: Percentiles::from(&*self.latency.borrow()),
             connect: Percentiles::from(&*self.connect.borrow()),
             publish_time: Percentiles::from(&*self.publish_time.borrow()),

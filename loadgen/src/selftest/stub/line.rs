@@ -54,22 +54,21 @@ pub(super) struct LineWriter {
 }
 
 impl LineWriter {
-    /// Writes all of it; returns for each of the places in `ends` the instant (ns) at which the byte before it was handed
-    /// to the system.
-    pub(super) async fn write(&mut self, bytes: &[u8], ends: &[usize]) -> io::Result<Vec<u64>> {
+    /// Writes all of it, `first` bytes of it for the first notification; returns for each of the places in `ends` the instant
+    /// (ns) at which the byte before it was handed to the system.
+    pub(super) async fn write(&mut self, bytes: &[u8], first: usize, ends: &[usize]) -> io::Result<Vec<u64>> {
         if !self.splits || bytes.len() < 2 {
             let at = clock::now_ns();
             self.write_part(bytes).await?;
             return Ok(vec![at; ends.len()]);
         }
-        let cut = self.book.next_split(bytes.len());
-        self.book.count(|truth| truth.split += 1);
-        let first = clock::now_ns();
+        let cut = self.book.next_split(first, bytes.len());
+        let begun = clock::now_ns();
         self.write_part(&bytes[..cut]).await?;
         tokio::time::sleep(SPLIT_PAUSE).await;
-        let second = clock::now_ns();
+        let ended = clock::now_ns();
         self.write_part(&bytes[cut..]).await?;
-        Ok(ends.iter().map(|&end| if end <= cut { first } else { second }).collect())
+        Ok(ends.iter().map(|&end| if end <= cut { begun } else { ended }).collect())
     }
 
     /// Writes the first half of it and ends the stream.

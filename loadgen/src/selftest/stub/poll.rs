@@ -10,6 +10,12 @@ use super::line::{LineReader, LineWriter};
 use super::log::Batch;
 use super::request::{self, Asks, Subscription};
 
+/// An answer and how much of it is for its first notification, head included.
+struct Answer {
+    bytes: Vec<u8>,
+    first: usize,
+}
+
 impl Stub {
     /// Answers polls until the client leaves or its connection is cut.
     pub(super) async fn poll(
@@ -34,14 +40,15 @@ impl Stub {
                     _ = reader.read_more() => return Ok(()),
                 }
             }
-            let (bytes, ends) = self.answer_poll(&asked, &batch);
+            let Answer { bytes, first } = self.answer_poll(&asked, &batch);
             if batch.is_cut {
                 return Ok(writer.cut(&bytes).await?);
             }
-            let instants = writer.write(&bytes, &ends).await?;
-            self.enter(&batch, &instants);
+            // A client looks at an answer when it is whole, so all that is in it is received with its last byte.
+            let at_ns = writer.write(&bytes, first, &[bytes.len()]).await?[0];
+            self.enter(&batch, &vec![at_ns; batch.write.len()]);
             if std::mem::take(&mut is_first) {
-                self.book.record_connect(instants[0] - accepted_ns);
+                self.book.record_connect(at_ns - accepted_ns);
             }
             asked = loop {
                 match request::take(&mut reader.received)? {
@@ -54,14 +61,12 @@ impl Stub {
         }
     }
 
-    /// The answer to one poll; each of its notifications is received with its last byte.
-    fn answer_poll(&self, asked: &Subscription, batch: &Batch) -> (Vec<u8>, Vec<usize>) {
+    fn answer_poll(&self, asked: &Subscription, batch: &Batch) -> Answer {
         let cursor = self.cursor(batch.next);
         let knows_all = asked.after == After::Cursor(cursor);
         if batch.write.is_empty() && knows_all {
             let bytes = format!("HTTP/1.1 304 Not Modified\r\nETag: \"{cursor}\"\r\n\r\n").into_bytes();
-            let end = bytes.len();
-            return (bytes, vec![end]);
+            return Answer { first: bytes.len(), bytes };
         }
         let mut body = poll::write_head(&BatchHead {
             topic: asked.topic.clone(),
@@ -71,11 +76,15 @@ impl Stub {
             gap: None,
             more: false,
         });
+        let mut first = body.len();
         for (index, &place) in batch.write.iter().enumerate() {
             if index > 0 {
                 body.push(b',');
             }
             body.extend_from_slice(&self.log.entry(place).encoded);
+            if index == 0 {
+                first = body.len();
+            }
         }
         body.extend_from_slice(poll::END);
         let kind = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: \"{cursor}\"\r\n");
@@ -87,7 +96,9 @@ impl Stub {
         } else {
             [format!("{kind}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), &body].concat()
         };
-        let end = bytes.len();
-        (bytes, vec![end; batch.write.len().max(1)])
+        // Up to the end of the first notification, and for a lone one to the end of all.
+        let before = bytes.len() - body.len();
+        let first = if batch.write.len() < 2 { bytes.len() } else { before + first };
+        Answer { bytes, first }
     }
 }

@@ -33,7 +33,7 @@ impl Stub {
         if asked.transport == Transport::Sse {
             live = bytes.len();
         }
-        let instants = writer.write(&bytes, &[live]).await?;
+        let instants = writer.write(&bytes, bytes.len(), &[live]).await?;
         self.book.record_connect(instants[0] - accepted_ns);
         tokio::select! {
             () = reader.read_out() => Ok(()),
@@ -66,8 +66,12 @@ impl Stub {
             if batch.is_cut {
                 return Ok(writer.cut(&bytes).await?);
             }
-            let instants = writer.write(&bytes, &ends).await?;
-            self.enter(&batch, &instants);
+            if let Some(&first) = ends.first() {
+                let instants = writer.write(&bytes, first, &ends).await?;
+                self.enter(&batch, &instants);
+            } else {
+                self.enter(&batch, &[]);
+            }
         }
     }
 }
