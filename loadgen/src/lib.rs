@@ -3,6 +3,7 @@
 //! The way of one run: [`config`] -> [`plan`] -> [`conductor`], which has [`publisher`] publish on time and [`worker`]s
 //! play [`subscriber`]s, each through a client of its transport ([`clients`]) over connections that count their
 //! bytes ([`wire`]); what arrives is written down in [`recording`], judged in [`verdict`], and told in [`output`].
+//! [`selftest`] holds all of that against a server whose behaviour is known.
 
 pub mod assertion;
 pub mod clients;

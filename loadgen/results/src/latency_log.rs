@@ -63,7 +63,9 @@ impl LatencyLog {
         let mut out = BufWriter::new(File::create(path)?);
         let mut serializer = V2DeflateSerializer::new();
         let mut log = IntervalLogWriterBuilder::new()
-            .add_comment("latency in nanoseconds, from the intended publishing instant")
+            .add_comment(
+                "latency in nanoseconds, from the intended publishing instant; tagged `actual`, from the actual one",
+            )
             .with_start_time(started)
             .with_base_time(started)
             .with_max_value_divisor(1_000_000.0)

@@ -100,7 +100,7 @@ impl Trial {
             clients: 40,
             duration: Duration::from_secs(6),
             drain: Duration::from_millis(1_500),
-            hold_up: Some(Duration::from_millis(3_000)..Duration::from_millis(3_400)),
+            hold_up: Some(Duration::from_millis(3_000)..Duration::from_millis(3_600)),
             ..Self::new(transport, THOROUGH)
         }
     }
