@@ -117,7 +117,7 @@ impl Trial {
             clients: self.clients,
             topics: vec!["selftest".parse()?],
             rate: self.rate,
-            payload: 200,
+            payload: 100,
             arrival: Arrival::Constant,
             seed: 1,
             connect_rate: 200.0,

@@ -26,7 +26,7 @@ pub struct Truth {
     pub chatter: u64,
     /// Writes that held several notifications.
     pub crowded: u64,
-    /// Writes that were split in two packets.
+    /// Writes that were split in several packets.
     pub split: u64,
     /// How many lengths of notifications, with all that is written before and around them, were split after every byte.
     pub split_everywhere: u64,

@@ -61,33 +61,41 @@ impl Book {
         self.publish_time.borrow_mut().saturating_record(ns);
     }
 
-    /// Where a write of `len` bytes, of which the first notification takes `first`, is split this time: after the first byte,
-    /// then after the second ... of the first notification, and now and then somewhere behind.
-    pub(super) fn next_split(&self, first: usize, len: usize) -> usize {
+    /// Where a write of `len` bytes, of which the first notification takes `first` (0: there is none), is split in three this time: each time a
+    /// byte further in both halves of the first notification, and now and then somewhere behind it.
+    pub(super) fn next_split(&self, first: usize, len: usize) -> [usize; 2] {
         const ANYWHERE_EVERY: u64 = 4;
+        let last = len - 1;
         let mut turn = 0;
         self.count(|truth| {
             truth.split += 1;
             turn = truth.split;
         });
-        if turn.is_multiple_of(ANYWHERE_EVERY) {
-            return 1 + turn as usize % (len - 1);
+        if first == 0 || turn.is_multiple_of(ANYWHERE_EVERY) {
+            let place = 1 + turn as usize % last;
+            return [place, (place + 1).min(last)];
         }
         let mut splits = self.splits.borrow_mut();
         let before = splits.entry(first).or_default();
+        let half = half_of(first);
+        let place = 1 + *before % half;
         *before += 1;
-        1 + (*before - 1) % first.min(len - 1)
+        [place.min(last), (place + half).min(last)]
     }
 
     /// All of it.
     pub(super) fn truth(&self) -> Truth {
         let splits = self.splits.borrow();
         Truth {
-            split_everywhere: splits.iter().filter(|&(len, times)| times >= len).count() as u64,
+            split_everywhere: splits.iter().filter(|&(&len, &times)| times >= half_of(len)).count() as u64,
             latency: Percentiles::from(&*self.latency.borrow()),
             connect: Percentiles::from(&*self.connect.borrow()),
             publish_time: Percentiles::from(&*self.publish_time.borrow()),
             ..self.counts.borrow().clone()
         }
     }
+}
+
+fn half_of(len: usize) -> usize {
+    len.div_ceil(2)
 }

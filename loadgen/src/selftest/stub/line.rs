@@ -1,4 +1,4 @@
-//! A connection as the stub holds it: every byte counted, writes split in two where the script wants it.
+//! A connection as the stub holds it: every byte counted, writes split in pieces where the script wants it.
 
 use std::io;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use super::book::Book;
 use crate::clock;
 
-/// Between the two packets of a split write: long enough for the first to be read by itself.
+/// Between the packets of a split write: long enough for each to be read by itself.
 const SPLIT_PAUSE: Duration = Duration::from_micros(200);
 
 /// The reading half.
@@ -54,7 +54,7 @@ pub(super) struct LineWriter {
 }
 
 impl LineWriter {
-    /// Writes all of it, `first` bytes of it for the first notification; returns for each of the places in `ends` the instant
+    /// Writes all of it, `first` bytes of it for the first notification (0: none); returns for each of the places in `ends` the instant
     /// (ns) at which the byte before it was handed to the system.
     pub(super) async fn write(&mut self, bytes: &[u8], first: usize, ends: &[usize]) -> io::Result<Vec<u64>> {
         if !self.splits || bytes.len() < 2 {
@@ -62,13 +62,17 @@ impl LineWriter {
             self.write_part(bytes).await?;
             return Ok(vec![at; ends.len()]);
         }
-        let cut = self.book.next_split(first, bytes.len());
-        let begun = clock::now_ns();
-        self.write_part(&bytes[..cut]).await?;
-        tokio::time::sleep(SPLIT_PAUSE).await;
-        let ended = clock::now_ns();
-        self.write_part(&bytes[cut..]).await?;
-        Ok(ends.iter().map(|&end| if end <= cut { begun } else { ended }).collect())
+        let [one, two] = self.book.next_split(first, bytes.len());
+        let mut parts = Vec::new();
+        for part in [0..one, one..two, two..bytes.len()].into_iter().filter(|part| !part.is_empty()) {
+            if part.start > 0 {
+                tokio::time::sleep(SPLIT_PAUSE).await;
+            }
+            parts.push((part.end, clock::now_ns()));
+            self.write_part(&bytes[part]).await?;
+        }
+        let instant_of = |end| parts.iter().find(|(part_end, _)| end <= *part_end).map_or(0, |(_, at_ns)| *at_ns);
+        Ok(ends.iter().map(|&end| instant_of(end)).collect())
     }
 
     /// Writes the first half of it and ends the stream.

@@ -66,7 +66,7 @@ impl Stub {
         let knows_all = asked.after == After::Cursor(cursor);
         if batch.write.is_empty() && knows_all {
             let bytes = format!("HTTP/1.1 304 Not Modified\r\nETag: \"{cursor}\"\r\n\r\n").into_bytes();
-            return Answer { first: bytes.len(), bytes };
+            return Answer { first: 0, bytes };
         }
         let mut body = poll::write_head(&BatchHead {
             topic: asked.topic.clone(),
@@ -98,7 +98,11 @@ impl Stub {
         };
         // Up to the end of the first notification, and for a lone one to the end of all.
         let before = bytes.len() - body.len();
-        let first = if batch.write.len() < 2 { bytes.len() } else { before + first };
+        let first = match batch.write.len() {
+            0 => 0,
+            1 => bytes.len(),
+            _ => before + first,
+        };
         Answer { bytes, first }
     }
 }

@@ -52,7 +52,7 @@ pub struct Script {
     /// Writes a comment or a ping before notifications
     #[arg(long, value_name = "EVERY:FROM")]
     pub chatter: Option<Every>,
-    /// Splits every write into two packets, each time one byte further
+    /// Splits every write into three packets, each time one byte further
     #[arg(long)]
     pub split: bool,
     /// Cuts connections in the middle of the notification with this sequence number

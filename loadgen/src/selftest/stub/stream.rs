@@ -33,7 +33,7 @@ impl Stub {
         if asked.transport == Transport::Sse {
             live = bytes.len();
         }
-        let instants = writer.write(&bytes, bytes.len(), &[live]).await?;
+        let instants = writer.write(&bytes, 0, &[live]).await?;
         self.book.record_connect(instants[0] - accepted_ns);
         tokio::select! {
             () = reader.read_out() => Ok(()),
