@@ -122,7 +122,7 @@ fn held_up(verdict: &results::Verdict) -> Row {
 pub fn table(transport: Transport, truth: &Truth, rows: &[Row]) -> String {
     let mut out = format!(
         "\n{transport}: {} deliveries, {} of them crowded into one write with others, {} comments or pings; {} writes split, \
-         at {} lengths after every byte\n",
+         lengths cut after every byte: {}\n",
         count(truth.delivered),
         count(truth.crowded),
         count(truth.chatter),
