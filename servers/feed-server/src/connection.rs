@@ -72,7 +72,7 @@ async fn answer(socket: Socket, lobby: &Lobby) -> Option<(Socket, Deliver)> {
     }
     let parts = Pin::into_inner(http).into_parts();
     let mut socket = parts.io.into_inner();
-    socket.unread(parts.read_buf);
+    socket.unread(&parts.read_buf);
     Some((socket, slot.take()?))
 }
 

@@ -11,7 +11,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
-use bytes::BytesMut;
 use feed::{After, Cursor};
 use http::{HeaderMap, Method, Uri, Version};
 use serde::Deserialize;
@@ -91,8 +90,8 @@ struct Question {
 
 /// Waits until the head moves, the time is over, the server stops or the client is gone; answers, and gives the socket back
 /// for the next request.
-async fn deliver(mut session: Session, question: Question) -> Option<Socket> {
-    let mut early = BytesMut::new();
+async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket> {
+    let mut early = Vec::new();
     let mut keep_alive = question.keep_alive;
     loop {
         match session.next(question.until).await {
@@ -115,6 +114,6 @@ async fn deliver(mut session: Session, question: Question) -> Option<Socket> {
     let bytes = answer.bytes(session.meter(), question.known, keep_alive);
     session.send(bytes);
     let mut socket = session.finish().await?;
-    socket.unread(early.freeze());
+    socket.unread(&early);
     keep_alive.then_some(socket)
 }

@@ -79,7 +79,7 @@ fn last_event_id(id: &HeaderValue) -> Result<After, Refusal> {
 }
 
 /// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Session, start: Start, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, retry: Duration) -> Option<Socket> {
     let subscribed = session.subscribed(start);
     session.send(chunked::write(&sse::write(Some("subscribed"), Some(start.cursor), Some(retry), &subscribed)));
     if !start.recovered {

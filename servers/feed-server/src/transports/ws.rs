@@ -91,7 +91,7 @@ fn shake_hands(method: &Method, version: Version, headers: &HeaderMap) -> Result
 }
 
 /// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Session, start: Start, app: Arc<App>) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Option<Socket> {
     let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
     let subscribed = session.subscribed(start);
     session.send(text(&subscribed));
