@@ -54,12 +54,12 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
-    let (drain, rate) = (config.drain, config.demo);
+    let (drain, rate, idle) = (config.drain, config.demo, config.head_timeout);
     let broker = brokers::Broker::connect(hub.clone());
     let app_state = Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let (close, closing) = watch::channel(false);
-    let lobby = Arc::new(Lobby { http, router: app(app_state), closing });
+    let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle });
 
     accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
 
