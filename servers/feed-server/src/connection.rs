@@ -47,7 +47,7 @@ enum Left {
 /// Each phase is boxed and dropped when it ends: a connection that streams, or idles between polls, holds nothing of hyper,
 /// whose buffers take 16 KiB, and its task is as small as the stream needs.
 pub(crate) async fn serve(mut socket: Socket, lobby: Arc<Lobby>) {
-    while let Some(ready) = rest(socket, &lobby).await {
+    while let Some(ready) = Box::pin(rest(socket, &lobby)).await {
         let back = match Box::pin(answer(ready, &lobby)).await {
             Some(Left::Idle(idle)) => Some(idle),
             Some(Left::Taken(taken, deliver)) => deliver(taken).await,
