@@ -71,9 +71,6 @@ async fn every_refusal_says_what_was_expected() {
     for (method, path, headers, body, status, error) in cases {
         let mut client = server.dial().await;
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-        client.write(format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{length}{headers}\r\n{body}")).await;
-        client.0.shutdown().await.unwrap();
-        let mut client = server.dial().await;
         client
             .write(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}{headers}\r\n{body}"))
             .await;
@@ -129,10 +126,10 @@ async fn what_is_not_http_ends_only_its_own_connection() {
         ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\0", "GET / HTTP/9.9\r\n\r\n", &huge, &many]
     {
         let mut client = server.dial().await;
-        let _ = client.0.write_all(garbage.as_bytes()).await;
+        let _ = client.stream.write_all(garbage.as_bytes()).await;
         // Closed at once, or after the head timeout for what could still become a request.
         let mut rest = Vec::new();
-        let ended = tokio::io::AsyncReadExt::read_to_end(&mut client.0, &mut rest);
+        let ended = tokio::io::AsyncReadExt::read_to_end(&mut client.stream, &mut rest);
         let _ = tokio::time::timeout(lab::PATIENCE, ended).await.expect("it ends");
     }
     let mut slow: Raw = server.dial().await;
@@ -165,7 +162,7 @@ async fn frames_that_the_protocol_forbids_are_answered_with_the_code_that_says_s
         client.read_until("recovered\":true}", 1).await;
         client.write(frame).await;
         let mut rest = Vec::new();
-        tokio::io::AsyncReadExt::read_to_end(&mut client.0, &mut rest).await.unwrap();
+        tokio::io::AsyncReadExt::read_to_end(&mut client.stream, &mut rest).await.unwrap();
         assert_eq!((rest[0], &rest[2..4]), (0x88, &code.to_be_bytes()[..]), "{frame:x?}: {rest:x?}");
     }
     let ended = &server.stats().await.connections["ws"].ended;

@@ -15,16 +15,16 @@ use super::PATIENCE;
 
 /// What a reader was told when it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
-    pub recovered: bool,
-    pub gap: Option<String>,
+pub(crate) struct Started {
+    pub(crate) recovered: bool,
+    pub(crate) gap: Option<String>,
 }
 
 /// Reads the topic `news`.
-pub struct Reader {
-    pub started: Started,
+pub(crate) struct Reader {
+    pub(crate) started: Started,
     /// Where it is: the cursor to continue with.
-    pub cursor: String,
+    pub(crate) cursor: String,
     waiting: VecDeque<Value>,
     wire: Wire,
 }
@@ -36,7 +36,7 @@ enum Wire {
 }
 
 impl Reader {
-    pub async fn open(address: SocketAddr, transport: Transport, after: Option<&str>) -> Self {
+    pub(crate) async fn open(address: SocketAddr, transport: Transport, after: Option<&str>) -> Self {
         let url = format!("://{address}/topics/news/{transport}");
         let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
         let mut reader = Self {
@@ -78,7 +78,7 @@ impl Reader {
     }
 
     /// The payloads of the next `count` notifications; checks that their ids follow the cursor without a hole.
-    pub async fn next(&mut self, count: usize) -> Vec<u64> {
+    pub(crate) async fn next(&mut self, count: usize) -> Vec<u64> {
         let mut payloads = Vec::new();
         while payloads.len() < count {
             if let (Wire::Poll { url, .. }, true) = (&self.wire, self.waiting.is_empty()) {
@@ -121,7 +121,7 @@ impl Reader {
     }
 
     /// The next message of a stream; `None` at its end.
-    pub async fn message(&mut self) -> Option<Value> {
+    pub(crate) async fn message(&mut self) -> Option<Value> {
         let read = async {
             match &mut self.wire {
                 Wire::Poll { .. } => panic!("polls have no messages"),
