@@ -39,6 +39,8 @@ pub(crate) struct Session {
     timer: Pin<Box<Sleep>>,
     write_timeout: Duration,
     wrote: Instant,
+    /// Since when nothing of the outbox could be written.
+    blocked: Option<Instant>,
     told: bool,
     listening: bool,
 }
@@ -76,6 +78,7 @@ impl Session {
             timer: Box::pin(sleep_until(now + write_timeout)),
             write_timeout,
             wrote: now,
+            blocked: None,
             told: false,
             listening: true,
         })
@@ -124,8 +127,8 @@ impl Session {
                 self.told = true;
                 return Wake::Closing;
             }
-            let blocked = !self.outbox.is_empty();
-            if !blocked && head.offset != self.cursor.offset {
+            let blocked = self.blocked.is_some();
+            if !blocked && head.offset > self.cursor.offset {
                 return Wake::Moved;
             }
             if blocked && !self.log.continues(self.cursor) {
@@ -135,8 +138,8 @@ impl Session {
             if listens && self.socket.has_unread() {
                 return Wake::Readable;
             }
-            let stalled = self.wrote + self.write_timeout;
-            let alarm = if blocked { due.min(stalled) } else { due };
+            let stalled = self.blocked.map(|since| since + self.write_timeout);
+            let alarm = stalled.map_or(due, |stalled| due.min(stalled));
             // The timer may ring too early, never too late: moving it only forward spares the timer wheel at every delivery.
             if self.timer.deadline() > alarm || self.timer.is_elapsed() {
                 self.timer.as_mut().reset(alarm);
@@ -160,7 +163,7 @@ impl Session {
                     if now >= due {
                         return Wake::Due;
                     }
-                    if blocked && now >= stalled {
+                    if stalled.is_some_and(|stalled| now >= stalled) {
                         return Wake::Stalled;
                     }
                 }
@@ -231,8 +234,14 @@ impl Session {
     fn flush(&mut self) -> io::Result<()> {
         while !self.outbox.is_empty() {
             match self.outbox.write(&self.socket) {
-                Ok(()) => self.wrote = clock::now(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Ok(()) => {
+                    self.wrote = clock::now();
+                    self.blocked = None;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.blocked.get_or_insert_with(clock::now);
+                    break;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
