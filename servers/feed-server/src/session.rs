@@ -63,10 +63,11 @@ pub(crate) enum Wake {
 }
 
 impl Session {
-    pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, write_timeout: Duration) -> Self {
+    /// Boxed, so that the tasks that hold and pass it stay small.
+    pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, write_timeout: Duration) -> Box<Self> {
         let head = log.watch();
         let now = clock::now();
-        Self {
+        Box::new(Self {
             cursor,
             socket,
             log,
@@ -77,7 +78,7 @@ impl Session {
             wrote: now,
             told: false,
             listening: true,
-        }
+        })
     }
 
     pub(crate) fn meter(&self) -> &Meter {
@@ -211,7 +212,7 @@ impl Session {
     }
 
     /// Writes what is queued, within a bound, and returns the socket if that worked.
-    pub(crate) async fn finish(mut self) -> Option<Socket> {
+    pub(crate) async fn finish(mut self: Box<Self>) -> Option<Socket> {
         let deadline = clock::now() + FAREWELL;
         while !self.outbox.is_empty() {
             self.flush().ok()?;

@@ -34,8 +34,13 @@ impl Socket {
     }
 
     /// Puts back bytes that are the next to be read.
-    pub(crate) fn unread(&mut self, bytes: Bytes) {
-        self.unread = if self.unread.is_empty() { bytes } else { [bytes, self.unread.clone()].concat().into() };
+    pub(crate) fn unread(&mut self, bytes: &[u8]) {
+        // Copied, for `bytes` is a slice of a read buffer that would live as long as it does, even if it is empty.
+        self.unread = match (bytes.is_empty(), self.unread.is_empty()) {
+            (true, _) => return,
+            (false, true) => Bytes::copy_from_slice(bytes),
+            (false, false) => [bytes, &self.unread].concat().into(),
+        };
     }
 
     /// Bytes that were put back.
