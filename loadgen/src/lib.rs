@@ -1,1 +1,31 @@
-//! Stub.
+//! The load generator: plays thousands of clients against a realtime server and measures what arrives, when, at what cost.
+//!
+//! The way of one run: [`config`] -> [`plan`] -> [`conductor`], which has [`publisher`] publish on time and [`worker`]s
+//! play [`subscriber`]s, each through a client of its transport ([`clients`]) over connections that count their
+//! bytes ([`wire`]); what arrives is written down in [`recording`], judged in [`verdict`], and told in [`output`].
+
+pub mod assertion;
+pub mod clients;
+pub mod clock;
+pub mod commands;
+pub mod conductor;
+pub mod config;
+pub mod cores;
+pub mod display;
+pub mod interrupt;
+pub mod journal;
+pub mod machine;
+pub mod numbers;
+pub mod output;
+pub mod plan;
+pub mod preflight;
+pub mod process;
+pub mod publisher;
+pub mod recording;
+pub mod server_cost;
+pub mod server_process;
+pub mod subscriber;
+pub mod target;
+pub mod verdict;
+pub mod wire;
+pub mod worker;

@@ -138,7 +138,10 @@ pub fn load(folder: &Path) -> Result<LoadedRun, FolderError> {
     let series_path = folder.join(SERIES_FILE);
     let series = csv::Reader::from_path(&series_path)
         .and_then(|mut reader| reader.deserialize().collect::<Result<Vec<SeriesRow>, _>>())
-        .map_err(|e| malformed(&series_path, &e))?;
+        .map_err(|e| match e.into_kind() {
+            csv::ErrorKind::Io(e) => io_error("read", &series_path, e),
+            kind => malformed(&series_path, &csv_reason(&kind)),
+        })?;
     Ok(LoadedRun { folder: folder.to_owned(), run, latency, series })
 }
 
@@ -157,6 +160,14 @@ pub fn load_all(folders: &[PathBuf]) -> Result<Vec<LoadedRun>, FolderError> {
         }
     }
     Ok(runs)
+}
+
+/// Names the line, which the default text of the error hides among byte offsets.
+fn csv_reason(kind: &csv::ErrorKind) -> String {
+    match kind {
+        csv::ErrorKind::Deserialize { pos: Some(pos), err } => format!("line {}: {err}", pos.line()),
+        other => format!("{other:?}"),
+    }
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FolderError> {

@@ -1,0 +1,213 @@
+//! `--assert`: a quantity, a comparison, a value with its unit.
+//!
+//! `p99<100ms`, `lost==0`, `overhead<3`, `connect.p95<=200ms`, `server.rss_per_connection<20KiB`. Times take `ns`, `us`, `ms`, `s`;
+//! sizes take `B`, `KiB`, `MiB`; counts and ratios take nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use results::{Assertion, Measured, Percentiles};
+
+/// What kind of number a quantity is, which decides the units that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Nanoseconds.
+    Time,
+    /// Bytes.
+    Size,
+    /// No unit.
+    Plain,
+}
+
+impl Kind {
+    /// The units that it takes and what they are worth.
+    fn units(self) -> &'static [(&'static str, f64)] {
+        match self {
+            Self::Time => &[("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)],
+            Self::Size => &[("B", 1.0), ("KiB", 1024.0), ("MiB", 1024.0 * 1024.0)],
+            Self::Plain => &[("", 1.0)],
+        }
+    }
+
+    /// A value in the largest unit that it fills.
+    fn show(self, value: f64) -> String {
+        let units = self.units();
+        let (unit, worth) = units.iter().rev().find(|(_, worth)| value.abs() >= *worth).unwrap_or(&units[0]);
+        let number = value / worth;
+        if number.fract() == 0.0 { format!("{number}{unit}") } else { format!("{number:.3}{unit}") }
+    }
+}
+
+type Extract = fn(&Measured) -> Option<f64>;
+
+/// Every quantity that can be asserted; a missing measurement is `None` and fails the assertion.
+const QUANTITIES: &[(&str, Kind, Extract)] = &[
+    ("p50", Kind::Time, |m| percentile(&m.latency, m.latency.p50_ns)),
+    ("p90", Kind::Time, |m| percentile(&m.latency, m.latency.p90_ns)),
+    ("p95", Kind::Time, |m| percentile(&m.latency, m.latency.p95_ns)),
+    ("p99", Kind::Time, |m| percentile(&m.latency, m.latency.p99_ns)),
+    ("p999", Kind::Time, |m| percentile(&m.latency, m.latency.p999_ns)),
+    ("max", Kind::Time, |m| percentile(&m.latency, m.latency.max_ns)),
+    ("connect.p50", Kind::Time, |m| percentile(&m.connect, m.connect.p50_ns)),
+    ("connect.p95", Kind::Time, |m| percentile(&m.connect, m.connect.p95_ns)),
+    ("connect.p99", Kind::Time, |m| percentile(&m.connect, m.connect.p99_ns)),
+    ("connect.max", Kind::Time, |m| percentile(&m.connect, m.connect.max_ns)),
+    ("send_lag.p99", Kind::Time, |m| percentile(&m.published.send_lag, m.published.send_lag.p99_ns)),
+    ("publish.p99", Kind::Time, |m| percentile(&m.published.publish_time, m.published.publish_time.p99_ns)),
+    ("expected", Kind::Plain, |m| Some(m.deliveries.expected as f64)),
+    ("delivered", Kind::Plain, |m| Some(m.deliveries.delivered as f64)),
+    ("lost", Kind::Plain, |m| Some(m.deliveries.lost as f64)),
+    ("duplicated", Kind::Plain, |m| Some(m.deliveries.duplicated as f64)),
+    ("reordered", Kind::Plain, |m| Some(m.deliveries.reordered as f64)),
+    ("late", Kind::Plain, |m| Some(m.deliveries.late as f64)),
+    ("gaps", Kind::Plain, |m| Some(m.deliveries.gaps as f64)),
+    ("failed", Kind::Plain, |m| Some(m.connections.failed as f64)),
+    ("reconnected", Kind::Plain, |m| Some(m.connections.reconnected as f64)),
+    ("overhead", Kind::Plain, |m| m.bytes.overhead_factor()),
+    ("bytes_per_delivery", Kind::Size, |m| m.bytes.per_delivery()),
+    ("server.cpu_per_delivery", Kind::Time, |m| m.server.as_ref()?.cpu_us_per_delivery.map(|us| us * 1e3)),
+    ("server.rss_per_connection", Kind::Size, |m| m.server.as_ref().map(|s| s.rss_per_connection_bytes)),
+    ("generator.cpu_per_delivery", Kind::Time, |m| m.generator.cpu_us_per_delivery.map(|us| us * 1e3)),
+    ("generator.cpu_share", Kind::Plain, |m| Some(m.generator.cpu_share)),
+    ("generator.rss_per_client", Kind::Size, |m| Some(m.generator.rss_per_client_bytes)),
+];
+
+fn percentile(of: &Percentiles, value_ns: u64) -> Option<f64> {
+    (of.count > 0).then_some(value_ns as f64)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    LessOrEqual,
+    GreaterOrEqual,
+    Equal,
+    Different,
+    Less,
+    Greater,
+}
+
+/// Longer signs first: `<=` begins with `<`.
+const COMPARISONS: [(&str, Comparison); 6] = [
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::Different),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
+
+impl Comparison {
+    fn holds(self, seen: f64, value: f64) -> bool {
+        match self {
+            Self::LessOrEqual => seen <= value,
+            Self::GreaterOrEqual => seen >= value,
+            Self::Equal => seen == value,
+            Self::Different => seen != value,
+            Self::Less => seen < value,
+            Self::Greater => seen > value,
+        }
+    }
+}
+
+/// A condition that was understood.
+#[derive(Clone)]
+pub struct Condition {
+    text: String,
+    kind: Kind,
+    extract: Extract,
+    comparison: Comparison,
+    value: f64,
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.text).finish()
+    }
+}
+
+impl Condition {
+    /// Holds the measurement against the condition. What was not measured does not hold.
+    pub fn check(&self, measured: &Measured) -> Assertion {
+        let seen = (self.extract)(measured);
+        Assertion {
+            text: self.text.clone(),
+            seen: seen.map_or_else(|| "not measured".into(), |seen| self.kind.show(seen)),
+            holds: seen.is_some_and(|seen| self.comparison.holds(seen, self.value)),
+        }
+    }
+}
+
+impl FromStr for Condition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let at = text.find(['<', '>', '=', '!']).ok_or("expected a comparison: one of < <= > >= == !=")?;
+        let (name, rest) = (text[..at].trim(), &text[at..]);
+        let &(sign, comparison) = COMPARISONS
+            .iter()
+            .find(|(sign, _)| rest.starts_with(sign))
+            .ok_or("expected one of < <= > >= == != as the comparison")?;
+        let &(_, kind, extract) = QUANTITIES.iter().find(|(known, ..)| *known == name).ok_or_else(|| {
+            let known: Vec<_> = QUANTITIES.iter().map(|(known, ..)| *known).collect();
+            format!("unknown quantity `{name}`: expected one of {}", known.join(", "))
+        })?;
+        let value = rest[sign.len()..].trim();
+        let number_len = value.find(|c: char| !matches!(c, '0'..='9' | '.' | '-')).unwrap_or(value.len());
+        let (number, unit) = (&value[..number_len], value[number_len..].trim());
+        let number: f64 = number.parse().map_err(|_| format!("`{value}` does not begin with a number"))?;
+        let &(_, worth) = kind.units().iter().find(|(known, _)| *known == unit).ok_or_else(|| {
+            let known: Vec<_> = kind.units().iter().map(|(known, _)| *known).collect();
+            match kind {
+                Kind::Plain => format!("`{name}` takes no unit, but `{unit}` was given"),
+                _ => format!("`{name}` takes one of the units {}, not `{unit}`", known.join(", ")),
+            }
+        })?;
+        Ok(Self { text: text.to_owned(), kind, extract, comparison, value: number * worth })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured() -> Measured {
+        Measured {
+            phases: Vec::new(),
+            latency: Percentiles { count: 10, p99_ns: 90_000_000, ..Percentiles::default() },
+            latency_out_of_range: 0,
+            connect: Percentiles::default(),
+            deliveries: results::Deliveries { lost: 1, ..Default::default() },
+            published: results::Published::default(),
+            bytes: results::Bytes::default(),
+            connections: results::Connections::default(),
+            polls: None,
+            server: None,
+            generator: results::GeneratorCost { rss_per_client_bytes: 2048.0, ..Default::default() },
+        }
+    }
+
+    #[test]
+    fn conditions_hold_or_do_not_and_say_what_was_seen() {
+        let check = |text: &str| {
+            let assertion = text.parse::<Condition>().unwrap().check(&measured());
+            (assertion.holds, assertion.seen)
+        };
+        assert_eq!(check("p99<100ms"), (true, "90ms".into()));
+        assert_eq!(check("p99 <= 0.05 s"), (false, "90ms".into()));
+        assert_eq!(check("lost==0"), (false, "1".into()));
+        assert_eq!(check("generator.rss_per_client<3KiB"), (true, "2KiB".into()));
+        assert_eq!(check("connect.p95<1s"), (false, "not measured".into()));
+        assert_eq!(check("server.cpu_per_delivery>0us"), (false, "not measured".into()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said_with_what_would_be() {
+        let error = |text: &str| text.parse::<Condition>().unwrap_err();
+        assert!(error("p98<1ms").contains("unknown quantity `p98`: expected one of p50, p90"));
+        assert!(error("p99<1").contains("`p99` takes one of the units ns, us, ms, s"));
+        assert!(error("lost==0B").contains("takes no unit"));
+        assert!(error("p99").contains("expected a comparison"));
+        assert!(error("p99=1ms").contains("expected one of <"));
+        assert!(error("p99<ms").contains("does not begin with a number"));
+    }
+}

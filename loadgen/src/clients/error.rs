@@ -1,0 +1,81 @@
+//! Why a client's connection came to its end.
+
+use std::io;
+
+use feed::framings::chunked::ChunkError;
+use feed::framings::sse::EventTooLarge;
+use feed::framings::websocket::ProtocolError;
+
+use crate::wire::http::HttpError;
+
+/// What ended a connection, or kept it from being opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The answer could not be read.
+    #[error("{0}")]
+    Http(#[from] HttpError),
+    /// The server answered with a status that carries no notifications.
+    #[error("the server answered {0}")]
+    Status(u16),
+    /// The answer is of another kind than was asked for.
+    #[error("the server's answer is no {0}")]
+    Unexpected(&'static str),
+    /// The server broke a framing rule.
+    #[error("{0}")]
+    Protocol(String),
+    /// The server ended the stream, with a WebSocket close code if it gave one.
+    #[error("the server ended the stream{}", .0.map(|code| format!(" with close code {code}")).unwrap_or_default())]
+    Ended(Option<u16>),
+    /// Nothing came in time.
+    #[error("no answer in time")]
+    Timeout,
+}
+
+impl ClientError {
+    /// The kind under which it is counted.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Io(e) | Self::Http(HttpError::Io(e)) => io_kind(e),
+            Self::Http(HttpError::Closed) => "closed-by-server".into(),
+            Self::Http(HttpError::Truncated) => "truncated".into(),
+            Self::Http(_) | Self::Protocol(_) => "protocol".into(),
+            Self::Status(status) => format!("status-{status}"),
+            Self::Unexpected(_) => "unexpected-answer".into(),
+            Self::Ended(Some(code)) => format!("ended-{code}"),
+            Self::Ended(None) => "ended-by-server".into(),
+            Self::Timeout => "timeout".into(),
+        }
+    }
+}
+
+fn io_kind(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "refused".into(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
+        io::ErrorKind::TimedOut => "timeout".into(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => "no-free-port".into(),
+        _ if error.raw_os_error() == Some(libc::EMFILE) => "no-free-descriptor".into(),
+        kind => format!("{kind:?}").to_lowercase(),
+    }
+}
+
+impl From<ProtocolError> for ClientError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+impl From<ChunkError> for ClientError {
+    fn from(error: ChunkError) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+impl From<EventTooLarge> for ClientError {
+    fn from(error: EventTooLarge) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}

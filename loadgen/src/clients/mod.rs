@@ -1,0 +1,47 @@
+//! One file per transport: `connect` -> `receive` -> `close`, as a client of that kind does it.
+//!
+//! Retrying, recording and stopping are the same for all and live once, in `subscriber.rs`.
+
+mod error;
+mod long_poll;
+mod poll;
+mod short_poll;
+mod site;
+mod sse;
+mod ws;
+
+pub use error::ClientError;
+pub use long_poll::LongPoll;
+pub use short_poll::ShortPoll;
+pub use site::Site;
+pub use sse::Sse;
+pub use ws::Ws;
+
+use feed::Cursor;
+
+use crate::recording::Account;
+
+/// A simulated client of one transport.
+///
+/// Clients live on one thread with all that they share, so their futures need not be `Send`.
+#[allow(async_fn_in_trait)]
+pub trait Client: Sized {
+    /// Connects `client` and returns when its transport is live: 101, first SSE event, first poll answer.
+    ///
+    /// With `resume`, continues after that cursor, where the server knows cursors.
+    async fn connect(
+        site: &Site,
+        client: u32,
+        resume: Option<Cursor>,
+        account: &mut Account,
+    ) -> Result<Self, ClientError>;
+
+    /// Waits for whatever comes next and enters it. Cancelling the future loses nothing that was received.
+    async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError>;
+
+    /// Where this client is in the log, if the server said so.
+    fn cursor(&self) -> Option<Cursor>;
+
+    /// Leaves as a client of this transport does.
+    async fn close(self);
+}

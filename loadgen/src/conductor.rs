@@ -1,0 +1,338 @@
+//! Leads one run through its phases: connect, settle, warm-up, measure, drain, close.
+//!
+//! Measuring starts when all clients are live, so the number of expected deliveries is exact.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use feed::Transport;
+use results::{
+    Bytes, Connections, Deliveries, GeneratorCost, LatencyLog, Layers, Measured, Percentiles, Phase, Polls, SeriesRow,
+};
+
+use crate::clock;
+use crate::config::Bounds;
+use crate::cores::Cores;
+use crate::display::Display;
+use crate::interrupt::Interrupt;
+use crate::journal::{Journal, Records};
+use crate::plan::Plan;
+use crate::process;
+use crate::publisher::{Publisher, Publishing, Report};
+use crate::recording::Counters;
+use crate::server_cost::{Readings, StatsReader};
+use crate::target::Target;
+use crate::verdict::{self, Circumstances};
+use crate::wire::TcpIp;
+use crate::worker::{Closing, Worker};
+
+/// Between "all is ready" and the first notification: time for every worker to learn of the window.
+const LEAD: Duration = Duration::from_millis(200);
+/// The kernel's counters of thousands of connections take milliseconds to read: done this long before the window, so
+/// that the first notification does not wait for it.
+const MARK_LEAD: Duration = Duration::from_millis(50);
+/// How often a condition is looked at while waiting for it.
+const GLANCE: Duration = Duration::from_millis(25);
+/// Longest wait beyond the paced connecting for the last clients to be live.
+const CONNECT_GRACE: Duration = Duration::from_secs(15);
+/// Deliveries this close to the drain bound mean that it cut something off.
+const DRAIN_SILENCE: Duration = Duration::from_millis(500);
+
+/// All that a run needs.
+pub struct Setup {
+    /// The load.
+    pub plan: Arc<Plan>,
+    /// The server.
+    pub target: Target,
+    /// Process id of the server if it is our child.
+    pub child: Option<u32>,
+    /// Who runs on which cores.
+    pub cores: Cores,
+    /// Threads that play clients.
+    pub workers: u32,
+    /// Longest wait until a client is live.
+    pub connect_timeout: Duration,
+    /// When the run is invalid.
+    pub bounds: Bounds,
+}
+
+/// What a run leaves behind.
+pub struct Outcome {
+    /// All that was measured.
+    pub measured: Measured,
+    /// Whether it may be believed.
+    pub verdict: results::Verdict,
+    /// True when the user stopped it.
+    pub interrupted: bool,
+    /// The window's latencies.
+    pub log: LatencyLog,
+    /// A row a second.
+    pub rows: Vec<SeriesRow>,
+}
+
+/// The readings at one edge of the window.
+struct Mark {
+    counters: Counters,
+    tcp_ip: Option<TcpIp>,
+    own_cpu: Duration,
+    at: Instant,
+}
+
+/// Carries a run out.
+pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+    let plan = &setup.plan;
+    let stats = StatsReader::new(&setup.target, setup.child)?;
+    let workers = (0..setup.workers)
+        .map(|index| Worker::start(index, setup.workers, Arc::clone(plan), setup.target.clone(), setup.connect_timeout))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone()).await?;
+    let journal = Journal::new(&workers, &stats, display, plan.transport.name(), plan.clients);
+    let readings = Readings { before: stats.read().await, ..Readings::default() };
+    let rss_before = process::own_rss().unwrap_or(0);
+    Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&workers, publisher).await
+}
+
+struct Conductor<'a> {
+    setup: &'a Setup,
+    interrupt: &'a Interrupt,
+    journal: Journal<'a>,
+    readings: Readings,
+    phases: Vec<Phase>,
+    rss_before: u64,
+}
+
+impl Conductor<'_> {
+    async fn lead(mut self, workers: &[Worker], publisher: Publisher) -> anyhow::Result<Outcome> {
+        let setup = self.setup;
+        let plan = &setup.plan;
+        let clients = u64::from(plan.clients);
+
+        self.enter("connect", None);
+        let paced = Duration::from_secs_f64(f64::from(plan.clients) / plan.connect_rate);
+        let start = clock::now();
+        workers.iter().for_each(|worker| worker.connect(start));
+        let live_bound = start + paced + CONNECT_GRACE;
+        self.wait(live_bound, None, |counters| counters.open == clients).await?;
+
+        self.enter("settle", Some(plan.settle));
+        self.readings.settled = self.journal.stats().read().await;
+        self.wait(clock::now() + plan.settle, None, |_| false).await?;
+        self.readings.connected = self.journal.stats().read().await;
+
+        let begin = clock::now() + LEAD + MARK_LEAD;
+        let window = begin + plan.warmup..begin + plan.warmup + plan.duration;
+        let mut window_ns = clock::ns_at(window.start)..clock::ns_at(window.end);
+        workers.iter().for_each(|worker| worker.set_window(window_ns.clone()));
+        self.enter("warm-up", Some(plan.warmup + LEAD));
+        let publishing = publisher.begin(begin);
+        self.wait(window.start - MARK_LEAD, Some(&publishing), |_| false).await?;
+
+        let from = self.mark().await?;
+        self.readings.start = self.journal.stats().read().await;
+        self.wait(window.start, Some(&publishing), |_| false).await?;
+        self.enter("measure", Some(plan.duration));
+        self.journal.start_log();
+        self.wait(window.end, Some(&publishing), |_| false).await?;
+        if self.interrupt.is_wanted() {
+            publishing.stop();
+            window_ns.end = window_ns.end.min(clock::now_ns()).max(window_ns.start);
+            workers.iter().for_each(|worker| worker.set_window(window_ns.clone()));
+        }
+        let to = self.mark().await?;
+        let rss_end = process::own_rss().unwrap_or(0);
+        self.readings.end = self.journal.stats().read().await;
+
+        self.enter("drain", Some(plan.drain));
+        let (report, drain_was_cut) = self.drain(publishing).await?;
+        workers.iter().for_each(Worker::set_too_late);
+
+        self.enter("close", None);
+        let closing = Closing { ends: Arc::new(report.ends), refused: Arc::new(report.refused) };
+        let mut deliveries = Deliveries::default();
+        for worker in workers {
+            add(&mut deliveries, &worker.close(closing.clone()).await?);
+        }
+        self.end_phase();
+        let began = self.journal.began();
+        let records = self.journal.finish(None).await?;
+
+        let window_bytes = bytes(&from, &to, plan.payload);
+        let generator = generator_cost(setup, &from, &to, &records, window_bytes.deliveries, self.rss_before, rss_end);
+        let server =
+            self.readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
+        let circumstances = circumstances(&self.readings, server.is_some(), drain_was_cut);
+        let polled = to.counters.since(from.counters);
+        let measured = Measured {
+            phases: self.phases,
+            latency: Percentiles::from(&records.totals.latency),
+            latency_out_of_range: records.totals.counters.out_of_range,
+            connect: Percentiles::from(&records.totals.connect),
+            deliveries,
+            published: report.published,
+            bytes: window_bytes,
+            connections: Connections {
+                asked: clients,
+                live_at_start: from.counters.open,
+                live_at_end: to.counters.open,
+                opened: records.totals.counters.opened,
+                failed: records.totals.counters.failed,
+                reconnected: records.totals.counters.reconnected,
+                errors: records.totals.errors.clone(),
+            },
+            polls: plan.transport.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
+            server,
+            generator,
+        };
+        debug_assert!(window.start >= began);
+        let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
+        let interrupted = self.interrupt.is_wanted();
+        Ok(Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows })
+    }
+
+    /// Waits until `deadline`, or until `done`, or until the user wants to end; writes a row each second meanwhile.
+    async fn wait(
+        &mut self,
+        deadline: Instant,
+        publishing: Option<&Publishing>,
+        mut done: impl FnMut(Counters) -> bool,
+    ) -> anyhow::Result<()> {
+        while clock::now() < deadline && !self.interrupt.is_wanted() {
+            if done(self.journal.counters().await?) {
+                break;
+            }
+            let next_row = self.journal.next_row();
+            let glance = (clock::now() + GLANCE).min(deadline).min(next_row);
+            tokio::select! {
+                () = clock::sleep_until(glance) => {}
+                () = self.interrupt.wanted() => {}
+            }
+            if clock::now() >= next_row {
+                self.journal.end_row(publishing).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the last answers and deliveries; says whether the bound cut something off.
+    async fn drain(&mut self, publishing: Publishing) -> anyhow::Result<(Report, bool)> {
+        let plan = Arc::clone(&self.setup.plan);
+        let poll_interval = if plan.transport == Transport::ShortPoll { plan.poll_interval } else { Duration::ZERO };
+        let bound = clock::now() + plan.drain + poll_interval;
+        while !publishing.is_finished() {
+            self.wait(clock::now() + GLANCE, Some(&publishing), |_| false).await?;
+            if self.interrupt.is_wanted() {
+                publishing.stop();
+                tokio::time::sleep(GLANCE).await;
+            }
+        }
+        let report = publishing.report()?;
+        let firsts = plan.window_sequences();
+        let expected: u64 = (0..plan.topics.len())
+            .map(|topic| {
+                let first = firsts[topic].start;
+                let refused = report.refused[topic].iter().filter(|&&sequence| sequence >= first).count() as u64;
+                let due = u64::from(report.ends[topic].saturating_sub(first));
+                (due - refused.min(due)) * plan.subscribers_of(topic as u16)
+            })
+            .sum();
+        let mut delivered = 0;
+        let mut last_delivery = clock::now();
+        self.wait(bound, None, |counters| {
+            if counters.delivered > delivered {
+                delivered = counters.delivered;
+                last_delivery = clock::now();
+            }
+            delivered >= expected
+        })
+        .await?;
+        let was_cut = delivered < expected && !self.interrupt.is_wanted() && last_delivery + DRAIN_SILENCE > bound;
+        Ok((report, was_cut))
+    }
+
+    /// Reads everything that is a difference over the window.
+    async fn mark(&mut self) -> anyhow::Result<Mark> {
+        let snapshot = self.journal.collect(true).await?;
+        let own_cpu = process::own_cpu_time();
+        Ok(Mark { counters: snapshot.counters, tcp_ip: snapshot.tcp_ip, own_cpu, at: clock::now() })
+    }
+
+    fn enter(&mut self, name: &'static str, length: Option<Duration>) {
+        self.end_phase();
+        let start_s = clock::now().saturating_duration_since(self.journal.began()).as_secs_f64();
+        self.phases.push(Phase { name: name.into(), start_s, end_s: start_s });
+        self.journal.enter(name, length);
+    }
+
+    fn end_phase(&mut self) {
+        let now_s = clock::now().saturating_duration_since(self.journal.began()).as_secs_f64();
+        if let Some(phase) = self.phases.last_mut() {
+            phase.end_s = now_s;
+        }
+    }
+}
+
+fn add(sum: &mut Deliveries, more: &Deliveries) {
+    sum.expected += more.expected;
+    sum.delivered += more.delivered;
+    sum.lost += more.lost;
+    sum.duplicated += more.duplicated;
+    sum.reordered += more.reordered;
+    sum.late += more.late;
+    sum.gaps += more.gaps;
+}
+
+/// The bytes between two marks, by layer.
+fn bytes(from: &Mark, to: &Mark, payload: usize) -> Bytes {
+    let since = to.counters.since(from.counters);
+    let payload = since.received * payload as u64;
+    let tcp_ip = from.tcp_ip.zip(to.tcp_ip);
+    Bytes {
+        deliveries: since.received,
+        received: Layers {
+            payload,
+            framing: since.bytes_received.saturating_sub(payload),
+            tls: 0,
+            tcp_ip: tcp_ip.map(|(from, to)| to.received - from.received),
+        },
+        sent: Layers {
+            payload: 0,
+            framing: since.bytes_sent,
+            tls: 0,
+            tcp_ip: tcp_ip.map(|(from, to)| to.sent - from.sent),
+        },
+    }
+}
+
+fn generator_cost(
+    setup: &Setup,
+    from: &Mark,
+    to: &Mark,
+    records: &Records,
+    deliveries: u64,
+    rss_before: u64,
+    rss_end: u64,
+) -> GeneratorCost {
+    let cpu_s = to.own_cpu.saturating_sub(from.own_cpu).as_secs_f64();
+    let elapsed = to.at.saturating_duration_since(from.at).as_secs_f64();
+    GeneratorCost {
+        cpu_s,
+        cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
+        cpu_share: cpu_s / (elapsed * setup.cores.of_generator() as f64).max(1e-9),
+        rss_before_bytes: rss_before,
+        rss_end_bytes: rss_end,
+        rss_per_client_bytes: (rss_end as f64 - rss_before as f64) / f64::from(setup.plan.clients),
+        loop_lag: Percentiles::from(&records.totals.loop_lag),
+        workers: setup.workers,
+        cpus: setup.cores.generator.clone(),
+    }
+}
+
+fn circumstances(readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
+    let all = [&readings.before, &readings.settled, &readings.connected, &readings.start, &readings.end];
+    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.stats.pid)).collect();
+    Circumstances {
+        drain_was_cut,
+        server_restarted: pids.windows(2).any(|pair| pair[0] != pair[1]),
+        server_fell_silent: !pids.is_empty() && !has_cost,
+    }
+}

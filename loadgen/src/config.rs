@@ -1,0 +1,238 @@
+//! The command line: every flag with its unit, its default and the reason for it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use feed::{TopicName, Transport};
+
+use crate::assertion::Condition;
+use crate::plan::{Arrival, Reuse};
+use crate::publisher::MIN_PAYLOAD;
+
+/// Plays thousands of clients against a realtime server and measures what arrives, when, and at what cost.
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 the run could not be carried out, 2 usage, 3 invalid measurement, \
+                          4 an --assert failed.";
+
+/// What loadgen does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure one transport; without --url, against a feed-server that is started for it
+    Run(RunArgs),
+    /// Measure several transports in interleaved rounds, each run against a fresh feed-server
+    Compare(CompareArgs),
+    /// Walk a server through the feed's contract, step by step, and say where it departs from it
+    Check(CheckArgs),
+}
+
+/// Flags of `loadgen run`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct RunArgs {
+    /// How notifications are carried: short-poll, long-poll, sse or ws
+    #[arg(long, value_name = "NAME")]
+    pub transport: Transport,
+    /// Base URL of the server under test, for example http://127.0.0.1:8080; without it, a feed-server is started on a free
+    /// port, as a process of its own, and stopped at the end
+    #[arg(long, value_name = "URL", value_parser = url_value)]
+    pub url: Option<String>,
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Folder for the results; it must not exist. Default: wirelab-runs/<time>-<transport>
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Exit with 4 unless this holds, for example 'p99<100ms', 'lost==0', 'overhead<3'; may be given several times
+    #[arg(long = "assert", value_name = "CONDITION")]
+    pub assertions: Vec<Condition>,
+}
+
+/// Flags of `loadgen compare`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct CompareArgs {
+    /// Transports to compare, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
+    pub transports: Vec<Transport>,
+    /// Rounds; every second one runs in reverse order, so that what drifts over time favours nobody
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Folder for the results; it must not exist. Default: wirelab-runs/<time>-compare
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Flags of `loadgen check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Base URL of the server, for example http://127.0.0.1:8080
+    #[arg(value_name = "URL", value_parser = url_value)]
+    pub url: String,
+}
+
+/// The load, and how it is measured.
+#[derive(Debug, Clone, Args)]
+pub struct LoadArgs {
+    /// Simulated clients, each with its own connection
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub clients: u32,
+    /// Notifications published per second and topic
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 1.0, value_parser = rate_value)]
+    pub rate: f64,
+    /// Size of each payload, bytes; at least 46, for the postmark by which it is recognised
+    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = payload_value)]
+    pub payload: u32,
+    /// How long to measure
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_value)]
+    pub duration: Duration,
+    /// How long to publish before measuring, so that caches, connections and allocators have settled
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time_value)]
+    pub warmup: Duration,
+    /// How long to keep all clients connected before publishing, to measure what that costs by itself
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time_value)]
+    pub settle: Duration,
+    /// Longest wait for outstanding deliveries after the last was published; what comes later is late, and lost. Short
+    /// polling is given its interval on top
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time_value)]
+    pub drain: Duration,
+    /// Connections opened per second, all clients together: below what fills the accept queue of a common server
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 2000.0, value_parser = rate_value)]
+    pub connect_rate: f64,
+    /// Longest wait until a client's transport is live, before it is counted as failed and tried again
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time_value)]
+    pub connect_timeout: Duration,
+    /// Time between two polls of one client (short polling)
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive_time_value)]
+    pub poll_interval: Duration,
+    /// How long the server may hold a poll that has nothing to bring (long polling), whole seconds
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = positive_time_value)]
+    pub wait: Duration,
+    /// Whether a polling client keeps its connection between polls
+    #[arg(long, value_enum, default_value_t = Reuse::Reuse)]
+    pub connection: Reuse,
+    /// Topic to publish to, or the prefix of several; the default is one of this run's own, so that runs do not meet
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<TopicName>,
+    /// Topics; clients are spread over them evenly, each is published to at --rate
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub topics: u32,
+    /// How publishing instants are spaced
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
+    pub arrival: Arrival,
+    /// Seed of everything random in the load: Poisson gaps, poll phases, padding
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// Threads that play clients; default: one per core that the generator may use
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub workers: Option<u32>,
+    /// Whether a server that is started for the run and the generator are bound to separate cores, so that neither takes
+    /// time from the other
+    #[arg(long, value_enum, default_value_t = Pin::Auto)]
+    pub pin: Pin,
+    /// Bounds beyond which a run is not to be believed.
+    #[command(flatten)]
+    pub bounds: Bounds,
+}
+
+/// Whether to pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pin {
+    /// When there are two cores or more.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// When a run is invalid.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(next_help_heading = "Bounds of a valid run")]
+pub struct Bounds {
+    /// Send lag, 99th percentile: beyond it, latencies are the publisher's rather than the server's
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = positive_time_value)]
+    pub max_send_lag: Duration,
+    /// Event-loop lag, 99th percentile: beyond it, receipts are stamped late
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = positive_time_value)]
+    pub max_loop_lag: Duration,
+    /// Generator CPU, share of the cores that it may use: beyond it, the generator is what is measured
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    pub max_cpu: f64,
+    /// Notifications accepted, share of those due: below it, the load was not applied
+    #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
+    pub min_load: f64,
+}
+
+fn url_value(text: &str) -> Result<String, String> {
+    crate::target::parse(text).map(|_| text.to_owned()).map_err(|e| format!("{e:#}"))
+}
+
+fn rate_value(text: &str) -> Result<f64, String> {
+    const RANGE: std::ops::RangeInclusive<f64> = 0.001..=1_000_000.0;
+    match text.parse() {
+        Ok(rate) if RANGE.contains(&rate) => Ok(rate),
+        _ => Err("expected a number from 0.001 to 1000000 per second".into()),
+    }
+}
+
+fn payload_value(text: &str) -> Result<u32, String> {
+    const LARGEST: u32 = 1 << 20;
+    match text.parse() {
+        Ok(bytes) if (MIN_PAYLOAD as u32..=LARGEST).contains(&bytes) => Ok(bytes),
+        _ => Err(format!("expected a number of bytes from {MIN_PAYLOAD} to {LARGEST}")),
+    }
+}
+
+fn time_value(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= LONGEST => Ok(time),
+        _ => Err("expected a time with its unit, up to 24h, for example 500ms, 20s or 2min".into()),
+    }
+}
+
+fn positive_time_value(text: &str) -> Result<Duration, String> {
+    match time_value(text) {
+        Ok(Duration::ZERO) => Err("expected a time above zero, for example 500ms or 20s".into()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for (flag, value) in [
+            ("--clients", "0"),
+            ("--rate", "0"),
+            ("--rate", "-1"),
+            ("--payload", "45"),
+            ("--duration", "5"),
+            ("--transport", "tcp"),
+        ] {
+            let transport = if flag == "--transport" { value } else { "ws" };
+            let mut words = vec!["loadgen", "run", "--transport", transport];
+            if flag != "--transport" {
+                words.extend([flag, value]);
+            }
+            assert!(Cli::try_parse_from(&words).is_err(), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `loadgen`: reads the command line, does what it says, and ends with a code that a script can act on.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use loadgen::commands;
+use loadgen::config::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the event loop: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => commands::run::exec(args).await,
+            Command::Compare(args) => commands::compare::exec(args).await,
+            Command::Check(args) => commands::check::exec(args).await,
+        }
+    });
+    match done {
+        Ok(end) => end.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Where numbers become text: one rounding, one spelling of each unit.
+
+/// A time in the unit that suits it, three significant digits: `873 ns`, `41.2 us`, `1.05 ms`, `2.50 s`.
+pub fn time_ns(ns: u64) -> String {
+    scaled(ns as f64, &[("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)])
+}
+
+/// A time in microseconds as text, see [`time_ns`].
+pub fn time_us(us: f64) -> String {
+    time_ns((us * 1e3).round() as u64)
+}
+
+/// A size in the unit that suits it: `318 B`, `4.10 KiB`, `1.25 MiB`.
+pub fn size(bytes: f64) -> String {
+    scaled(bytes, &[("B", 1.0), ("KiB", 1024.0), ("MiB", 1024.0 * 1024.0), ("GiB", 1024.0 * 1024.0 * 1024.0)])
+}
+
+/// A share of one as a percentage: `12.5 %`.
+pub fn share(share: f64) -> String {
+    format!("{} %", three_digits(share * 100.0))
+}
+
+/// A count with its thousands set apart: `1,250,000`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A ratio, three significant digits.
+pub fn ratio(ratio: f64) -> String {
+    three_digits(ratio)
+}
+
+fn scaled(value: f64, units: &[(&str, f64)]) -> String {
+    // A value that would round up to a thousand of one unit is one of the next.
+    let fits = |worth: f64| value.abs() >= worth * 0.9995;
+    let (unit, worth) = units.iter().rev().find(|(_, worth)| fits(*worth)).unwrap_or(&units[0]);
+    let number = value / worth;
+    if *worth == 1.0 && number.fract() == 0.0 {
+        format!("{number} {unit}")
+    } else {
+        format!("{} {unit}", three_digits(number))
+    }
+}
+
+fn three_digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_and_the_unit_that_suits_them() {
+        let times: Vec<_> = [0, 873, 41_234, 999_999, 1_050_000, 2_500_000_000].map(time_ns).into();
+        assert_eq!(times, ["0 ns", "873 ns", "41.2 us", "1.00 ms", "1.05 ms", "2.50 s"]);
+        assert_eq!([size(318.0), size(4_200.0), size(-1_500.5)], ["318 B", "4.10 KiB", "-1.47 KiB"]);
+        assert_eq!([share(0.125), share(1.0)], ["12.5 %", "100 %"]);
+        assert_eq!([count(7), count(999), count(1_250_000)], ["7", "999", "1,250,000"]);
+    }
+}

@@ -1,0 +1,227 @@
+//! The table for people at the end of a run, and of a comparison.
+
+use std::fmt::Write;
+
+use results::{Ending, Layers, Percentiles, Run};
+
+use crate::numbers::{count, ratio, share, size, time_ns, time_us};
+
+const NOT_MEASURED: &str = "not measured";
+
+/// What a run says, the verdict first. No line is wider than 100 columns unless a value is.
+pub fn run_table(run: &Run) -> String {
+    let mut out = String::new();
+    write_head(&mut out, run);
+    write_times(&mut out, run);
+    write_deliveries(&mut out, run);
+    write_bytes(&mut out, run);
+    write_costs(&mut out, run);
+    write_connections(&mut out, run);
+    for assertion in &run.assertions {
+        let outcome = if assertion.holds { "holds" } else { "FAILED" };
+        let _ = writeln!(out, "assert         {} {outcome}: {}", assertion.text, assertion.seen);
+    }
+    out
+}
+
+fn write_head(out: &mut String, run: &Run) {
+    let _ = writeln!(out);
+    if run.ending == Ending::Interrupted {
+        let _ = writeln!(out, "INTERRUPTED: what follows was measured until then.");
+    }
+    if run.verdict.is_valid() {
+        let _ = writeln!(out, "verdict valid");
+    } else {
+        let _ = writeln!(out, "INVALID MEASUREMENT: do not use these numbers.");
+        for reason in &run.verdict.reasons {
+            let _ = writeln!(out, "  {reason}");
+        }
+    }
+    let asked = &run.asked;
+    let _ = writeln!(
+        out,
+        "{}: {} clients, {} topic{}, {}/s of {} B for {} s ({})",
+        asked.transport,
+        count(asked.clients.into()),
+        asked.topics,
+        if asked.topics == 1 { "" } else { "s" },
+        asked.rate_per_s,
+        asked.payload_bytes,
+        asked.duration_s,
+        asked.arrival
+    );
+}
+
+/// A line of right-aligned cells behind a name.
+fn cells(out: &mut String, name: &str, cells: &[String]) {
+    let _ = write!(out, "{name:<14}");
+    for cell in cells {
+        let _ = write!(out, " {cell:>11}");
+    }
+    let _ = writeln!(out);
+}
+
+fn header(out: &mut String, names: &[&str]) {
+    let _ = writeln!(out);
+    cells(out, "", &names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+}
+
+fn write_times(out: &mut String, run: &Run) {
+    let measured = &run.measured;
+    header(out, &["p50", "p90", "p99", "p99.9", "max", "values"]);
+    for (name, p) in [
+        ("latency", &measured.latency),
+        ("connect", &measured.connect),
+        ("publish", &measured.published.publish_time),
+        ("send lag", &measured.published.send_lag),
+        ("loop lag", &measured.generator.loop_lag),
+    ] {
+        let times = [p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns, p.max_ns];
+        let shown = |ns| if p.count == 0 { "-".to_owned() } else { time_ns(ns) };
+        cells(out, name, &times.into_iter().map(shown).chain([count(p.count)]).collect::<Vec<_>>());
+    }
+}
+
+fn write_deliveries(out: &mut String, run: &Run) {
+    let d = &run.measured.deliveries;
+    let _ = writeln!(
+        out,
+        "\ndeliveries     expected {}, delivered {}, lost {}, duplicated {}, reordered {}, late {}, gaps told {}",
+        count(d.expected),
+        count(d.delivered),
+        count(d.lost),
+        count(d.duplicated),
+        count(d.reordered),
+        count(d.late),
+        count(d.gaps)
+    );
+    let p = &run.measured.published;
+    let _ = writeln!(
+        out,
+        "published      due {}, accepted {}, refused {}",
+        count(p.due),
+        count(p.accepted),
+        count(p.refused)
+    );
+    if let Some(polls) = &run.measured.polls {
+        let _ = writeln!(out, "polls          answered {}, wasted {}", count(polls.answered), count(polls.wasted));
+    }
+}
+
+fn write_bytes(out: &mut String, run: &Run) {
+    let bytes = &run.measured.bytes;
+    if bytes.deliveries == 0 {
+        let _ = writeln!(out, "\nbytes          {NOT_MEASURED}: nothing was delivered");
+        return;
+    }
+    let each = |total: u64| ratio(total as f64 / bytes.deliveries as f64);
+    let told = |total: Option<u64>| total.map_or_else(|| NOT_MEASURED.to_owned(), each);
+    header(out, &["payload", "framing", "TCP/IP", "B/delivery"]);
+    for (name, layers) in [("received", &bytes.received), ("sent", &bytes.sent)] {
+        let Layers { payload, framing, tcp_ip, .. } = *layers;
+        cells(out, name, &[each(payload), each(framing), told(tcp_ip), told(layers.wire())]);
+    }
+    let overhead =
+        bytes.overhead_factor().map_or_else(|| NOT_MEASURED.to_owned(), |factor| format!("{}x", ratio(factor)));
+    let total = bytes.per_delivery().map_or_else(|| NOT_MEASURED.to_owned(), |total| size(total.round()));
+    let _ = writeln!(out, "in all         {total} per delivery, overhead {overhead} the payload");
+}
+
+fn write_costs(out: &mut String, run: &Run) {
+    let (server, g) = (&run.measured.server, &run.measured.generator);
+    let per_delivery = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), time_us);
+    header(out, &["CPU/delivery", "CPU", "RSS/client", "RSS", "cores"]);
+    if let Some(s) = server {
+        let cost = [
+            per_delivery(s.cpu_us_per_delivery),
+            format!("{:.2} s", s.cpu_s),
+            size(s.rss_per_connection_bytes),
+            size(s.rss_end_bytes as f64),
+            pinned(&s.cpus),
+        ];
+        cells(out, "server", &cost);
+        let by_process =
+            s.cpu_by_process_s.map_or_else(String::new, |seconds| format!(", CPU by /proc {seconds:.2} s"));
+        let _ = writeln!(
+            out,
+            "               idle: {} of a core, RSS {} per client{by_process}",
+            share(s.idle_cpu_share),
+            size(s.rss_per_idle_connection_bytes)
+        );
+    } else {
+        let _ = writeln!(out, "server         {NOT_MEASURED}: it has no /stats of the feed's kind");
+    }
+    let cost = [
+        per_delivery(g.cpu_us_per_delivery),
+        format!("{:.2} s", g.cpu_s),
+        size(g.rss_per_client_bytes),
+        size(g.rss_end_bytes as f64),
+        pinned(&g.cpus),
+    ];
+    cells(out, "generator", &cost);
+    let workers = if g.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", g.workers) };
+    let _ = writeln!(out, "               {} of its cores, {workers}", share(g.cpu_share));
+}
+
+/// The cores that a process was bound to.
+fn pinned(cpus: &[usize]) -> String {
+    if cpus.is_empty() {
+        return "not pinned".into();
+    }
+    let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
+    format!("pinned {}", cpus.join(","))
+}
+
+fn write_connections(out: &mut String, run: &Run) {
+    let c = &run.measured.connections;
+    let errors: Vec<String> = c.errors.iter().map(|(kind, n)| format!("{kind} {}", count(*n))).collect();
+    let _ = writeln!(
+        out,
+        "\nconnections    live {} of {} at the start, {} at the end; opened {}, failed {}, reconnected {}",
+        count(c.live_at_start),
+        count(c.asked),
+        count(c.live_at_end),
+        count(c.opened),
+        count(c.failed),
+        count(c.reconnected)
+    );
+    if !errors.is_empty() {
+        let _ = writeln!(out, "errors         {}", errors.join(", "));
+    }
+}
+
+/// Medians over the rounds of each transport, a line each; rounds that are invalid are counted and left out.
+pub fn comparison_table(transports: &[String], runs: &[Run]) -> String {
+    use results::statistics::median;
+    let mut out = format!(
+        "\n{:<11} {:>9} {:>9} {:>9} {:>12} {:>9} {:>11} {:>11} {:>7} {:>7}\n",
+        "transport", "p50", "p99", "max", "B/delivery", "overhead", "server CPU", "server RSS", "lost", "rounds"
+    );
+    for transport in transports {
+        let all: Vec<&Run> = runs.iter().filter(|run| run.asked.transport == *transport).collect();
+        let valid: Vec<&Run> = all.iter().copied().filter(|run| run.verdict.is_valid()).collect();
+        let of = |extract: &dyn Fn(&Run) -> Option<f64>, show: &dyn Fn(f64) -> String| {
+            let values: Vec<f64> = valid.iter().filter_map(|run| extract(run)).collect();
+            median(&values).map_or_else(|| "-".to_owned(), show)
+        };
+        let time = |ns: f64| time_ns(ns as u64);
+        let latency = |extract: fn(&Percentiles) -> u64| {
+            of(&|run| (run.measured.latency.count > 0).then(|| extract(&run.measured.latency) as f64), &time)
+        };
+        let _ = writeln!(
+            out,
+            "{transport:<11} {:>9} {:>9} {:>9} {:>12} {:>9} {:>11} {:>11} {:>7} {:>7}",
+            latency(|l| l.p50_ns),
+            latency(|l| l.p99_ns),
+            latency(|l| l.max_ns),
+            of(&|run| run.measured.bytes.per_delivery(), &|b| count(b.round() as u64)),
+            of(&|run| run.measured.bytes.overhead_factor(), &|f| format!("{}x", ratio(f))),
+            of(&|run| run.measured.server.as_ref()?.cpu_us_per_delivery, &time_us),
+            of(&|run| Some(run.measured.server.as_ref()?.rss_per_connection_bytes), &size),
+            valid.iter().map(|run| run.measured.deliveries.lost).sum::<u64>(),
+            format!("{}/{}", valid.len(), all.len()),
+        );
+    }
+    out.push_str("Medians over valid rounds; server CPU per delivery, server RSS per connection.\n");
+    out
+}

@@ -1,0 +1,250 @@
+//! The workload of one run, checked and complete: who subscribes to what, and when each notification is due.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use feed::{TopicName, Transport};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+/// How publishing instants are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Arrival {
+    /// Evenly.
+    Constant,
+    /// Like independent events: exponentially distributed gaps.
+    Poisson,
+}
+
+impl Arrival {
+    /// Its name on the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
+/// Whether a polling client keeps its connection between polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Reuse {
+    /// One connection for all polls of a client (HTTP keep-alive).
+    Reuse,
+    /// A new connection for each poll.
+    Fresh,
+}
+
+impl Reuse {
+    /// Its name on the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reuse => "reuse",
+            Self::Fresh => "fresh",
+        }
+    }
+}
+
+/// All that the generator needs to know about the load.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Number of the run, in every postmark.
+    pub run: u32,
+    /// How notifications are carried.
+    pub transport: Transport,
+    /// Simulated clients.
+    pub clients: u32,
+    /// Topics; client `i` subscribes to topic `i` modulo their number. Each has its publisher number, its index.
+    pub topics: Vec<TopicName>,
+    /// Notifications per second and topic.
+    pub rate: f64,
+    /// Bytes of each payload.
+    pub payload: usize,
+    /// How publishing instants are spaced.
+    pub arrival: Arrival,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Connections opened per second.
+    pub connect_rate: f64,
+    /// All clients live, nothing published: how long that state is kept and its cost measured.
+    pub settle: Duration,
+    /// Published but not recorded.
+    pub warmup: Duration,
+    /// Published and recorded.
+    pub duration: Duration,
+    /// Longest wait for outstanding deliveries.
+    pub drain: Duration,
+    /// Between two polls of a short-polling client.
+    pub poll_interval: Duration,
+    /// How long the server may hold a long poll.
+    pub wait: Duration,
+    /// Whether polling clients keep their connections.
+    pub connection: Reuse,
+}
+
+/// One notification that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrive {
+    /// When, after publishing began.
+    pub offset: Duration,
+    /// Index of its topic.
+    pub topic: u16,
+    /// Its number among its topic's, from 0.
+    pub sequence: u32,
+}
+
+impl Plan {
+    /// Index of the topic that a client subscribes to.
+    pub fn topic_of(&self, client: u32) -> u16 {
+        (client as usize % self.topics.len()) as u16
+    }
+
+    /// How many clients subscribe to a topic.
+    pub fn subscribers_of(&self, topic: u16) -> u64 {
+        let topics = self.topics.len() as u64;
+        let clients = u64::from(self.clients);
+        clients / topics + u64::from(u64::from(topic) < clients % topics)
+    }
+
+    /// Every notification of warm-up and window, in the order in which it is due. The same plan always gives the same.
+    pub fn arrivals(&self) -> impl Iterator<Item = Arrive> + use<> {
+        Arrivals::new(self)
+    }
+
+    /// The sequence numbers of the window, per topic.
+    pub fn window_sequences(&self) -> Vec<std::ops::Range<u32>> {
+        let mut ranges = vec![0..0; self.topics.len()];
+        for arrive in self.arrivals() {
+            let range: &mut std::ops::Range<u32> = &mut ranges[usize::from(arrive.topic)];
+            range.end = arrive.sequence + 1;
+            if arrive.offset < self.warmup {
+                range.start = range.end;
+            }
+        }
+        ranges
+    }
+
+    /// A stream of random numbers for one client, so that clients do not disturb each other's.
+    pub fn client_rng(&self, client: u32) -> SmallRng {
+        SmallRng::seed_from_u64(self.seed ^ u64::from(client).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+}
+
+/// Merges the topics' own streams of instants.
+struct Arrivals {
+    due: BinaryHeap<Reverse<(Duration, u16, u32)>>,
+    sources: Vec<Source>,
+    end: Duration,
+}
+
+struct Source {
+    rng: SmallRng,
+    arrival: Arrival,
+    rate: f64,
+    /// Where this topic's grid starts: topics are spread over the interval so that they do not publish all at once.
+    phase: f64,
+    last: f64,
+}
+
+impl Source {
+    fn next(&mut self, sequence: u32) -> Duration {
+        self.last = match self.arrival {
+            Arrival::Constant => self.phase + f64::from(sequence) / self.rate,
+            Arrival::Poisson => {
+                let uniform: f64 = self.rng.random();
+                self.last - (1.0 - uniform).ln() / self.rate
+            }
+        };
+        Duration::from_secs_f64(self.last)
+    }
+}
+
+impl Arrivals {
+    fn new(plan: &Plan) -> Self {
+        let topics = plan.topics.len();
+        let mut sources: Vec<_> = (0..topics)
+            .map(|topic| Source {
+                rng: SmallRng::seed_from_u64(plan.seed.wrapping_add(topic as u64)),
+                arrival: plan.arrival,
+                rate: plan.rate,
+                phase: topic as f64 / topics as f64 / plan.rate,
+                last: 0.0,
+            })
+            .collect();
+        let due =
+            sources.iter_mut().enumerate().map(|(topic, source)| Reverse((source.next(0), topic as u16, 0))).collect();
+        Self { due, sources, end: plan.warmup + plan.duration }
+    }
+}
+
+impl Iterator for Arrivals {
+    type Item = Arrive;
+
+    fn next(&mut self) -> Option<Arrive> {
+        let Reverse((offset, topic, sequence)) = self.due.pop()?;
+        if offset >= self.end {
+            return None;
+        }
+        let following = self.sources[usize::from(topic)].next(sequence + 1);
+        self.due.push(Reverse((following, topic, sequence + 1)));
+        Some(Arrive { offset, topic, sequence })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn plan() -> Plan {
+        Plan {
+            run: 1,
+            transport: Transport::Ws,
+            clients: 10,
+            topics: vec!["a".parse().unwrap()],
+            rate: 10.0,
+            payload: 100,
+            arrival: Arrival::Constant,
+            seed: 7,
+            connect_rate: 1000.0,
+            settle: Duration::ZERO,
+            warmup: Duration::from_secs(1),
+            duration: Duration::from_secs(2),
+            drain: Duration::from_secs(1),
+            poll_interval: Duration::from_secs(1),
+            wait: Duration::from_secs(25),
+            connection: Reuse::Reuse,
+        }
+    }
+
+    #[test]
+    fn constant_arrivals_fill_warm_up_and_window_exactly() {
+        let plan = plan();
+        let arrivals: Vec<_> = plan.arrivals().collect();
+        assert_eq!(arrivals.len(), 30);
+        assert_eq!(arrivals[15], Arrive { offset: Duration::from_millis(1500), topic: 0, sequence: 15 });
+        assert_eq!(plan.window_sequences(), vec![10..30]);
+    }
+
+    #[test]
+    fn poisson_arrivals_are_sorted_repeatable_and_near_their_rate() {
+        let mut plan = plan();
+        plan.arrival = Arrival::Poisson;
+        plan.rate = 500.0;
+        plan.topics = vec!["a".parse().unwrap(), "b".parse().unwrap()];
+        let arrivals: Vec<_> = plan.arrivals().collect();
+        assert!(arrivals.is_sorted_by_key(|arrive| arrive.offset));
+        assert_eq!(arrivals, plan.arrivals().collect::<Vec<_>>());
+        assert!((2_700..3_300).contains(&arrivals.len()), "{} for 3 s of 2 x 500/s", arrivals.len());
+    }
+
+    #[test]
+    fn every_client_has_one_topic_and_every_topic_its_share() {
+        let mut plan = plan();
+        plan.topics = ["a", "b", "c"].map(|name| name.parse().unwrap()).to_vec();
+        let shares: Vec<_> = (0..3).map(|topic| plan.subscribers_of(topic)).collect();
+        assert_eq!(shares, [4, 3, 3]);
+        let counted = (0..plan.clients).filter(|&client| plan.topic_of(client) == 0).count();
+        assert_eq!(counted, 4);
+    }
+}

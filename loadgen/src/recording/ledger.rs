@@ -1,0 +1,154 @@
+//! One client's account of which notifications arrived: exactly once, in order, or not.
+
+use std::ops::Range;
+
+use results::Deliveries;
+
+/// What a received notification is to its ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// New, whether in order or not.
+    New,
+    /// Seen before.
+    Repeated,
+    /// Of the warm-up: not on the books.
+    Before,
+}
+
+/// The sequence numbers of one publisher that one client received, of the window alone.
+///
+/// While all goes well it is a single number; each hole costs one range until it is filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    first: u32,
+    /// One past the highest number received.
+    next: u32,
+    /// Holes below `next`, ascending.
+    missing: Vec<Range<u32>>,
+    duplicated: u64,
+    reordered: u64,
+    late: u64,
+}
+
+impl Ledger {
+    /// An empty ledger of a window that starts with sequence number `first`.
+    pub fn new(first: u32) -> Self {
+        Self { first, next: first, missing: Vec::new(), duplicated: 0, reordered: 0, late: 0 }
+    }
+
+    /// Enters one notification. One that comes `too_late`, after the drain bound, is counted as late and stays lost.
+    pub fn enter(&mut self, sequence: u32, too_late: bool) -> Entry {
+        if sequence < self.first {
+            return Entry::Before;
+        }
+        if too_late {
+            if self.has(sequence) {
+                self.duplicated += 1;
+                return Entry::Repeated;
+            }
+            self.late += 1;
+            return Entry::New;
+        }
+        if sequence >= self.next {
+            if sequence > self.next {
+                self.missing.push(self.next..sequence);
+            }
+            self.next = sequence + 1;
+            return Entry::New;
+        }
+        if self.fill(sequence) {
+            self.reordered += 1;
+            Entry::New
+        } else {
+            self.duplicated += 1;
+            Entry::Repeated
+        }
+    }
+
+    /// Closes the books: `end` is one past the last number that was due, `refused` the numbers, ascending, that the server
+    /// is not known to have accepted. A refused one that arrived all the same was published, so it counts as expected.
+    pub fn close(self, end: u32, refused: &[u32]) -> Deliveries {
+        let never_published =
+            refused.iter().filter(|&&number| (self.first..end).contains(&number) && !self.has(number)).count() as u64;
+        let in_holes: u64 = self.missing.iter().map(|hole| u64::from(hole.end - hole.start)).sum();
+        let behind = u64::from(end.saturating_sub(self.next));
+        let due = u64::from(end.saturating_sub(self.first));
+        let lost = in_holes + behind - never_published;
+        let expected = due - never_published;
+        Deliveries {
+            expected,
+            delivered: expected - lost,
+            lost,
+            duplicated: self.duplicated,
+            reordered: self.reordered,
+            late: self.late,
+            gaps: 0,
+        }
+    }
+
+    fn has(&self, sequence: u32) -> bool {
+        (self.first..self.next).contains(&sequence) && self.hole_around(sequence).is_none()
+    }
+
+    fn hole_around(&self, sequence: u32) -> Option<usize> {
+        let at = self.missing.partition_point(|hole| hole.end <= sequence);
+        self.missing.get(at).is_some_and(|hole| hole.contains(&sequence)).then_some(at)
+    }
+
+    /// Takes a number out of its hole; false when there was none.
+    fn fill(&mut self, sequence: u32) -> bool {
+        let Some(at) = self.hole_around(sequence) else { return false };
+        let hole = self.missing[at].clone();
+        let parts = [hole.start..sequence, sequence + 1..hole.end];
+        self.missing.splice(at..=at, parts.into_iter().filter(|part| !part.is_empty()));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(first: u32, end: u32, refused: &[u32], received: &[u32]) -> [u64; 5] {
+        let mut ledger = Ledger::new(first);
+        for &sequence in received {
+            ledger.enter(sequence, false);
+        }
+        let books = ledger.close(end, refused);
+        [books.expected, books.delivered, books.lost, books.duplicated, books.reordered]
+    }
+
+    #[test]
+    fn hand_made_sequences_are_accounted_for_exactly() {
+        //        expected delivered lost duplicated reordered
+        assert_eq!(account(0, 4, &[], &[0, 1, 2, 3]), [4, 4, 0, 0, 0], "all is well");
+        assert_eq!(account(0, 4, &[], &[]), [4, 0, 4, 0, 0], "silence");
+        assert_eq!(account(0, 4, &[], &[1, 2]), [4, 2, 2, 0, 0], "both ends lost");
+        assert_eq!(account(0, 4, &[], &[0, 1, 1, 2, 3, 0]), [4, 4, 0, 2, 0], "two repeated");
+        assert_eq!(account(0, 4, &[], &[0, 2, 1, 3]), [4, 4, 0, 0, 1], "two swapped");
+        assert_eq!(account(0, 9, &[], &[8, 4, 0, 4, 6]), [9, 4, 5, 1, 3], "holes within holes");
+        assert_eq!(account(5, 8, &[], &[3, 4, 5, 6, 7]), [3, 3, 0, 0, 0], "the warm-up is not on the books");
+        assert_eq!(account(0, 4, &[1, 3], &[0, 2]), [2, 2, 0, 0, 0], "refused, so not expected");
+        assert_eq!(account(0, 4, &[1, 3], &[0, 1, 2]), [3, 3, 0, 0, 0], "called refused, yet it came");
+        assert_eq!(account(0, 4, &[0], &[1, 3]), [3, 2, 1, 0, 0], "refused and lost are told apart");
+    }
+
+    #[test]
+    fn what_comes_after_the_drain_bound_is_late_and_lost() {
+        let mut ledger = Ledger::new(0);
+        ledger.enter(0, false);
+        assert_eq!(ledger.enter(1, true), Entry::New);
+        assert_eq!(ledger.enter(0, true), Entry::Repeated);
+        let books = ledger.close(2, &[]);
+        assert_eq!((books.lost, books.late, books.duplicated), (1, 1, 1));
+    }
+
+    #[test]
+    fn any_order_without_loss_loses_nothing() {
+        let mut order: Vec<u32> = (0..100).collect();
+        // A fixed shuffle: 37 is coprime to 100.
+        order.sort_by_key(|n| n * 37 % 100);
+        let [expected, delivered, lost, duplicated, _] = account(0, 100, &[], &order);
+        assert_eq!([expected, delivered, lost, duplicated], [100, 100, 0, 0]);
+    }
+}

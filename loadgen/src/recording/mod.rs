@@ -1,0 +1,14 @@
+//! What a worker writes down while it runs, and the snapshots in which it hands that over.
+//!
+//! Everything here belongs to one worker thread: the hot path takes no lock and shares no cache line. Once a second the
+//! conductor collects a [`Snapshot`] from every worker and merges them; display and result files read the same ones.
+
+mod account;
+mod ledger;
+mod recorder;
+mod snapshot;
+
+pub use account::Account;
+pub use ledger::{Entry, Ledger};
+pub use recorder::Recorder;
+pub use snapshot::{Counters, Snapshot};

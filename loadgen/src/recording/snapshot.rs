@@ -1,0 +1,123 @@
+//! A worker's records at one instant, and how those of several workers become one.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use results::new_histogram;
+
+use crate::wire::TcpIp;
+
+/// Counters since the start of the run, and gauges of this instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Clients whose transport is live (gauge).
+    pub open: u64,
+    /// Clients that are connecting (gauge).
+    pub opening: u64,
+    /// Polls that wait for their answer (gauge).
+    pub in_flight: u64,
+    /// TCP connections opened.
+    pub opened: u64,
+    /// Attempts to connect that failed.
+    pub failed: u64,
+    /// Clients that came back after their transport was lost.
+    pub reconnected: u64,
+    /// Notifications received, of the warm-up and repeated ones included.
+    pub received: u64,
+    /// Different notifications of the window received.
+    pub delivered: u64,
+    /// Messages of a stream that carried no postmark of this run, and were none of the feed's own either.
+    pub foreign: u64,
+    /// Gaps told by the server.
+    pub gaps: u64,
+    /// Polls answered.
+    pub polls: u64,
+    /// Polls answered with nothing.
+    pub wasted_polls: u64,
+    /// Stream bytes received.
+    pub bytes_received: u64,
+    /// Stream bytes sent.
+    pub bytes_sent: u64,
+    /// Latencies that no histogram holds.
+    pub out_of_range: u64,
+}
+
+impl Counters {
+    /// Applies `combine` to every pair of counters, gauges included.
+    fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            open: combine(self.open, other.open),
+            opening: combine(self.opening, other.opening),
+            in_flight: combine(self.in_flight, other.in_flight),
+            opened: combine(self.opened, other.opened),
+            failed: combine(self.failed, other.failed),
+            reconnected: combine(self.reconnected, other.reconnected),
+            received: combine(self.received, other.received),
+            delivered: combine(self.delivered, other.delivered),
+            foreign: combine(self.foreign, other.foreign),
+            gaps: combine(self.gaps, other.gaps),
+            polls: combine(self.polls, other.polls),
+            wasted_polls: combine(self.wasted_polls, other.wasted_polls),
+            bytes_received: combine(self.bytes_received, other.bytes_received),
+            bytes_sent: combine(self.bytes_sent, other.bytes_sent),
+            out_of_range: combine(self.out_of_range, other.out_of_range),
+        }
+    }
+
+    /// What was counted since `earlier`. Gauges mean nothing in a difference.
+    pub fn since(self, earlier: Self) -> Self {
+        self.zip(earlier, u64::saturating_sub)
+    }
+
+    /// The counters of two workers together.
+    pub fn plus(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+}
+
+/// A worker's records: counters of the whole run, histograms since the snapshot before.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Counters and gauges.
+    pub counters: Counters,
+    /// Delivery latency of the window's notifications, ns.
+    pub latency: Histogram<u64>,
+    /// Connect time, ns.
+    pub connect: Histogram<u64>,
+    /// Event-loop lag, ns.
+    pub loop_lag: Histogram<u64>,
+    /// What went wrong since the start, by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// TCP/IP bytes since the start; only where the snapshot was asked for them and the system tells.
+    pub tcp_ip: Option<TcpIp>,
+}
+
+impl Snapshot {
+    /// Nothing at all; the start of a merge.
+    pub fn empty() -> Self {
+        Self {
+            counters: Counters::default(),
+            latency: new_histogram(),
+            connect: new_histogram(),
+            loop_lag: new_histogram(),
+            errors: BTreeMap::new(),
+            tcp_ip: Some(TcpIp::default()),
+        }
+    }
+
+    /// Adds another worker's snapshot.
+    pub fn merge(&mut self, other: &Self) {
+        self.counters = self.counters.plus(other.counters);
+        for (mine, theirs) in [
+            (&mut self.latency, &other.latency),
+            (&mut self.connect, &other.connect),
+            (&mut self.loop_lag, &other.loop_lag),
+        ] {
+            mine.add(theirs).expect("all histograms have the same bounds");
+        }
+        for (kind, count) in &other.errors {
+            *self.errors.entry(kind.clone()).or_default() += count;
+        }
+        self.tcp_ip = self.tcp_ip.zip(other.tcp_ip).map(|(a, b)| a + b);
+    }
+}

@@ -1,0 +1,98 @@
+//! What the server says about itself before, during and after the window, and what that makes per delivery and connection.
+
+use std::time::{Duration, Instant};
+
+use feed::{ServerStats, Transport};
+use results::ServerCost;
+
+use crate::clock;
+use crate::process;
+use crate::target::Target;
+
+/// Longest wait for `/stats`.
+const STATS_BOUND: Duration = Duration::from_secs(5);
+
+/// One reading.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// When it was taken.
+    pub at: Instant,
+    /// What the server said.
+    pub stats: ServerStats,
+    /// CPU time by `/proc`, if the server is our child.
+    pub cpu_by_process: Option<Duration>,
+}
+
+/// Asks a server for its `/stats`.
+#[derive(Debug)]
+pub struct StatsReader {
+    http: reqwest::Client,
+    url: String,
+    /// Process id of a server that is our child.
+    child: Option<u32>,
+}
+
+impl StatsReader {
+    /// Reads the stats of `target`; `child` is its process id if we started it.
+    pub fn new(target: &Target, child: Option<u32>) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().timeout(STATS_BOUND).build()?;
+        Ok(Self { http, url: target.join("/stats"), child })
+    }
+
+    /// One reading; `None` when the server has no `/stats` of the feed's kind or does not answer.
+    pub async fn read(&self) -> Option<Reading> {
+        let cpu_by_process = self.child.and_then(process::cpu_time_of);
+        let answer = self.http.get(&self.url).send().await.ok()?.error_for_status().ok()?;
+        let stats = answer.json::<ServerStats>().await.ok()?;
+        Some(Reading { at: clock::now(), stats, cpu_by_process })
+    }
+}
+
+/// The readings that a server's cost is made of; each may be missing.
+#[derive(Debug, Default)]
+pub struct Readings {
+    /// Before the first client connected.
+    pub before: Option<Reading>,
+    /// All clients live, start of the settling phase.
+    pub settled: Option<Reading>,
+    /// All clients live, end of the settling phase, nothing published yet.
+    pub connected: Option<Reading>,
+    /// Start of the window.
+    pub start: Option<Reading>,
+    /// End of the window.
+    pub end: Option<Reading>,
+}
+
+impl Readings {
+    /// The cost over the window; `None` when a reading is missing.
+    pub fn cost(&self, transport: Transport, clients: u32, deliveries: u64, cpus: Vec<usize>) -> Option<ServerCost> {
+        let (before, connected) = (self.before.as_ref()?, self.connected.as_ref()?);
+        let (start, end) = (self.start.as_ref()?, self.end.as_ref()?);
+        let cpu_s = end.stats.cpu_s - start.stats.cpu_s;
+        let per_client = |rss: u64| (rss as f64 - before.stats.rss_bytes as f64) / f64::from(clients);
+        let of = |reading: &Reading| reading.stats.connections.get(transport.name()).cloned().unwrap_or_default();
+        Some(ServerCost {
+            cpu_s,
+            cpu_by_process_s: start
+                .cpu_by_process
+                .zip(end.cpu_by_process)
+                .map(|(start, end)| end.saturating_sub(start).as_secs_f64()),
+            cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
+            idle_cpu_share: self.settled.as_ref().map_or(0.0, |settled| cpu_share(settled, connected)),
+            rss_before_bytes: before.stats.rss_bytes,
+            rss_connected_bytes: connected.stats.rss_bytes,
+            rss_end_bytes: end.stats.rss_bytes,
+            rss_per_connection_bytes: per_client(end.stats.rss_bytes),
+            rss_per_idle_connection_bytes: per_client(connected.stats.rss_bytes),
+            delivered: of(end).delivered - of(start).delivered,
+            open_at_end: of(end).open,
+            cpus,
+        })
+    }
+}
+
+/// Share of one core that the server used between two readings.
+pub fn cpu_share(earlier: &Reading, later: &Reading) -> f64 {
+    let elapsed = later.at.saturating_duration_since(earlier.at).as_secs_f64();
+    if elapsed > 0.0 { (later.stats.cpu_s - earlier.stats.cpu_s) / elapsed } else { 0.0 }
+}

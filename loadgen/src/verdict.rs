@@ -1,0 +1,221 @@
+//! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
+
+use results::{Measured, Reason, Verdict};
+
+use crate::config::Bounds;
+use crate::numbers::{share, time_ns};
+
+/// What a verdict is made from, besides the measurement itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// True when deliveries were still arriving when the drain bound was reached.
+    pub drain_was_cut: bool,
+    /// True when the server's process was another one at the end of the window than at its start.
+    pub server_restarted: bool,
+    /// True when the server told its own cost at one point and not at another.
+    pub server_fell_silent: bool,
+}
+
+/// Judges a run.
+pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Verdict {
+    let checks = [
+        clients_live(measured),
+        load_applied(measured, bounds),
+        send_lag(measured, bounds),
+        loop_lag(measured, bounds),
+        generator_cpu(measured, bounds),
+        latency_range(measured),
+        drain(circumstances),
+        server(circumstances),
+    ];
+    Verdict { reasons: checks.into_iter().flatten().collect() }
+}
+
+fn reason(check: &str, seen: String, bound: String, cause: &str, remedy: &str) -> Reason {
+    Reason { check: check.into(), seen, bound, cause: cause.into(), remedy: remedy.into() }
+}
+
+fn clients_live(measured: &Measured) -> Option<Reason> {
+    let connections = &measured.connections;
+    let live = connections.live_at_start.min(connections.live_at_end);
+    (live < connections.asked).then(|| {
+        reason(
+            "clients-live",
+            format!("{live} of {} clients were live", connections.asked),
+            "all of them".into(),
+            "Connections were refused or lost; the errors are counted by kind.",
+            "Lower --connect-rate or --clients, or raise the server's limits.",
+        )
+    })
+}
+
+fn load_applied(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
+    let published = &measured.published;
+    let applied = published.accepted as f64 / (published.due as f64).max(1.0);
+    (published.due == 0 || applied < bounds.min_load).then(|| {
+        reason(
+            "load-applied",
+            format!("{} of {} notifications were accepted", published.accepted, published.due),
+            format!("at least {}", share(bounds.min_load)),
+            "The server refused them, did not answer in time, or nothing was due in the window.",
+            "Lower --rate or --payload, lengthen --duration, or look at the server's log.",
+        )
+    })
+}
+
+fn send_lag(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
+    let lag = &measured.published.send_lag;
+    (u128::from(lag.p99_ns) > bounds.max_send_lag.as_nanos()).then(|| {
+        reason(
+            "send-lag",
+            format!("the 99th percentile was {}", time_ns(lag.p99_ns)),
+            format!("at most {}", time_ns(bounds.max_send_lag.as_nanos() as u64)),
+            "The publisher was held up: by other load on its core, or by a socket that the server does not read.",
+            "Free the machine, lower --rate, or leave --pin at auto.",
+        )
+    })
+}
+
+fn loop_lag(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
+    let lag = &measured.generator.loop_lag;
+    (lag.count == 0 || u128::from(lag.p99_ns) > bounds.max_loop_lag.as_nanos()).then(|| {
+        reason(
+            "loop-lag",
+            if lag.count == 0 {
+                "not measured".into()
+            } else {
+                format!("the 99th percentile was {}", time_ns(lag.p99_ns))
+            },
+            format!("at most {}", time_ns(bounds.max_loop_lag.as_nanos() as u64)),
+            "The workers' event loops were late, so receipts were stamped late.",
+            "Free the machine, lower --clients or --rate, or give the generator more cores.",
+        )
+    })
+}
+
+fn generator_cpu(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
+    let used = measured.generator.cpu_share;
+    (used > bounds.max_cpu).then(|| {
+        reason(
+            "generator-cpu",
+            format!("{} of the cores that it may use", share(used)),
+            format!("at most {}", share(bounds.max_cpu)),
+            "The generator was at its ceiling, so it may be what was measured.",
+            "Lower --clients or --rate, or give the generator more cores.",
+        )
+    })
+}
+
+fn latency_range(measured: &Measured) -> Option<Reason> {
+    (measured.latency_out_of_range > 0).then(|| {
+        reason(
+            "latency-range",
+            format!("{} deliveries took more than a minute", measured.latency_out_of_range),
+            "none".into(),
+            "They are in no percentile.",
+            "Lower the load until the server keeps up.",
+        )
+    })
+}
+
+fn drain(circumstances: Circumstances) -> Option<Reason> {
+    circumstances.drain_was_cut.then(|| {
+        reason(
+            "drain",
+            "deliveries were still arriving at the drain bound".into(),
+            "silence before it".into(),
+            "What was on its way counts as lost, though it was not.",
+            "Raise --drain, or lower the load.",
+        )
+    })
+}
+
+fn server(circumstances: Circumstances) -> Option<Reason> {
+    if circumstances.server_restarted {
+        return Some(reason(
+            "server-restarted",
+            "the server's process changed within the run".into(),
+            "one process".into(),
+            "Its counters began anew, so its cost is not known.",
+            "Look at the server's log for why it ended.",
+        ));
+    }
+    circumstances.server_fell_silent.then(|| {
+        reason(
+            "server-stats",
+            "the server's /stats went missing in the middle of the run".into(),
+            "an answer at every reading".into(),
+            "The server was too busy to answer within five seconds, or it has gone.",
+            "Lower the load, or look at the server's log.",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const CALM: Circumstances =
+        Circumstances { drain_was_cut: false, server_restarted: false, server_fell_silent: false };
+
+    fn bounds() -> Bounds {
+        Bounds {
+            max_send_lag: Duration::from_millis(10),
+            max_loop_lag: Duration::from_millis(20),
+            max_cpu: 0.9,
+            min_load: 0.99,
+        }
+    }
+
+    fn healthy() -> Measured {
+        let percentiles = results::Percentiles { count: 100, p99_ns: 1_000_000, ..Default::default() };
+        Measured {
+            phases: Vec::new(),
+            latency: percentiles.clone(),
+            latency_out_of_range: 0,
+            connect: percentiles.clone(),
+            deliveries: results::Deliveries::default(),
+            published: results::Published {
+                due: 100,
+                sent: 100,
+                accepted: 100,
+                send_lag: percentiles.clone(),
+                ..Default::default()
+            },
+            bytes: results::Bytes::default(),
+            connections: results::Connections { asked: 10, live_at_start: 10, live_at_end: 10, ..Default::default() },
+            polls: None,
+            server: None,
+            generator: results::GeneratorCost { cpu_share: 0.5, loop_lag: percentiles, ..Default::default() },
+        }
+    }
+
+    fn checks(measured: &Measured, circumstances: Circumstances) -> Vec<String> {
+        judge(measured, &bounds(), circumstances).reasons.into_iter().map(|reason| reason.check).collect()
+    }
+
+    #[test]
+    fn a_healthy_run_is_valid() {
+        assert!(judge(&healthy(), &bounds(), CALM).is_valid());
+    }
+
+    #[test]
+    fn each_bound_has_its_own_reason() {
+        let spoilt = |spoil: fn(&mut Measured)| {
+            let mut measured = healthy();
+            spoil(&mut measured);
+            checks(&measured, CALM)
+        };
+        assert_eq!(spoilt(|m| m.connections.live_at_end = 9), ["clients-live"]);
+        assert_eq!(spoilt(|m| m.published.accepted = 98), ["load-applied"]);
+        assert_eq!(spoilt(|m| m.published.send_lag.p99_ns = 11_000_000), ["send-lag"]);
+        assert_eq!(spoilt(|m| m.generator.loop_lag.p99_ns = 21_000_000), ["loop-lag"]);
+        assert_eq!(spoilt(|m| m.generator.loop_lag.count = 0), ["loop-lag"]);
+        assert_eq!(spoilt(|m| m.generator.cpu_share = 0.95), ["generator-cpu"]);
+        assert_eq!(spoilt(|m| m.latency_out_of_range = 1), ["latency-range"]);
+        assert_eq!(checks(&healthy(), Circumstances { drain_was_cut: true, ..CALM }), ["drain"]);
+        assert_eq!(checks(&healthy(), Circumstances { server_restarted: true, ..CALM }), ["server-restarted"]);
+        assert_eq!(checks(&healthy(), Circumstances { server_fell_silent: true, ..CALM }), ["server-stats"]);
+    }
+}

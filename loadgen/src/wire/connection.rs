@@ -1,0 +1,106 @@
+//! Reading without a buffer per client: one scratch buffer per worker, and each connection keeps only what it must.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+
+use super::Counted;
+use crate::clock;
+
+/// Bytes read at once: more than any burst that the kernel holds for one of thousands of clients.
+const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// A connection of one client.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Counted,
+    /// Received and not yet taken: the beginning of something that has not come whole, or what came with its end.
+    kept: Vec<u8>,
+    kept_at: u64,
+}
+
+impl Connection {
+    /// A connection over an open socket.
+    pub fn new(socket: Counted) -> Self {
+        Self { socket, kept: Vec::new(), kept_at: 0 }
+    }
+
+    /// Sends all of `bytes`.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.write_all(bytes).await
+    }
+
+    /// Shows `take` what was received, with the instant of receipt (ns), until it finds in it what it looks for and
+    /// returns it with the number of bytes used. `None` when the peer has ended the stream.
+    ///
+    /// An error of `take` is passed on. Cancelling the future loses nothing.
+    pub async fn read<T, E: From<io::Error>>(
+        &mut self,
+        mut take: impl FnMut(&[u8], u64) -> Result<Option<(usize, T)>, E>,
+    ) -> Result<Option<T>, E> {
+        if !self.kept.is_empty()
+            && let Some((used, found)) = take(&self.kept, self.kept_at)?
+        {
+            self.drop_kept(used);
+            return Ok(Some(found));
+        }
+        poll_fn(|cx| {
+            SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+                loop {
+                    let mut buffer = ReadBuf::new(scratch);
+                    ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+                    let at = clock::now_ns();
+                    let received = buffer.filled();
+                    if received.is_empty() {
+                        return Poll::Ready(Ok(None));
+                    }
+                    if self.kept.is_empty() {
+                        let (used, found) = split(take(received, at)?);
+                        self.keep(&received[used..], at);
+                        if found.is_some() {
+                            return Poll::Ready(Ok(found));
+                        }
+                    } else {
+                        self.keep(received, at);
+                        let (used, found) = split(take(&self.kept, at)?);
+                        self.drop_kept(used);
+                        if found.is_some() {
+                            return Poll::Ready(Ok(found));
+                        }
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    /// What was received and not taken when the peer ended the stream.
+    pub fn rest(&self) -> &[u8] {
+        &self.kept
+    }
+
+    fn keep(&mut self, bytes: &[u8], at: u64) {
+        self.kept.extend_from_slice(bytes);
+        self.kept_at = at;
+    }
+
+    fn drop_kept(&mut self, used: usize) {
+        if used == self.kept.len() {
+            self.kept = Vec::new();
+        } else {
+            self.kept.drain(..used);
+        }
+    }
+}
+
+fn split<T>(taken: Option<(usize, T)>) -> (usize, Option<T>) {
+    taken.map_or((0, None), |(used, found)| (used, Some(found)))
+}

@@ -1,0 +1,52 @@
+//! Opening connections: thousands of them, from as many source addresses as their ports need.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use tokio::net::TcpSocket;
+
+use super::{Connection, Counted, Traffic};
+
+/// Clients per loopback source address. One address has 28,232 ephemeral ports on Linux, and a closed connection holds
+/// its own for a minute (`TIME_WAIT`), whichever server it went to.
+const CLIENTS_PER_SOURCE: u32 = 10_000;
+/// The same where each poll takes a new connection, some dozens of which wait for their minute at any time.
+const FRESH_CLIENTS_PER_SOURCE: u32 = 200;
+
+/// Opens the connections of one worker's clients.
+#[derive(Debug, Clone)]
+pub struct Dialer {
+    server: SocketAddr,
+    /// First source address, on IPv4 loopback.
+    base: Option<Ipv4Addr>,
+    clients_per_source: u32,
+    traffic: Rc<Traffic>,
+}
+
+impl Dialer {
+    /// Dials `server`, counting into `traffic`. Each `run` has source addresses of its own on loopback, so that it does not
+    /// find the ports taken that the run before it has just closed.
+    pub fn new(server: SocketAddr, run: u32, is_fresh: bool, traffic: Rc<Traffic>) -> Self {
+        let base = match server.ip() {
+            IpAddr::V4(address) if address.is_loopback() && cfg!(target_os = "linux") => {
+                Some(Ipv4Addr::new(127, (run % 253) as u8 + 1, 0, 1))
+            }
+            _ => None,
+        };
+        let clients_per_source = if is_fresh { FRESH_CLIENTS_PER_SOURCE } else { CLIENTS_PER_SOURCE };
+        Self { server, base, clients_per_source, traffic }
+    }
+
+    /// Opens a connection for `client`.
+    pub async fn dial(&self, client: u32) -> io::Result<Connection> {
+        let socket = if self.server.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_nodelay(true)?;
+        if let Some(base) = self.base {
+            let source = Ipv4Addr::from_bits(base.to_bits() + client / self.clients_per_source);
+            socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
+        }
+        let tcp = socket.connect(self.server).await?;
+        Ok(Connection::new(Counted::new(tcp, Rc::clone(&self.traffic))))
+    }
+}

@@ -1,0 +1,185 @@
+//! The little of HTTP/1.1 (RFC 9112) that a simulated client needs: reading answers, to the byte.
+
+use std::borrow::Cow;
+use std::io;
+
+use feed::framings::chunked::{self, ChunkError};
+
+use super::Connection;
+
+/// Most header fields of an answer.
+const MAX_HEADERS: usize = 64;
+/// Largest head of an answer, bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// What can go wrong while reading an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The connection failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The peer does not speak HTTP/1.1.
+    #[error("not an HTTP/1.1 answer: {0}")]
+    NotHttp(String),
+    /// The peer's body is malformed.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// The stream ended before the answer did.
+    #[error("the connection ended in the middle of an answer")]
+    Truncated,
+    /// The connection was closed where an answer should have begun.
+    #[error("the connection was closed instead of an answer")]
+    Closed,
+}
+
+/// The head of an answer, as far as a client of a feed looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Status code.
+    pub status: u16,
+    /// `ETag`, quotes removed.
+    pub etag: Option<String>,
+    /// `Sec-WebSocket-Accept`.
+    pub websocket_accept: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// True when the connection may carry another request.
+    pub keeps_alive: bool,
+    /// How the body is delimited.
+    pub body: Body,
+}
+
+/// How a body is delimited (RFC 9112, section 6.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// It is this many bytes long.
+    Length(usize),
+    /// It is chunked.
+    Chunked,
+    /// It ends with the connection.
+    UntilClose,
+}
+
+/// The head at the start of `bytes` and its length; `None` when it has not come whole.
+pub fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut fields);
+    let parsed = response.parse(bytes).map_err(|e| HttpError::NotHttp(format!("{e} in `{}`", first_line(bytes))))?;
+    let httparse::Status::Complete(len) = parsed else {
+        if bytes.len() > MAX_HEAD {
+            return Err(HttpError::NotHttp(format!("a head of more than {MAX_HEAD} bytes")));
+        }
+        return Ok(None);
+    };
+    let status = response.code.expect("a complete head has a status");
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let mut head = Head {
+        status,
+        etag: None,
+        websocket_accept: None,
+        content_type: None,
+        keeps_alive: response.version == Some(1),
+        body: Body::UntilClose,
+    };
+    let mut length = None;
+    for field in response.headers.iter() {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        if is("content-length") {
+            let number = std::str::from_utf8(field.value).ok().and_then(|text| text.trim().parse().ok());
+            length = Some(number.ok_or_else(|| HttpError::NotHttp("a content-length that is no number".into()))?);
+        } else if is("transfer-encoding") && field.value.eq_ignore_ascii_case(b"chunked") {
+            head.body = Body::Chunked;
+        } else if is("connection") && field.value.eq_ignore_ascii_case(b"close") {
+            head.keeps_alive = false;
+        } else if is("etag") {
+            head.etag = Some(text(field.value).trim_matches('"').to_owned());
+        } else if is("sec-websocket-accept") {
+            head.websocket_accept = Some(text(field.value));
+        } else if is("content-type") {
+            head.content_type = Some(text(field.value));
+        }
+    }
+    match (status, length) {
+        (100..=199 | 204 | 304, _) => head.body = Body::Length(0),
+        (_, Some(length)) if head.body != Body::Chunked => head.body = Body::Length(length),
+        _ => {}
+    }
+    head.keeps_alive &= head.body != Body::UntilClose;
+    Ok(Some((len, head)))
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    let line = bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned()
+}
+
+/// The head of the whole answer at the start of `bytes`, and the length of all of it; `None` when it has not come whole.
+pub fn read_whole(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
+    let Some((head_len, head)) = read_head(bytes)? else { return Ok(None) };
+    let body = whole_body(&head, &bytes[head_len..])?;
+    Ok(body.map(|(_, body_len)| (head_len + body_len, head)))
+}
+
+/// Reads one whole answer and calls `take` with its head, its body and the instant at which its end was received (ns).
+pub async fn read_answer<T>(
+    connection: &mut Connection,
+    mut take: impl FnMut(Head, &[u8], u64) -> T,
+) -> Result<T, HttpError> {
+    let mut until_close = None;
+    let answer = connection
+        .read(|bytes, at| {
+            let Some((head_len, head)) = read_head(bytes)? else { return Ok(None) };
+            Ok(match whole_body(&head, &bytes[head_len..])? {
+                Some((body, body_len)) => Some((head_len + body_len, take(head, &body, at))),
+                None => {
+                    until_close = (head.body == Body::UntilClose).then_some((head_len, head, at));
+                    None
+                }
+            })
+        })
+        .await
+        .map_err(|e: HttpError| e)?;
+    match (answer, until_close) {
+        (Some(taken), _) => Ok(taken),
+        (None, Some((head_len, head, at))) => Ok(take(head, &connection.rest()[head_len..], at)),
+        (None, None) if connection.rest().is_empty() => Err(HttpError::Closed),
+        (None, None) => Err(HttpError::Truncated),
+    }
+}
+
+/// A body and the length of what carries it.
+type Carried<'a> = (Cow<'a, [u8]>, usize);
+
+/// The body at the start of `bytes`; `None` when it has not come whole.
+fn whole_body<'a>(head: &Head, bytes: &'a [u8]) -> Result<Option<Carried<'a>>, HttpError> {
+    match head.body {
+        Body::Length(len) => Ok(bytes.get(..len).map(|body| (Cow::Borrowed(body), len))),
+        Body::UntilClose => Ok(None),
+        Body::Chunked => {
+            let mut reader = chunked::Reader::default();
+            let mut body = Vec::new();
+            let used = reader.read(bytes, |piece| body.extend_from_slice(piece))?;
+            Ok(reader.is_done().then_some((Cow::Owned(body), used)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_delimited_as_the_rfc_says() {
+        let body = |head: &str| read_head(head.as_bytes()).unwrap().unwrap().1.body;
+        assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n"), Body::Length(12));
+        assert_eq!(body("HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\n\r\n"), Body::Length(0));
+        assert_eq!(body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 12\r\n\r\n"), Body::Chunked);
+        assert_eq!(body("HTTP/1.1 200 OK\r\n\r\n"), Body::UntilClose);
+    }
+
+    #[test]
+    fn what_is_no_http_is_said_with_its_first_line() {
+        let error = read_head(b"SSH-2.0-OpenSSH_9.2\r\n").unwrap_err().to_string();
+        assert!(error.contains("SSH-2.0-OpenSSH_9.2"), "{error}");
+    }
+}

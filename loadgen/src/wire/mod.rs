@@ -1,0 +1,13 @@
+//! A client's connection, from the system call up to whole HTTP answers; every byte of it is counted here.
+
+mod connection;
+mod counted;
+mod dial;
+pub mod http;
+mod tcp_info;
+mod traffic;
+
+pub use connection::Connection;
+pub use counted::Counted;
+pub use dial::Dialer;
+pub use traffic::{TcpIp, Traffic};

@@ -1,0 +1,91 @@
+//! What all connections of one worker carried: stream bytes as they pass, TCP/IP bytes from the kernel.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::{Add, AddAssign};
+use std::rc::Rc;
+
+use tokio::net::TcpStream;
+
+use super::tcp_info;
+
+/// Bytes below the stream, by direction: headers, pure ACKs, handshakes, retransmissions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TcpIp {
+    /// Server to client.
+    pub received: u64,
+    /// Client to server.
+    pub sent: u64,
+}
+
+impl Add for TcpIp {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { received: self.received + other.received, sent: self.sent + other.sent }
+    }
+}
+
+impl AddAssign for TcpIp {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// Counters that the connections of one worker share.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    received: Cell<u64>,
+    sent: Cell<u64>,
+    next_key: Cell<u64>,
+    open: RefCell<BTreeMap<u64, Rc<RefCell<TcpStream>>>>,
+    closed: Cell<TcpIp>,
+}
+
+impl Traffic {
+    /// Stream bytes received so far.
+    pub fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// Stream bytes sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    pub(super) fn count_received(&self, bytes: usize) {
+        self.received.set(self.received.get() + bytes as u64);
+    }
+
+    pub(super) fn count_sent(&self, bytes: usize) {
+        self.sent.set(self.sent.get() + bytes as u64);
+    }
+
+    /// TCP/IP bytes so far, of open and closed connections; `None` where the system does not tell. One system call per open
+    /// connection: for the edges of the window, not for every second.
+    pub fn tcp_ip(&self) -> Option<TcpIp> {
+        let open = self.open.borrow();
+        open.values()
+            .map(|tcp| tcp_info::tcp_ip(&tcp.borrow()))
+            .try_fold(self.closed.get(), |sum, one| Some(sum + one?))
+    }
+
+    pub(super) fn register(&self, tcp: &Rc<RefCell<TcpStream>>) -> u64 {
+        let key = self.next_key.get();
+        self.next_key.set(key + 1);
+        self.open.borrow_mut().insert(key, Rc::clone(tcp));
+        key
+    }
+
+    /// Takes the books of a connection over before its socket is closed.
+    pub(super) fn unregister(&self, key: u64) {
+        if let Some(tcp) = self.open.borrow_mut().remove(&key)
+            && let Some(last) = tcp_info::tcp_ip(&tcp.borrow())
+        {
+            let mut closed = self.closed.get();
+            closed += last;
+            closed += tcp_info::FAREWELL;
+            self.closed.set(closed);
+        }
+    }
+}

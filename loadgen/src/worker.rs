@@ -1,0 +1,220 @@
+//! A thread that plays its share of the clients, on a runtime and with records of its own.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use feed::Transport;
+use results::Deliveries;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+
+use crate::clients::{LongPoll, ShortPoll, Site, Sse, Ws};
+use crate::clock;
+use crate::plan::{Plan, Reuse};
+use crate::recording::{Account, Counters, Recorder, Snapshot};
+use crate::subscriber::Subscriber;
+use crate::target::Target;
+use crate::wire::{Dialer, Traffic};
+
+/// How often the event loop is asked whether it is on time.
+const LAG_PROBE: Duration = Duration::from_millis(10);
+
+/// What the conductor asks of a worker.
+enum Order {
+    /// Start clients, the first of all at this instant, at the plan's pace.
+    Connect(Instant),
+    /// These intended instants (ns) belong to the window.
+    Window(std::ops::Range<u64>),
+    /// Hand the records over, with the kernel's counters if true.
+    Snapshot(bool, oneshot::Sender<Snapshot>),
+    /// Say the counters.
+    Counters(oneshot::Sender<Counters>),
+    /// From now on deliveries are too late.
+    TooLate,
+    /// End all clients and close their books.
+    Close(Closing, oneshot::Sender<Deliveries>),
+}
+
+/// What is needed to close the books of a topic's subscribers.
+#[derive(Debug, Clone)]
+pub struct Closing {
+    /// One past the last sequence number sent, per publisher.
+    pub ends: Arc<Vec<u32>>,
+    /// Sequence numbers that the server is not known to have accepted, ascending, per publisher.
+    pub refused: Arc<Vec<Vec<u32>>>,
+}
+
+/// A worker thread as the conductor holds it. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Worker {
+    orders: mpsc::UnboundedSender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts worker `index` of `workers`, which plays every `workers`-th client.
+    pub fn start(
+        index: u32,
+        workers: u32,
+        plan: Arc<Plan>,
+        target: Target,
+        connect_timeout: Duration,
+    ) -> anyhow::Result<Self> {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start a worker's event loop")?;
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let floor = Floor::new(index, workers, plan, &target, connect_timeout);
+                LocalSet::new().block_on(&runtime, floor.work(inbox));
+            })
+            .context("cannot start a worker thread")?;
+        Ok(Self { orders, thread: Some(thread) })
+    }
+
+    /// Starts the clients, the first of all workers' at `start`.
+    pub fn connect(&self, start: Instant) {
+        self.give(Order::Connect(start));
+    }
+
+    /// Sets which intended instants (ns) belong to the window.
+    pub fn set_window(&self, window: std::ops::Range<u64>) {
+        self.give(Order::Window(window));
+    }
+
+    /// Collects the records.
+    pub async fn snapshot(&self, with_tcp_ip: bool) -> anyhow::Result<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Snapshot(with_tcp_ip, reply));
+        answer.await.context("a worker thread has ended early; this is a bug")
+    }
+
+    /// Reads the counters alone: cheap enough to be asked often.
+    pub async fn counters(&self) -> anyhow::Result<Counters> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Counters(reply));
+        answer.await.context("a worker thread has ended early; this is a bug")
+    }
+
+    /// From now on deliveries are too late.
+    pub fn set_too_late(&self) {
+        self.give(Order::TooLate);
+    }
+
+    /// Ends all clients and closes their books.
+    pub async fn close(&self, closing: Closing) -> anyhow::Result<Deliveries> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Close(closing, reply));
+        answer.await.context("a worker thread has ended early; this is a bug")
+    }
+
+    fn give(&self, order: Order) {
+        // A worker that has gone is noticed where its answer is awaited.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let (closed, _) = mpsc::unbounded_channel();
+        self.orders = closed;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The worker's own side.
+struct Floor {
+    index: u32,
+    workers: u32,
+    site: Rc<Site>,
+    recorder: Rc<Recorder>,
+    /// First sequence number of the window, per topic.
+    firsts: Vec<u32>,
+    connect_timeout: Duration,
+    stop: watch::Sender<bool>,
+}
+
+impl Floor {
+    fn new(index: u32, workers: u32, plan: Arc<Plan>, target: &Target, connect_timeout: Duration) -> Self {
+        let traffic = Rc::new(Traffic::default());
+        let firsts = plan.window_sequences().iter().map(|range| range.start).collect();
+        let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
+        let site = Site { plan, dialer, host: target.host.clone(), prefix: target.prefix.clone() };
+        let recorder = Rc::new(Recorder::new(traffic));
+        Self { index, workers, site: Rc::new(site), recorder, firsts, connect_timeout, stop: watch::Sender::new(false) }
+    }
+
+    /// Obeys until the conductor lets go.
+    async fn work(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        let floor = Rc::new(self);
+        tokio::task::spawn_local(Rc::clone(&floor).watch_lag());
+        let mut clients = None;
+        while let Some(order) = inbox.recv().await {
+            match order {
+                Order::Connect(start) => clients = Some(tokio::task::spawn_local(Rc::clone(&floor).connect(start))),
+                Order::Window(window) => floor.recorder.set_window(window),
+                Order::Snapshot(with_tcp_ip, reply) => {
+                    let _ = reply.send(floor.recorder.snapshot(with_tcp_ip));
+                }
+                Order::Counters(reply) => {
+                    let _ = reply.send(floor.recorder.counters());
+                }
+                Order::TooLate => floor.recorder.set_too_late(),
+                Order::Close(closing, reply) => {
+                    floor.stop.send_replace(true);
+                    if let Some(clients) = clients.take() {
+                        let _ = clients.await;
+                    }
+                    let _ = reply.send(floor.recorder.close_ledgers(&closing.ends, &closing.refused));
+                }
+            }
+        }
+    }
+
+    /// Starts this worker's clients at the plan's pace, and waits for their end.
+    async fn connect(self: Rc<Self>, start: Instant) {
+        let mut clients = tokio::task::JoinSet::new();
+        let mut stop = self.stop.subscribe();
+        for client in (self.index..self.site.plan.clients).step_by(self.workers as usize) {
+            let due = start + Duration::from_secs_f64(f64::from(client) / self.site.plan.connect_rate);
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = clock::sleep_until(due) => {}
+            }
+            let publisher = self.site.plan.topic_of(client);
+            let first = self.firsts[usize::from(publisher)];
+            let account = Account::new(self.site.plan.run, publisher, first, Rc::clone(&self.recorder));
+            let subscriber = Subscriber::new(Rc::clone(&self.site), client, account, self.connect_timeout);
+            let mut stop = self.stop.subscribe();
+            let stopped = async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            };
+            match self.site.plan.transport {
+                Transport::ShortPoll => clients.spawn_local(subscriber.run::<ShortPoll>(stopped)),
+                Transport::LongPoll => clients.spawn_local(subscriber.run::<LongPoll>(stopped)),
+                Transport::Sse => clients.spawn_local(subscriber.run::<Sse>(stopped)),
+                Transport::Ws => clients.spawn_local(subscriber.run::<Ws>(stopped)),
+            };
+        }
+        while clients.join_next().await.is_some() {}
+    }
+
+    /// Records by how much the event loop is late.
+    async fn watch_lag(self: Rc<Self>) {
+        loop {
+            let due = clock::now() + LAG_PROBE;
+            clock::sleep_until(due).await;
+            let lag = clock::now().saturating_duration_since(due);
+            self.recorder.record_loop_lag(lag.as_nanos() as u64);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `index.html`: one page that needs nothing but itself.
+
+mod sections;
+
+use crate::drawing::{escaped, font_faces};
+use crate::groups::{Contender, Mark};
+use crate::plots::Plot;
+use crate::summary::Summary;
+
+/// Stands in every page, so that a folder is known for one that a report was written into.
+pub const GENERATOR: &str = "<meta name=\"generator\" content=\"wirelab report\">";
+
+const STYLE: &str = include_str!("page.css");
+
+/// All that a page is made from.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    /// What must be said first.
+    pub marks: &'a [Mark],
+    /// The answer in one sentence.
+    pub answer: &'a str,
+    /// The comparisons, a sentence each.
+    pub comparisons: &'a [String],
+    /// The figures.
+    pub summaries: &'a [Summary],
+    /// The plots.
+    pub plots: &'a [Plot],
+    /// The runs behind all of them.
+    pub contenders: &'a [Contender<'a>],
+}
+
+/// The whole page.
+pub fn page(contents: &Contents<'_>) -> String {
+    let banners: String = contents
+        .marks
+        .iter()
+        .map(|mark| {
+            let kind = if mark.is_invalid() { "alarm" } else { "caution" };
+            format!("<p class=\"banner {kind}\">{}</p>\n", escaped(&mark.to_string()))
+        })
+        .collect();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{GENERATOR}\n\
+         <title>Wirelab report</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         {banners}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n\
+         {}{}{}{}{}{}</main>\n</body>\n</html>\n",
+        font_faces(),
+        escaped(contents.answer),
+        sections::table(contents.summaries, contents.contenders),
+        sections::comparisons(contents.comparisons),
+        sections::figures(contents.plots),
+        sections::reasons(contents.contenders),
+        sections::runs(contents.contenders),
+        sections::definitions(),
+    )
+}
