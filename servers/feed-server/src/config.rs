@@ -94,13 +94,6 @@ pub struct Config {
     pub drain: Duration,
 }
 
-impl Default for Config {
-    /// The configuration without any flag.
-    fn default() -> Self {
-        Self::parse_from(["feed-server"])
-    }
-}
-
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 10_000.0 => Ok(rate),

@@ -14,6 +14,7 @@ mod demo;
 mod guards;
 mod hub;
 mod metrics;
+mod outbox;
 mod page;
 mod process;
 mod publish;
