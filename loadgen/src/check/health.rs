@@ -22,7 +22,7 @@ async fn healthz(server: &Server) -> Held {
 async fn optional(server: &Server, path: &str) -> Held<Answer> {
     let answer = server.get(path).await?;
     match answer.status {
-        404 => Err(Objection::NotOffered(format!("{}, and it may", answer.seen()))),
+        404 => Err(Objection::NotOffered(format!("not offered: {}", answer.seen()))),
         _ => answer.with_status(200),
     }
 }

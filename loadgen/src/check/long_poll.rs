@@ -134,11 +134,17 @@ async fn headers(server: &Server) -> Held {
 
 async fn keeps_alive(server: &Server) -> Held {
     let topic = server.fresh_topic();
+    let after = server.publish(&topic, "1").await?.to_string();
+    let request = format!("GET {}", subscription(&topic, Transport::LongPoll, &[("after", &after), ("wait", "10")]));
     let mut wire = Wire::dial(server).await?;
-    for wait in ["1", "0"] {
-        let request = format!("GET {}", subscription(&topic, Transport::LongPoll, &[("wait", wait)]));
-        wire.write(wire.request(&request, "").as_bytes()).await?;
-        wire.answer(&request).await?.with_status(200)?;
+    wire.write(wire.request(&request, "").as_bytes()).await?;
+    let published = server.publish(&topic, "2").await?;
+    let held = wire.answer(&request).await?.with_status(200)?;
+    wire.write(wire.request(&request, "").as_bytes()).await?;
+    let another = wire.answer(&request).await?.with_status(200)?;
+    for answer in [held, another] {
+        let batch = Batch::read(&answer.object()?, &topic)?;
+        ensure(batch.start.cursor == published, format!("the cursor {published}"), batch.start.cursor.to_string())?;
     }
     Ok(())
 }

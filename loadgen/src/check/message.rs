@@ -35,27 +35,31 @@ impl Object {
 
     /// A field as it was written.
     pub(super) fn raw(&self, name: &str) -> Held<&str> {
-        self.fields.get(name).map(|value| value.get()).ok_or_else(|| self.lacks(name, "a value"))
+        self.field(name, "a value")
+    }
+
+    fn field(&self, name: &str, kind: &str) -> Held<&str> {
+        self.fields.get(name).map(|value| value.get()).ok_or_else(|| self.lacks(name, kind))
     }
 
     /// A field that is a string.
     pub(super) fn string(&self, name: &str) -> Held<String> {
-        serde_json::from_str(self.raw(name)?).map_err(|_| self.lacks(name, "a string"))
+        serde_json::from_str(self.field(name, "a string")?).map_err(|_| self.lacks(name, "a string"))
     }
 
     /// A field that is a whole number.
     pub(super) fn number(&self, name: &str) -> Held<u64> {
-        serde_json::from_str(self.raw(name)?).map_err(|_| self.lacks(name, "a whole number"))
+        serde_json::from_str(self.field(name, "a whole number")?).map_err(|_| self.lacks(name, "a whole number"))
     }
 
     /// A field that is true or false.
     pub(super) fn flag(&self, name: &str) -> Held<bool> {
-        serde_json::from_str(self.raw(name)?).map_err(|_| self.lacks(name, "true or false"))
+        serde_json::from_str(self.field(name, "true or false")?).map_err(|_| self.lacks(name, "true or false"))
     }
 
     /// A field that is a list.
     pub(super) fn list(&self, name: &str) -> Held<Vec<Box<RawValue>>> {
-        serde_json::from_str(self.raw(name)?).map_err(|_| self.lacks(name, "a list"))
+        serde_json::from_str(self.field(name, "a list")?).map_err(|_| self.lacks(name, "a list"))
     }
 
     /// A field that is an epoch.
@@ -172,6 +176,8 @@ impl Message {
 pub(super) struct Batch {
     /// Cursor and losses.
     pub(super) start: Start,
+    /// True when asking again at once brings more.
+    pub(super) more: bool,
     /// What it brings.
     pub(super) notifications: Vec<Delivered>,
 }
@@ -181,15 +187,12 @@ impl Batch {
     pub(super) fn read(object: &Object, topic: &TopicName) -> Held<Self> {
         object.ensure_is("type", "batch")?;
         object.ensure_is("topic", topic.as_str())?;
-        object.flag("more")?;
         let cursor = Cursor { epoch: object.epoch("epoch")?, offset: object.number("offset")? };
         let recovered = object.flag("recovered")?;
         let gap = object.has("gap").then(|| object.cursor("gap")).transpose()?;
-        ensure(
-            recovered == gap.is_none(),
-            "`gap` with the oldest cursor exactly when `recovered` is false",
-            quoted(&object.text),
-        )?;
+        let told = gap.map_or_else(|| "no gap".to_owned(), |gap| format!("the gap {gap}"));
+        let seen = format!("recovered {recovered} and {told}");
+        ensure(recovered == gap.is_none(), "`gap`, the oldest cursor, exactly when `recovered` is false", seen)?;
         let read = |raw: Box<RawValue>| {
             let object = Object::read("a notification of the batch", raw.get().as_bytes())?;
             Delivered::read(&object, topic)
@@ -202,7 +205,7 @@ impl Batch {
                 cursor.offset.to_string(),
             )?;
         }
-        Ok(Self { start: Start { cursor, recovered, gap }, notifications })
+        Ok(Self { start: Start { cursor, recovered, gap }, more: object.flag("more")?, notifications })
     }
 }
 

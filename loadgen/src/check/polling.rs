@@ -7,8 +7,8 @@ use feed::{Cursor, TopicName, Transport};
 
 use super::answer::Answer;
 use super::message::{Batch, Delivered, Start};
-use super::server::{PATIENCE, Server, soon, subscription};
-use super::step::{Held, departs};
+use super::server::{Server, soon, subscription};
+use super::step::{Held, departs, ensure};
 
 /// Rest between two short polls of one subscriber.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -20,6 +20,7 @@ pub(super) struct Poller {
     topic: TopicName,
     transport: Transport,
     cursor: Cursor,
+    more: bool,
     pending: VecDeque<Delivered>,
 }
 
@@ -37,6 +38,7 @@ impl Poller {
             topic: topic.clone(),
             transport,
             cursor: batch.start.cursor,
+            more: batch.more,
             pending: batch.notifications.into(),
         };
         Ok((poller, batch.start))
@@ -54,14 +56,17 @@ impl Poller {
                 if !batch.start.recovered {
                     return Err(departs(format!("recovered true in answer to after={after}"), "recovered false"));
                 }
+                let seen = format!("nothing after {after}");
+                ensure(!self.more || !batch.notifications.is_empty(), "more, as the answer before had said", seen)?;
                 self.cursor = batch.start.cursor;
+                self.more = batch.more;
                 self.pending = batch.notifications.into();
                 if self.pending.is_empty() {
                     tokio::time::sleep(INTERVAL).await;
                 }
             }
         };
-        soon(&format!("a notification in answer to {} within {PATIENCE:?}", self.transport), polling).await?
+        soon(&format!("a notification in answer to {}", self.transport), polling).await?
     }
 
     /// The cursor of the last answer.

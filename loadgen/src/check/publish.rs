@@ -14,6 +14,7 @@ use super::wire::Wire;
 pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
     report.enter("publish");
     report.foundation("POST /topics/{topic} answers 201 with id and epoch", accepted(server)).await;
+    report.basis("a poll brings it, with type, topic, id, timestamp and payload", readable(server)).await;
     report.step("the ids of a topic are contiguous from 1, in one epoch", contiguous(server)).await;
     report.step("pipelined publications are numbered and answered in their order", pipelined(server)).await;
     report.step("JSON is carried as it was written: digits, escapes, order, duplicates", verbatim(server)).await;
@@ -25,6 +26,13 @@ pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
 
 async fn accepted(server: &Server) -> Held {
     server.publish(&server.fresh_topic(), r#"{"text":"hello"}"#).await.map(drop)
+}
+
+async fn readable(server: &Server) -> Held {
+    let payload = r#"{"text":"hello"}"#;
+    let topic = server.fresh_topic();
+    let cursor = server.publish(&topic, payload).await?;
+    first(server, &topic).await?.ensure_is(cursor.offset, payload)
 }
 
 async fn contiguous(server: &Server) -> Held {

@@ -40,6 +40,11 @@ pub(super) async fn begin(stream: &mut impl Stream) -> Held<Start> {
     }
 }
 
+/// What a stream waits for when its first message has or has not come.
+pub(super) fn awaited(has_begun: bool) -> &'static str {
+    if has_begun { "another message" } else { "a first message, of type subscribed" }
+}
+
 /// Goes on to the next notification of a stream.
 pub(super) async fn notification(stream: &mut impl Stream) -> Held<Delivered> {
     match stream.message().await? {
@@ -51,11 +56,12 @@ pub(super) async fn notification(stream: &mut impl Stream) -> Held<Delivered> {
 /// The steps that every transport takes.
 pub(super) async fn walk<R: Reader>(server: &Server, report: &mut Report<'_>) {
     report.basis("the first answer hands out the cursor, before any notification", first_answer::<R>(server)).await;
-    report.step("what is published arrives, in order", in_order::<R>(server)).await;
+    report.basis("what is published arrives, in order", in_order::<R>(server)).await;
     report.step("a payload arrives as it was published, line breaks and all", verbatim::<R>(server)).await;
     report.step("a subscriber hears its own topic and no other", own_topic::<R>(server)).await;
     report.step("after=<cursor> continues with exactly what followed", resumes::<R>(server)).await;
     report.step("after=earliest starts with the oldest that is retained", earliest::<R>(server)).await;
+    report.step("a long history comes whole and in order", long_history::<R>(server)).await;
     report.step("who comes back with its last cursor misses nothing and gets nothing twice", once::<R>(server)).await;
     report.step("a cursor of another epoch is told that something is lost", foreign::<R>(server)).await;
     report.step("a cursor ahead of the newest notification is told so too", ahead::<R>(server)).await;
@@ -132,10 +138,26 @@ async fn resumes<R: Reader>(server: &Server) -> Held {
 
 async fn earliest<R: Reader>(server: &Server) -> Held {
     let topic = server.fresh_topic();
+    let (_, start) = R::open(server, &topic, Some("earliest")).await?;
+    let seen = format!("offset {}, recovered {}", start.cursor.offset, start.recovered);
+    ensure(start.recovered && start.cursor.offset == 0, "offset 0, recovered true, of a topic without history", seen)?;
     let payloads = ["1", "2", "3"];
     let cursors = publish(server, &topic, &payloads).await?;
     let (mut reader, start) = R::open(server, &topic, Some("earliest")).await?;
     ensure(start.recovered, "recovered true: who asks for the oldest loses nothing", "recovered false")?;
+    expect(&mut reader, &cursors, &payloads).await?;
+    expect_nothing_else(server, &topic, &mut reader).await
+}
+
+/// More than fits into one answer to a poll, or into the buffers of one connection.
+async fn long_history<R: Reader>(server: &Server) -> Held {
+    const NOTIFICATIONS: usize = 100;
+    const BYTES: usize = 16 << 10;
+    let topic = server.fresh_topic();
+    let payload = format!("\"{}\"", "x".repeat(BYTES));
+    let payloads = [payload.as_str(); NOTIFICATIONS];
+    let cursors = publish(server, &topic, &payloads).await?;
+    let (mut reader, _) = R::open(server, &topic, Some("earliest")).await?;
     expect(&mut reader, &cursors, &payloads).await?;
     expect_nothing_else(server, &topic, &mut reader).await
 }

@@ -47,7 +47,11 @@ impl Stream for Sse {
         loop {
             let event = self.event().await?;
             let Some(data) = event.data.as_deref() else { continue };
-            let Some(message) = Message::read(data.as_bytes(), &self.topic)? else { continue };
+            let message = match Message::read(data.as_bytes(), &self.topic)? {
+                Some(message) => message,
+                None if self.cursor.is_some() => continue,
+                None => return Err(departs(reading::awaited(false), quoted(data.as_bytes()))),
+            };
             let (name, id) = match &message {
                 Message::Subscribed { cursor, .. } => (Some("subscribed"), Some(*cursor)),
                 Message::Gap(_) => (Some("gap"), None),
@@ -111,7 +115,7 @@ impl Sse {
 
     /// Waits for the next event; comments go by.
     async fn event(&mut self) -> Held<Event> {
-        let what = "another event in the stream";
+        let what = reading::awaited(self.cursor.is_some());
         loop {
             while let Some(block) = self.lines.block() {
                 if let Some(event) = Event::read(&block)? {

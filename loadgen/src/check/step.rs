@@ -81,11 +81,17 @@ impl From<Held> for Outcome {
 pub(super) fn quoted(bytes: &[u8]) -> String {
     const SHOWN: usize = 160;
     let text = String::from_utf8_lossy(bytes);
-    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for character in text.chars().take(SHOWN) {
+        match character.is_control() {
+            true => shown.extend(character.escape_debug()),
+            false => shown.push(character),
+        }
+    }
     if text.chars().count() > SHOWN {
         shown.push_str("...");
     }
-    format!("`{}`", shown.replace("\\\"", "\"").replace("\\'", "'"))
+    format!("`{shown}`")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! One connection, byte by byte: for where a client library would hide what a server does.
 
+use std::io::ErrorKind;
+
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -70,7 +72,12 @@ impl Wire {
     /// Reads more; false at the end.
     async fn more(&mut self, what: &str) -> Held<bool> {
         let read = soon(what, self.stream.read_buf(&mut self.unread)).await?;
-        read.map(|bytes| bytes > 0).map_err(|error| departs(what, format!("an error: {error}")))
+        match read {
+            Ok(bytes) => Ok(bytes > 0),
+            // A reset is an end, if not a polite one.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(false),
+            Err(error) => Err(departs(what, format!("an error: {error}"))),
+        }
     }
 
     /// Reads exactly so many bytes; `None` when the connection ends before the first of them.
