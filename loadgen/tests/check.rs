@@ -5,10 +5,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use loadgen::server_process::ServerProcess;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
@@ -140,6 +140,20 @@ async fn the_feed_server_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn a_server_that_retains_little_keeps_it_too() {
+    let mut server = Command::new(feed_server())
+        .args(["--listen", "127.0.0.1:0", "--history", "10", "--history-bytes", "200000"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    let said = check(line.rsplit(' ').next().unwrap()).await;
+    assert_eq!(said.output.status.code(), Some(0), "{}", said.text);
+}
+
+#[tokio::test]
 async fn nothing_is_changed_by_the_proxy_itself() {
     let said = check_with(b"no such bytes", b"no such bytes").await;
     assert_eq!(said.output.status.code(), Some(0), "{}", said.text);
@@ -240,7 +254,7 @@ async fn a_buffered_stream_is_named() {
 }
 
 #[tokio::test]
-async fn an_event_without_its_id_is_named() {
+async fn an_event_of_another_name_is_named() {
     let said = check_with(b"\nevent:gap\n", b"\nevent:lap\n").await;
     let expected = "expected `event:gap` for a message of type gap; seen `event:lap`";
     assert!(

@@ -6,6 +6,7 @@
 
 mod answer;
 mod bad_input;
+mod events;
 mod frames;
 mod health;
 mod long_poll;

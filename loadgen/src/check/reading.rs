@@ -63,6 +63,9 @@ pub(super) async fn walk<R: Reader>(server: &Server, report: &mut Report<'_>) {
     report.step("after=earliest starts with the oldest that is retained", earliest::<R>(server)).await;
     report.step("a long history comes whole and in order", long_history::<R>(server)).await;
     report.step("who comes back with its last cursor misses nothing and gets nothing twice", once::<R>(server)).await;
+    report
+        .step("a cursor is continued from while all that follows is retained, else told so", falls_out::<R>(server))
+        .await;
     report.step("a cursor of another epoch is told that something is lost", foreign::<R>(server)).await;
     report.step("a cursor ahead of the newest notification is told so too", ahead::<R>(server)).await;
     report.step("the oldest cursor that a gap tells can be continued from", continues::<R>(server)).await;
@@ -104,7 +107,7 @@ async fn in_order<R: Reader>(server: &Server) -> Held {
     let topic = server.fresh_topic();
     publish(server, &topic, &[r#""before""#]).await?;
     let (mut reader, _) = R::open(server, &topic, None).await?;
-    let payloads: Vec<String> = (0..20).map(|number| format!(r#"{{"number":{number}}}"#)).collect();
+    let payloads: Vec<String> = (0..10).map(|number| format!(r#"{{"number":{number}}}"#)).collect();
     let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
     let cursors = publish(server, &topic, &payloads).await?;
     expect(&mut reader, &cursors, &payloads).await
@@ -149,7 +152,8 @@ async fn earliest<R: Reader>(server: &Server) -> Held {
     expect_nothing_else(server, &topic, &mut reader).await
 }
 
-/// More than fits into one answer to a poll, or into the buffers of one connection.
+/// More than fits into one answer to a poll, or into the buffers of one connection; how much of it is retained is the
+/// server's affair.
 async fn long_history<R: Reader>(server: &Server) -> Held {
     const NOTIFICATIONS: usize = 100;
     const BYTES: usize = 16 << 10;
@@ -158,8 +162,30 @@ async fn long_history<R: Reader>(server: &Server) -> Held {
     let payloads = [payload.as_str(); NOTIFICATIONS];
     let cursors = publish(server, &topic, &payloads).await?;
     let (mut reader, _) = R::open(server, &topic, Some("earliest")).await?;
-    expect(&mut reader, &cursors, &payloads).await?;
+    let oldest = reader.next().await?;
+    let follow = cursors.iter().position(|cursor| cursor.offset == oldest.id).map(|index| &cursors[index + 1..]);
+    let seen = format!("id {}", oldest.id);
+    let follow = follow.ok_or_else(|| departs(format!("an id from 1 to {NOTIFICATIONS}"), seen))?;
+    expect(&mut reader, follow, &payloads).await?;
     expect_nothing_else(server, &topic, &mut reader).await
+}
+
+async fn falls_out<R: Reader>(server: &Server) -> Held {
+    const NOTIFICATIONS: usize = 100;
+    let topic = server.fresh_topic();
+    let cursors = publish(server, &topic, &["0"; NOTIFICATIONS]).await?;
+    let (mut reader, _) = R::open(server, &topic, Some("earliest")).await?;
+    let oldest = reader.next().await?.id;
+    let after = cursors[0];
+    if oldest <= after.offset + 1 {
+        let (mut reader, start) = R::open(server, &topic, Some(&after.to_string())).await?;
+        ensure(start.recovered, format!("recovered true in answer to after={after}"), "recovered false")?;
+        return reader.next().await?.ensure_is(after.offset + 1, "0");
+    }
+    let (mut reader, told) = lost::<R>(server, &topic, &after.to_string()).await?;
+    let is = told.offset + 1 == oldest;
+    ensure(is, format!("the oldest cursor {}:{}, before the oldest id", told.epoch, oldest - 1), told.to_string())?;
+    reader.next().await?.ensure_is(oldest, "0")
 }
 
 async fn once<R: Reader>(server: &Server) -> Held {
