@@ -240,9 +240,10 @@ async fn a_payload_that_was_written_anew_is_named() {
 async fn a_missing_etag_is_named() {
     let said = check_with(b"\r\netag: ", b"\r\nxtag: ").await;
     said.assert_fails_only(&[
-        "short-poll the ETag is the cursor, in quotes expected `etag: \"",
+        "short-poll the answer is JSON, its ETag the cursor in quotes expected `etag: \"",
         "short-poll If-None-Match with the newest cursor gives 304",
         "long-poll the ETag is the cursor",
+        "long-poll If-None-Match with the newest cursor gives 304",
     ]);
     assert!(said.text.contains("seen no etag in the answer to GET /topics/"), "{}", said.text);
 }
@@ -302,7 +303,7 @@ async fn a_wrong_status_for_a_large_body_is_named() {
 async fn a_refusal_that_does_not_say_what_was_expected_is_named() {
     let said = check_with(br#"{"error":"malformed cursor"#, br#"{"fault":"malformed cursor"#).await;
     let claim =
-        |transport| format!("bad-input {transport}: a malformed cursor is refused expected 4xx with a JSON body");
+        |transport| format!("bad-input {transport}: a malformed cursor is refused expected 400 with a JSON body");
     let claims = ["short-poll", "long-poll", "sse", "ws"].map(claim);
     said.assert_fails_only(&claims.each_ref().map(String::as_str));
 }

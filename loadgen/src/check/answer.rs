@@ -65,15 +65,10 @@ impl Answer {
         ensure(asks, "a `cache-control` with no-cache or no-store", self.seen_header("cache-control"))
     }
 
-    /// Holds if this is a refusal with one of these statuses, any 4xx if none is given, and says in JSON what was expected.
-    pub(super) fn ensure_refusal(&self, statuses: &[u16]) -> Held {
-        let wanted: Vec<String> = statuses.iter().map(u16::to_string).collect();
-        let (is, wanted) = match statuses {
-            [] => ((400..500).contains(&self.status), "4xx".to_owned()),
-            _ => (statuses.contains(&self.status), wanted.join(" or ")),
-        };
-        let expected = format!("{wanted} with a JSON body {{\"error\":\"what was expected\"}}");
-        ensure(is, &expected, self.seen())?;
+    /// Holds if this is a refusal with this status that says in JSON what was expected.
+    pub(super) fn ensure_refusal(&self, status: u16) -> Held {
+        let expected = format!("{status} with a JSON body {{\"error\":\"what was expected\"}}");
+        ensure(self.status == status, &expected, self.seen())?;
         let error = Object::read("", &self.body).and_then(|object| object.string("error"));
         match error {
             // One word is a name for an error, not help.
@@ -95,16 +90,16 @@ mod tests {
 
     #[test]
     fn a_refusal_must_say_in_json_what_was_expected() {
-        assert_eq!(answer(400, r#"{"error":"malformed cursor: expected epoch:offset"}"#).ensure_refusal(&[]), Ok(()));
+        assert_eq!(answer(400, r#"{"error":"malformed cursor: expected epoch:offset"}"#).ensure_refusal(400), Ok(()));
         for (status, body) in
             [(200, r#"{"error":"all is well"}"#), (404, "<html>"), (400, "{}"), (400, r#"{"error":"bad"}"#)]
         {
-            assert!(answer(status, body).ensure_refusal(&[]).is_err(), "{status} {body}");
+            assert!(answer(status, body).ensure_refusal(400).is_err(), "{status} {body}");
         }
-        let Err(Objection::Departs { expected, seen }) = answer(500, "oops").ensure_refusal(&[426, 400]) else {
+        let Err(Objection::Departs { expected, seen }) = answer(500, "oops").ensure_refusal(400) else {
             panic!("500 is no refusal");
         };
-        assert!(expected.starts_with("426 or 400 with a JSON body"), "{expected}");
+        assert!(expected.starts_with("400 with a JSON body"), "{expected}");
         assert_eq!(seen, "GET /x answered 500");
     }
 }

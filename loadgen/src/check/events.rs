@@ -36,6 +36,7 @@ impl Lines {
 pub(super) struct Event {
     pub(super) name: Option<String>,
     pub(super) id: Option<String>,
+    /// Milliseconds.
     pub(super) retry: Option<u64>,
     pub(super) data: Option<String>,
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use feed::{Cursor, TopicName, Transport};
+use reqwest::Method;
 use tokio::time::timeout;
 
 use super::message::{Batch, Delivered, Start};
 use super::polling::{Poller, ask};
 use super::reading::{self, Reader};
 use super::report::Report;
-use super::server::{Server, soon, subscription};
+use super::server::{Server, send, soon, subscription};
 use super::step::{Held, departs, ensure};
 use super::wire::Wire;
 use crate::clock;
@@ -52,6 +53,8 @@ pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
     report.step("wait=1 ends after a second with an empty batch, its cursor unmoved", expires(server)).await;
     report.step("a loss is told at once, however long the wait", loss_is_told(server)).await;
     report.step("the ETag is the cursor, and no cache may answer in the server's place", headers(server)).await;
+    report.step("If-None-Match with the newest cursor gives 304 when the wait is over", not_modified(server)).await;
+    report.step("a request that comes behind a held one is answered after it", pipelined(server)).await;
     report.step("the connection carries another request after an answer that was held", keeps_alive(server)).await;
 }
 
@@ -130,6 +133,34 @@ async fn headers(server: &Server) -> Held {
     let (answer, batch) = ask(server, &topic, Transport::LongPoll, Some("earliest"), Some(1)).await?;
     answer.ensure_header("etag", &format!("\"{}\"", batch.start.cursor))?;
     answer.ensure_uncached()
+}
+
+async fn not_modified(server: &Server) -> Held {
+    let topic = server.fresh_topic();
+    let etag = format!("\"{}\"", server.publish(&topic, "1").await?);
+    let path = subscription(&topic, Transport::LongPoll, &[("wait", "0")]);
+    let answer = send(server.request(Method::GET, &path).header("if-none-match", &etag)).await?.with_status(304)?;
+    answer.ensure_header("etag", &etag)
+}
+
+async fn pipelined(server: &Server) -> Held {
+    let topic = server.fresh_topic();
+    let head = server.publish(&topic, "1").await?.to_string();
+    let path = |wait| subscription(&topic, Transport::LongPoll, &[("after", &head), ("wait", wait)]);
+    let requests = [format!("GET {}", path("10")), format!("GET {}", path("0"))];
+    let mut wire = Wire::dial(server).await?;
+    let both = requests.each_ref().map(|request| wire.request(request, "")).concat();
+    wire.write(both.as_bytes()).await?;
+    if let Ok(answer) = timeout(HELD, wire.answer(&requests[0])).await {
+        return Err(departs(format!("no answer to {} before something is published", requests[0]), answer?.seen()));
+    }
+    let published = server.publish(&topic, "2").await?;
+    for request in &requests {
+        let answer = wire.answer(request).await?.with_status(200)?;
+        let cursor = Batch::read(&answer.object()?, &topic)?.start.cursor;
+        ensure(cursor == published, format!("the cursor {published} in answer to {request}"), cursor.to_string())?;
+    }
+    Ok(())
 }
 
 async fn keeps_alive(server: &Server) -> Held {

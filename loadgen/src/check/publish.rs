@@ -19,7 +19,7 @@ pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
     report.step("pipelined publications are numbered and answered in their order", pipelined(server)).await;
     report.step("JSON is carried as it was written: digits, escapes, order, duplicates", verbatim(server)).await;
     report.step("every kind of JSON value is a payload", values(server)).await;
-    report.step("what says nothing of its type is JSON", untyped(server)).await;
+    report.step("what says nothing of its type is JSON, and so is the form that curl claims", untyped(server)).await;
     report.step("text of a type is carried as a string, with its content_type", text(server)).await;
     report.step("bytes of a type are carried as base64, with their content_type", bytes(server)).await;
 }
@@ -101,7 +101,9 @@ async fn values(server: &Server) -> Held {
 
 async fn untyped(server: &Server) -> Held {
     let topic = server.fresh_topic();
-    for content_type in [None, Some("application/json; charset=utf-8"), Some("application/cloudevents+json")] {
+    let form = "application/x-www-form-urlencoded";
+    let content_types = [None, Some("application/json; charset=utf-8"), Some(form)];
+    for content_type in content_types {
         server.publish_as(&topic, content_type, "[1,2]").await?;
     }
     let (mut reader, _) = ShortPoll::open(server, &topic, Some("earliest")).await?;

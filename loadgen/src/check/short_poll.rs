@@ -5,6 +5,7 @@ use std::time::Duration;
 use feed::{Cursor, TopicName, Transport};
 use reqwest::Method;
 
+use super::answer::Answer;
 use super::message::{Batch, Delivered, Start};
 use super::polling::{Poller, ask};
 use super::reading::{self, Reader};
@@ -43,9 +44,10 @@ pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
     report.enter("short-poll");
     reading::walk::<ShortPoll>(server, report).await;
     report.step("with nothing new, an empty batch comes at once, its cursor unmoved", empty(server)).await;
-    report.step("the ETag is the cursor, in quotes", etag(server)).await;
+    report.step("the answer is JSON, its ETag the cursor in quotes", etag(server)).await;
     report.step("no cache may answer in the server's place", uncached(server)).await;
     report.step("If-None-Match with the newest cursor gives 304", not_modified(server)).await;
+    report.step("If-None-Match is the cursor where there is no after", cursor_of_etag(server)).await;
     report.step("304 has no body", bodiless(server)).await;
     report.step("If-None-Match with an older cursor gives 200 and what followed", modified(server)).await;
 }
@@ -66,6 +68,8 @@ async fn etag(server: &Server) -> Held {
     let topic = server.fresh_topic();
     server.publish(&topic, "1").await?;
     let (answer, batch) = ask(server, &topic, Transport::ShortPoll, Some("earliest"), None).await?;
+    let is_json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+    ensure(is_json, "`content-type: application/json`", answer.seen_header("content-type"))?;
     answer.ensure_header("etag", &format!("\"{}\"", batch.start.cursor))
 }
 
@@ -81,6 +85,18 @@ async fn not_modified(server: &Server) -> Held {
     let path = subscription(&topic, Transport::ShortPoll, &[("after", &head)]);
     let answer = send(server.request(Method::GET, &path).header("if-none-match", &etag)).await?.with_status(304)?;
     answer.ensure_header("etag", &etag)
+}
+
+async fn cursor_of_etag(server: &Server) -> Held {
+    let topic = server.fresh_topic();
+    let older = server.publish(&topic, "1").await?;
+    let newer = server.publish(&topic, "2").await?;
+    let path = subscription(&topic, Transport::ShortPoll, &[]);
+    let get =
+        |cursor: Cursor| send(server.request(Method::GET, &path).header("if-none-match", format!("\"{cursor}\"")));
+    let answer = get(older).await?.with_status(200)?;
+    ensure_only(&answer, &topic, newer)?;
+    get(newer).await?.with_status(304).map(drop)
 }
 
 async fn bodiless(server: &Server) -> Held {
@@ -102,7 +118,11 @@ async fn modified(server: &Server) -> Held {
     let path = subscription(&topic, Transport::ShortPoll, &[("after", &older)]);
     let request = server.request(Method::GET, &path).header("if-none-match", format!("\"{older}\""));
     let answer = send(request).await?.with_status(200)?;
-    let batch = Batch::read(&answer.object()?, &topic)?;
+    ensure_only(&answer, &topic, newer)
+}
+
+fn ensure_only(answer: &Answer, topic: &TopicName, cursor: Cursor) -> Held {
+    let batch = Batch::read(&answer.object()?, topic)?;
     let ids: Vec<u64> = batch.notifications.iter().map(|delivered| delivered.id).collect();
-    ensure(ids == [newer.offset], format!("the one notification with id {}", newer.offset), format!("ids {ids:?}"))
+    ensure(ids == [cursor.offset], format!("the one notification with id {}", cursor.offset), format!("ids {ids:?}"))
 }

@@ -10,7 +10,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::answer::Answer;
 use super::frames::{CLOSE, Frame, LAST_FRAGMENT, PING, PONG, TEXT, TEXT_FRAGMENT, masked, masked_head, unmasked};
-use super::message::{Delivered, Message, Start};
+use super::message::{Delivered, Message, Object, Start};
 use super::reading::{self, Reader, Stream};
 use super::report::Report;
 use super::server::{Server, soon, subscription};
@@ -100,7 +100,10 @@ pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
     reading::walk::<Ws>(server, report).await;
     report.step("the handshake is answered with 101 and the key's accept", accepts(server)).await;
     report.step("a ping is answered with a pong that has the same payload", ping(server)).await;
-    report.step("what a client says is ignored or answered, and the connection stays", said(server)).await;
+    report
+        .step("a ping in text, {\"type\":\"ping\"}, is answered with {\"type\":\"pong\"}", ping_in_text(server))
+        .await;
+    report.step("whatever else a client says is ignored, and the connection stays", said(server)).await;
     report.step("a message in fragments, a ping between them, is taken", fragments(server)).await;
     report.step("a close frame is echoed, its code and all, and the connection ends", close(server)).await;
     report.step("a close frame without a code is echoed too", close_without_code(server)).await;
@@ -184,7 +187,9 @@ async fn accepts(server: &Server) -> Held {
     let is = answer.header("sec-websocket-accept") == Some(&*accept);
     ensure(is, format!("`sec-websocket-accept: {accept}`"), answer.seen_header("sec-websocket-accept"))?;
     let extensions = answer.header("sec-websocket-extensions").unwrap_or_default();
-    ensure(extensions.is_empty(), "no extension, as none was offered", quoted(extensions.as_bytes()))
+    ensure(extensions.is_empty(), "no extension, as none was offered", quoted(extensions.as_bytes()))?;
+    let protocol = answer.header("sec-websocket-protocol").unwrap_or_default();
+    ensure(protocol.is_empty(), "no subprotocol, as none was offered", quoted(protocol.as_bytes()))
 }
 
 async fn ping(server: &Server) -> Held {
@@ -197,10 +202,17 @@ async fn ping(server: &Server) -> Held {
     Ok(())
 }
 
+async fn ping_in_text(server: &Server) -> Held {
+    let mut wire = open(server).await?;
+    wire.write(&masked(TEXT, br#"{"type":"ping"}"#)).await?;
+    let answer = until(&mut wire, TEXT).await?;
+    Object::read("the answer to a ping in text", &answer.payload)?.ensure_is("type", "pong")
+}
+
 async fn said(server: &Server) -> Held {
     let topic = server.fresh_topic();
     let (mut reader, _) = Ws::open(server, &topic, None).await?;
-    for said in ["hello", r#"{"type":"ping"}"#, r#"{"type":"subscribe","topic":"x"}"#, ""] {
+    for said in ["hello", r#"{"type":"subscribe","topic":"x"}"#, ""] {
         let sent = reader.socket.send(tungstenite::Message::text(said)).await;
         sent.map_err(|error| departs("a connection that stays open", format!("an error: {error}")))?;
     }
