@@ -34,6 +34,10 @@ pub(crate) struct Lobby {
     pub(crate) idle: Duration,
 }
 
+/// Travels as an extension of a response: the handler has read the body of the request to its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WholeBody;
+
 /// How a phase of HTTP ends, unless the connection does.
 enum Left {
     /// An answer wants the socket.
@@ -120,7 +124,7 @@ enum State {
     /// Nothing has come yet, or it is being answered, or hyper still has to read its body.
     #[default]
     Busy,
-    /// A request without a body got its whole answer.
+    /// A request that was read to its end got its whole answer.
     Answered,
     /// An answer wants the socket.
     Taken(Deliver),
@@ -170,7 +174,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                     pending().await
                 }
                 None => {
-                    if bodiless {
+                    if bodiless || response.extensions().get::<WholeBody>().is_some() {
                         slot.set(State::Answered);
                     }
                     Ok(response)

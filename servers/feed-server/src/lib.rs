@@ -14,6 +14,7 @@ mod demo;
 mod guards;
 mod hub;
 mod metrics;
+mod outbox;
 mod page;
 mod process;
 mod publish;
@@ -53,7 +54,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
-    let (drain, rate, idle) = (config.drain, config.demo, config.head_timeout);
+    let (drain, rate, idle) = (config.drain, config.demo, config.idle_timeout);
     let broker = brokers::Broker::connect(hub.clone());
     let app_state = Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));

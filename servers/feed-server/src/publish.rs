@@ -13,6 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::app::App;
+use crate::connection::WholeBody;
 use crate::guards::{self, topics::Topic};
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};
@@ -34,7 +35,7 @@ async fn publish(
         Ok(answer) => {
             app.stats.published.fetch_add(1, Relaxed);
             let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-            (StatusCode::CREATED, headers, answer).into_response()
+            (StatusCode::CREATED, Extension(WholeBody), headers, answer).into_response()
         }
         Err(refusal) => {
             app.stats.refused.fetch_add(1, Relaxed);
@@ -45,7 +46,7 @@ async fn publish(
 
 async fn accept(app: &App, topic: Result<Topic, Refusal>, headers: &HeaderMap, body: Body) -> Result<String, Refusal> {
     let Topic(topic) = topic?;
-    let body = guards::body::read(body, app.config.body_max).await?;
+    let body = guards::body::read(body, app.config.body_max, app.config.head_timeout).await?;
     let payload = match media_type(headers)? {
         Some(other) => Payload::from_bytes(&body, other),
         None => Payload::from_json(&body).map_err(|error| {

@@ -102,6 +102,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.meter.set_flushed(false);
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.count(polled)
     }
@@ -111,6 +112,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.meter.set_flushed(false);
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.count(polled)
     }

@@ -135,6 +135,10 @@ async fn what_is_not_http_ends_only_its_own_connection() {
     let mut slow: Raw = server.dial().await;
     slow.write("GET / HT").await;
     slow.read_to_end().await;
+    let mut slow: Raw = server.dial().await;
+    slow.write("POST /topics/news HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12345").await;
+    let answer = slow.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("not whole after 0.2 seconds"), "{answer}");
     assert_eq!(server.publish("news", "1").await, 1);
     server.stats_when(|stats| stats.connections["other"].open <= 2).await;
 }
