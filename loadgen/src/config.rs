@@ -23,6 +23,9 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 the run could not be carried out, 2 usage, 3 invalid measurement, \
                           4 an --assert failed.";
 
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held, 1 one did not, or nobody listens there, 2 usage.\n\n\
+                                Publishes to topics of its own, named check-<random>-<number>; no wait is longer than 3 s.";
+
 /// What loadgen does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -81,8 +84,9 @@ pub struct CompareArgs {
 
 /// Flags of `loadgen check`.
 #[derive(Debug, Args)]
+#[command(after_help = CHECK_EXIT_CODES)]
 pub struct CheckArgs {
-    /// Base URL of the server, for example http://127.0.0.1:8080
+    /// Base URL of the server, ours or any other, for example http://127.0.0.1:8080
     #[arg(value_name = "URL", value_parser = url_value)]
     pub url: String,
 }

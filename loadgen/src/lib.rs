@@ -6,6 +6,7 @@
 //! [`selftest`] holds all of that against a server whose behaviour is known.
 
 pub mod assertion;
+pub mod check;
 pub mod clients;
 pub mod clock;
 pub mod commands;

@@ -37,7 +37,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let cores = Cores::divide(order.load.pin, order.url.is_none())?;
     let run = measure(&order, &out, &cores, &Interrupt::listen()).await?;
     print!("{}", output::run_table(&run));
-    println!("  {:<12} {}", "results", out.display());
+    println!("{:<14} {}", "results", out.display());
     Ok(end_of(&run))
 }
 
