@@ -46,7 +46,8 @@ impl ServerProcess {
             .spawn()
             .with_context(|| format!("cannot start the server {}", program.display()))?;
         let pid = child.id().context("the server ended at once")?;
-        let complaints = tokio::spawn(pass_on(child.stderr.take().expect("its standard error is piped")));
+        let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let complaints = tokio::spawn(pass_on(name, child.stderr.take().expect("its standard error is piped")));
         let mut lines = BufReader::new(child.stdout.take().expect("its standard output is piped")).lines();
         let url = loop {
             let line = tokio::time::timeout(START_BOUND, lines.next_line())
@@ -75,11 +76,11 @@ impl ServerProcess {
 }
 
 /// Passes the server's complaints on to ours, so that its pipe never fills; returns the last one.
-async fn pass_on(stderr: ChildStderr) -> String {
+async fn pass_on(name: String, stderr: ChildStderr) -> String {
     let mut lines = BufReader::new(stderr).lines();
     let mut last = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
-        eprintln!("feed-server: {line}");
+        eprintln!("{name}: {line}");
         last = line;
     }
     last
