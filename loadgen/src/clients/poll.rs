@@ -1,5 +1,7 @@
 //! One poll, short or long: a request, its answer, and the cursor to ask with next.
 
+use std::time::Duration;
+
 use feed::Cursor;
 use feed::framings::poll;
 
@@ -7,7 +9,7 @@ use super::{ClientError, Site};
 use crate::plan::Reuse;
 use crate::recording::Account;
 use crate::wire::Connection;
-use crate::wire::http::{self, HttpError};
+use crate::wire::http;
 
 /// What an answer said besides its notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +73,18 @@ impl Line {
         http::read_answer(connection, |head, body, at| enter(&head, body, at, account)).await?
     }
 
-    /// Closes the connection, after the server's end if that comes soon, so that its last segments are counted.
+    /// Closes the connection, after the server's end if that comes soon: it said that it would.
     async fn hang_up(&mut self) {
-        const PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
-        if let Some(mut connection) = self.connection.take() {
-            let end = connection.read(|_, _| Ok::<Option<(usize, ())>, HttpError>(None));
-            let _ = tokio::time::timeout(PATIENCE, end).await;
+        const PATIENCE: Duration = Duration::from_millis(100);
+        if let Some(connection) = self.connection.take() {
+            connection.leave_after_peer(PATIENCE).await;
+        }
+    }
+
+    /// Leaves, whatever the server is about to say.
+    pub(super) async fn close(self) {
+        if let Some(connection) = self.connection {
+            connection.leave().await;
         }
     }
 }
