@@ -11,6 +11,10 @@ use crate::target::Target;
 
 /// Longest wait for `/stats`.
 const STATS_BOUND: Duration = Duration::from_secs(5);
+/// Longest wait for a server to notice that all clients have left.
+const LEFT_BOUND: Duration = Duration::from_secs(2);
+/// Between two looks at whether they have.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// One reading.
 #[derive(Debug, Clone)]
@@ -46,6 +50,20 @@ impl StatsReader {
         let stats = answer.json::<ServerStats>().await.ok()?;
         Some(Reading { at: clock::now(), stats, cpu_by_process })
     }
+
+    /// A reading at rest: of our own server, once it has seen its last reader of `transport` leave, so that it has finished
+    /// counting. What it has not seen within two seconds stands in the reading. Of a server with other readers, the next.
+    pub async fn read_at_rest(&self, transport: Transport) -> Option<Reading> {
+        let bound = clock::now() + LEFT_BOUND;
+        loop {
+            let reading = self.read().await?;
+            let is_left = reading.stats.connections.get(transport.name()).is_none_or(|c| c.open == 0);
+            if is_left || self.child.is_none() || clock::now() >= bound {
+                return Some(reading);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
 }
 
 /// The readings that a server's cost is made of; each may be missing.
@@ -61,6 +79,8 @@ pub struct Readings {
     pub start: Option<Reading>,
     /// End of the window.
     pub end: Option<Reading>,
+    /// After the last client has left.
+    pub last: Option<Reading>,
 }
 
 impl Readings {
