@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use feed::Transport;
+use feed::{ConnectionStats, Transport};
 use results::{
     Bytes, Connections, Deliveries, GeneratorCost, LatencyLog, Layers, Measured, Percentiles, Phase, Polls, SeriesRow,
     Total, WholeRun,
@@ -90,7 +90,8 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
         .collect::<anyhow::Result<Vec<_>>>()?;
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone()).await?;
     let journal = Journal::new(&workers, &stats, display, plan.transport.name(), plan.clients);
-    let readings = Readings { before: stats.read_at_rest(plan.transport).await, ..Readings::default() };
+    let readings =
+        Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss().unwrap_or(0);
     Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&workers, publisher).await
 }
@@ -150,6 +151,10 @@ impl Conductor<'_> {
         workers.iter().for_each(Worker::set_too_late);
 
         self.enter("close", None);
+        // A reader that leaves before the server has looked at its request is never counted as one.
+        let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
+        let opened = opened_before + self.journal.counters().await?.opened;
+        self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
         let published = accepted(&report);
         let closing = Closing { ends: Arc::new(report.ends), refused: Arc::new(report.refused) };
         let mut deliveries = Deliveries::default();
@@ -157,7 +162,9 @@ impl Conductor<'_> {
             add(&mut deliveries, &worker.close(closing.clone()).await?);
         }
         let last = self.mark().await?;
-        self.readings.last = self.journal.stats().read_at_rest(plan.transport).await;
+        let opened = opened_before + last.counters.opened;
+        let has_finished = |readers: &ConnectionStats| readers.open == 0 && readers.opened >= opened;
+        self.readings.last = self.journal.stats().read_when(plan.transport, has_finished).await;
         self.end_phase();
         let began = self.journal.began();
         let records = self.journal.finish(None).await?;
@@ -346,7 +353,9 @@ fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mar
         bytes_sent: counters.bytes_sent,
         opened: counters.opened,
         open_at_window_end: keeps_connections.then_some(to.counters.open),
-        was_disturbed: interrupted || counters.failed + counters.reconnected > 0 || last.had_errors,
+        was_disturbed: interrupted
+            || counters.failed + counters.reconnected + counters.abandoned > 0
+            || last.had_errors,
     }
 }
 

@@ -26,8 +26,8 @@ pub struct Books {
     pub opened: u64,
     /// Clients live at the end of the window, where each keeps its connection open between messages.
     pub open_at_window_end: Option<u64>,
-    /// True when connections were lost or refused, or the run was stopped in its middle: then the side that sent has counted
-    /// what never arrived.
+    /// True when connections were lost, refused or given up, or the run was stopped in its middle: then the side that sent has
+    /// counted what never arrived.
     pub was_disturbed: bool,
 }
 
@@ -79,7 +79,7 @@ fn published(books: &Books, server: u64) -> Reconciled {
 fn explain(books: &Books, generator: u64, server: u64, ahead: Ahead) -> Option<String> {
     let is_ahead = if generator > server { Ahead::Generator } else { Ahead::Server };
     (books.was_disturbed && generator != server && is_ahead == ahead)
-        .then(|| "connections were lost, or the run was stopped, with something on its way".into())
+        .then(|| "connections were lost or given up, or the run was stopped, with something on its way".into())
 }
 
 #[cfg(test)]

@@ -26,11 +26,13 @@ pub(super) struct Answer {
 pub(super) struct Line {
     client: u32,
     connection: Option<Connection>,
+    /// True while a request has no answer.
+    is_asking: bool,
 }
 
 impl Line {
     pub(super) fn new(client: u32) -> Self {
-        Self { client, connection: None }
+        Self { client, connection: None, is_asking: false }
     }
 
     /// Sends one request, dialling first if need be, and enters what the answer brings.
@@ -41,7 +43,9 @@ impl Line {
         request: &str,
     ) -> Result<Answer, ClientError> {
         account.poll_sent();
+        self.is_asking = true;
         let result = self.exchange(site, account, request).await;
+        self.is_asking = false;
         match result {
             Ok((answer, brought_something)) => {
                 account.poll_ended(true, brought_something);
@@ -79,6 +83,18 @@ impl Line {
         if let Some(connection) = self.connection.take() {
             connection.leave_after_peer(PATIENCE).await;
         }
+    }
+
+    /// Leaves once an answer that is under way has come. An HTTP server may well drop, unread, a request whose sender has
+    /// already ended its side: hyper does.
+    pub(super) async fn close_after_answer(mut self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        if let Some(connection) = &mut self.connection
+            && self.is_asking
+        {
+            let _ = tokio::time::timeout(PATIENCE, http::read_answer(connection, |_, _, _| ())).await;
+        }
+        self.close().await;
     }
 
     /// Leaves, whatever the server is about to say.

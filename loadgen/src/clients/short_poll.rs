@@ -54,7 +54,7 @@ impl Client for ShortPoll {
     }
 
     async fn close(self) {
-        self.line.close().await;
+        self.line.close_after_answer().await;
     }
 }
 

@@ -14,9 +14,9 @@ use crate::clock;
 
 /// Bytes read at once: more than any burst that the kernel holds for one of thousands of clients.
 const SCRATCH: usize = 64 * 1024;
-/// Longest wait for the peer to end its side after we have ended ours. A server that does not look whether its readers have
-/// gone leaves us waiting; what it sends later is not counted.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
+/// Longest wait for the peer to end its side after we have ended ours: a server that is behind by seconds still gets there,
+/// one that does not look whether its readers have gone keeps nobody longer. What it sends later is not counted.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 
 thread_local! {
     static SCRATCH_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
@@ -91,8 +91,8 @@ impl Connection {
     /// Closing at once would lose what is on its way, and the last segments from the kernel's books: closed so, every byte
     /// and every segment of the farewell is counted.
     pub async fn leave(mut self) {
-        if self.socket.shutdown().await.is_ok() {
-            self.await_end(LEAVE_PATIENCE).await;
+        if self.socket.shutdown().await.is_ok() && !self.await_end(LEAVE_PATIENCE).await {
+            self.socket.abandon();
         }
     }
 
@@ -102,11 +102,12 @@ impl Connection {
         let _ = self.socket.shutdown().await;
     }
 
-    async fn await_end(&mut self, patience: Duration) {
+    /// False when it did not come in time.
+    async fn await_end(&mut self, patience: Duration) -> bool {
         let end = async {
             while let Ok(Some(())) = self.read(|bytes, _| Ok::<_, io::Error>(Some((bytes.len(), ())))).await {}
         };
-        let _ = tokio::time::timeout(patience, end).await;
+        tokio::time::timeout(patience, end).await.is_ok()
     }
 
     /// What was received and not taken when the peer ended the stream.

@@ -31,6 +31,7 @@ impl Add for TcpIp {
 pub struct Traffic {
     received: Cell<u64>,
     sent: Cell<u64>,
+    abandoned: Cell<u64>,
     next_key: Cell<u64>,
     open: RefCell<BTreeMap<u64, Rc<RefCell<TcpStream>>>>,
     /// Of the connections that are closed; `None` once the system did not tell of one.
@@ -42,6 +43,7 @@ impl Default for Traffic {
         Self {
             received: Cell::default(),
             sent: Cell::default(),
+            abandoned: Cell::default(),
             next_key: Cell::default(),
             open: RefCell::default(),
             closed: Cell::new(Some(TcpIp::default())),
@@ -58,6 +60,15 @@ impl Traffic {
     /// Stream bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent.get()
+    }
+
+    /// Connections that were given up before the server had ended them, so that it may have sent what nobody counted.
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned.get()
+    }
+
+    pub(super) fn count_abandoned(&self) {
+        self.abandoned.set(self.abandoned.get() + 1);
     }
 
     pub(super) fn count_received(&self, bytes: usize) {
