@@ -62,7 +62,8 @@ class Direction:
             self.repeated += payload - new
             self.next = (self.next + max(ahead, 0) + new) % 2**32
         # On loopback the kernel hands large sends over whole: one captured packet stands for as many segments, each of
-        # which the kernel counts, and which a real network would carry, with headers of its own.
+        # which the kernel counts, and which a real network would carry, with headers of its own. At the usual MTU of lo,
+        # 65,536, that is one; at 1,500, with payloads of 20,000 bytes, counts agree with these sums to the byte.
         headers = (ip[0] & 15) * 4 + offset
         segments = max(1, -(-payload // self.segment))
         self.wire += payload + segments * headers

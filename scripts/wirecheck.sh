@@ -90,8 +90,8 @@ await "$work/server" "listening on" || fail "the server did not start: $(tail -n
 url=$(grep -o 'http://[0-9.:]*' "$work/server" | head -n 1)
 port=${url##*:}
 
-printf '%-17s %-7s %-9s %12s %12s %9s\n' run layer direction loadgen capture difference
 status=0
+header=$(printf '%-17s %-7s %-9s %12s %12s %9s' run layer direction loadgen capture difference)
 for run in "short-poll reuse" "short-poll fresh" "long-poll reuse" "long-poll fresh" "sse reuse" "ws reuse"; do
   read -r transport connection <<< "$run"
   name=$transport-$connection
@@ -101,6 +101,8 @@ for run in "short-poll reuse" "short-poll fresh" "long-poll reuse" "long-poll fr
     --duration 2s --warmup 500ms --settle 0s --poll-interval 200ms --max-send-lag 10s --max-loop-lag 10s --max-cpu 64 \
     --out "$work/$name" > "$work/table" 2>&1 || fail "the run of $name ended with $?: $(cat "$work/table")"
   stop_capture
+  [ -z "$header" ] || echo "$header"
+  header=
   python3 scripts/wirecheck.py "$work/$name/run.json" "$work/$name.pcap" "$port" || status=1
 done
 if [ "$status" -eq 0 ]; then
