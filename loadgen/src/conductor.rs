@@ -154,7 +154,9 @@ impl Conductor<'_> {
         // A reader that leaves before the server has looked at its request is never counted as one.
         let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
         let opened = opened_before + self.journal.counters().await?.opened;
-        self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
+        if !self.interrupt.is_wanted() {
+            self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
+        }
         let published = accepted(&report);
         let closing = Closing { ends: Arc::new(report.ends), refused: Arc::new(report.refused) };
         let mut deliveries = Deliveries::default();
