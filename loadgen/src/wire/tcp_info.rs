@@ -2,8 +2,9 @@
 //!
 //! The kernel counts segments in both directions, pure ACKs and the handshake included; each carries an IP and a TCP header
 //! of known size. `scripts/wirecheck.sh` holds that against a capture: 20 clients of every transport agree to the byte, closing
-//! included. What the kernel does not tell are bytes that were sent to us twice and SACK options, which come with them; with
-//! two such segments in 60,000 bytes sent and 360,000 received, the difference was 0.17 %. This is the only file with `unsafe` code: the standard library has no name for this socket option.
+//! included. What the kernel does not tell are bytes that were sent to us twice and SACK options, which come with them: one run of
+//! five was off by 596 B of 361,236 received and 24 B of 61,116 sent, the size of two frames and two such options. This is
+//! the only file with `unsafe` code: the standard library has no name for this socket option.
 
 use tokio::net::TcpStream;
 
