@@ -56,7 +56,7 @@ pub struct RunArgs {
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Folder for the results; it must not exist. Default: wirelab-runs/<time>-<transport>
+    /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-TRANSPORT
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Exit with 4 unless this holds, for example 'p99<100ms', 'lost==0', 'overhead<3'; may be given several times
@@ -77,7 +77,7 @@ pub struct CompareArgs {
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Folder for the results; it must not exist. Default: wirelab-runs/<time>-compare
+    /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-compare
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

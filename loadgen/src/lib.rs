@@ -23,6 +23,7 @@ pub mod plan;
 pub mod preflight;
 pub mod process;
 pub mod publisher;
+pub mod reconciliation;
 pub mod recording;
 pub mod selftest;
 pub mod server_cost;

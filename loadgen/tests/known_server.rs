@@ -90,8 +90,9 @@ async fn every_byte_is_counted_however_the_stream_is_split() {
     };
     for (trial, findings) in every_trial(make).await {
         assert!(findings.truth.split_everywhere > 0, "{}: {:?}", trial.transport, findings.truth);
-        assert_eq!(findings.outcome.totals.bytes_received, findings.truth.bytes_written, "{}", trial.transport);
-        assert_eq!(findings.outcome.totals.bytes_sent, findings.truth.bytes_read, "{}", trial.transport);
+        let bytes = findings.outcome.measured.bytes.whole_run.unwrap();
+        assert_eq!(bytes.received.stream, findings.truth.bytes_written, "{}", trial.transport);
+        assert_eq!(bytes.sent.stream, findings.truth.bytes_read, "{}", trial.transport);
         assert_exact(&trial, &findings);
     }
 }

@@ -23,7 +23,8 @@ pub use folder::{FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERI
 pub use latency_log::{HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log};
 pub use machine::Machine;
 pub use measured::{
-    Bytes, Connections, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls, Published, ServerCost,
+    Bytes, Connections, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls, Published, Reconciled,
+    ServerCost, Total, WholeRun,
 };
 pub use run::{Ending, Run, SCHEMA};
 pub use series::SeriesRow;

@@ -9,10 +9,7 @@ use super::{ClientError, Site};
 use crate::plan::Reuse;
 use crate::recording::Account;
 use crate::wire::Connection;
-use crate::wire::http::{self, HttpError};
-
-/// Longest wait for the end of an answer, or of a connection, when it is no longer needed.
-const PATIENCE: Duration = Duration::from_millis(100);
+use crate::wire::http;
 
 /// What an answer said besides its notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +26,13 @@ pub(super) struct Answer {
 pub(super) struct Line {
     client: u32,
     connection: Option<Connection>,
-    /// True while an answer is outstanding.
-    is_waiting: bool,
+    /// True while a request has no answer.
+    is_asking: bool,
 }
 
 impl Line {
     pub(super) fn new(client: u32) -> Self {
-        Self { client, connection: None, is_waiting: false }
+        Self { client, connection: None, is_asking: false }
     }
 
     /// Sends one request, dialling first if need be, and enters what the answer brings.
@@ -46,9 +43,9 @@ impl Line {
         request: &str,
     ) -> Result<Answer, ClientError> {
         account.poll_sent();
-        self.is_waiting = true;
+        self.is_asking = true;
         let result = self.exchange(site, account, request).await;
-        self.is_waiting = false;
+        self.is_asking = false;
         match result {
             Ok((answer, brought_something)) => {
                 account.poll_ended(true, brought_something);
@@ -80,18 +77,30 @@ impl Line {
         http::read_answer(connection, |head, body, at| enter(&head, body, at, account)).await?
     }
 
-    /// Reads an answer that is still outstanding, if it comes soon, so that its bytes are counted.
-    pub(super) async fn finish(&mut self) {
-        if let Some(mut connection) = self.connection.take().filter(|_| self.is_waiting) {
-            let _ = tokio::time::timeout(PATIENCE, http::read_answer(&mut connection, |_, _, _| ())).await;
+    /// Closes the connection, after the server's end if that comes soon: it said that it would.
+    async fn hang_up(&mut self) {
+        const PATIENCE: Duration = Duration::from_millis(100);
+        if let Some(connection) = self.connection.take() {
+            connection.leave_after_peer(PATIENCE).await;
         }
     }
 
-    /// Closes the connection, after the server's end if that comes soon, so that its last segments are counted.
-    async fn hang_up(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            let end = connection.read(|_, _| Ok::<Option<(usize, ())>, HttpError>(None));
-            let _ = tokio::time::timeout(PATIENCE, end).await;
+    /// Leaves once an answer that is under way has come. An HTTP server may well drop, unread, a request whose sender has
+    /// already ended its side: hyper does.
+    pub(super) async fn close_after_answer(mut self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        if let Some(connection) = &mut self.connection
+            && self.is_asking
+        {
+            let _ = tokio::time::timeout(PATIENCE, http::read_answer(connection, |_, _, _| ())).await;
+        }
+        self.close().await;
+    }
+
+    /// Leaves, whatever the server is about to say.
+    pub(super) async fn close(self) {
+        if let Some(connection) = self.connection {
+            connection.leave().await;
         }
     }
 }

@@ -53,9 +53,8 @@ impl Client for ShortPoll {
         self.cursor
     }
 
-    /// An answer that is on its way is read to its end: it was asked for.
-    async fn close(mut self) {
-        self.line.finish().await;
+    async fn close(self) {
+        self.line.close_after_answer().await;
     }
 }
 

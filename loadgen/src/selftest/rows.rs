@@ -41,7 +41,7 @@ pub fn examine(trial: &Trial, findings: &Findings) -> Vec<Row> {
     let Findings { outcome, truth } = findings;
     let measured = &outcome.measured;
     let deliveries = &measured.deliveries;
-    let totals = &outcome.totals;
+    let bytes = measured.bytes.whole_run.unwrap_or_default();
     let mut rows = vec![
         exact("expected", truth.published * u64::from(trial.clients), deliveries.expected),
         exact("delivered", truth.delivered, deliveries.delivered),
@@ -50,8 +50,8 @@ pub fn examine(trial: &Trial, findings: &Findings) -> Vec<Row> {
         exact("reordered", truth.swapped, deliveries.reordered),
         exact("reconnected", truth.cut, measured.connections.reconnected),
         exact("connections opened", truth.opened, measured.connections.opened),
-        exact("bytes received", truth.bytes_written, totals.bytes_received),
-        exact("bytes sent", truth.bytes_read, totals.bytes_sent),
+        exact("bytes received", truth.bytes_written, bytes.received.stream),
+        exact("bytes sent", truth.bytes_read, bytes.sent.stream),
     ];
     rows.extend(times("latency", &truth.latency, &measured.latency));
     rows.extend(times("connect", &truth.connect, &measured.connect));

@@ -155,7 +155,7 @@ impl Trial {
         let setup = Setup {
             plan: Arc::clone(&plan),
             target: target.clone(),
-            child: Some(stub.pid),
+            child: None,
             workers: (cores.of_generator() as u32).min(plan.clients),
             cores,
             connect_timeout: Duration::from_secs(10),

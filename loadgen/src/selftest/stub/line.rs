@@ -75,6 +75,12 @@ impl LineWriter {
         Ok(ends.iter().map(|&end| instant_of(end)).collect())
     }
 
+    /// Writes the last there is, and ends the stream.
+    pub(super) async fn say_goodbye(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_part(bytes).await?;
+        self.half.shutdown().await
+    }
+
     /// Writes the first half of it and ends the stream.
     pub(super) async fn cut(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_part(&bytes[..bytes.len() / 2]).await?;

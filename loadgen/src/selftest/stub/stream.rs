@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use feed::framings::websocket::{self, Opcode};
+use feed::framings::websocket::{self, Message, Opcode, Role, close};
 use feed::framings::{chunked, sse};
 use feed::{Cursor, Subscribed, Transport};
 
@@ -12,6 +12,9 @@ use super::request::Subscription;
 
 /// What chatter says: letters of two, three and four bytes, for cuts to go through.
 const CHATTER: &str = "Grüße, 世界, 🌍";
+
+/// Largest message of a client, bytes: it has nothing to say but pongs and goodbye.
+const MAX_MESSAGE: usize = 1_000;
 
 impl Stub {
     /// Writes to a subscriber until it leaves or its connection is cut.
@@ -35,10 +38,14 @@ impl Stub {
         }
         let instants = writer.write(&bytes, 0, &[live]).await?;
         self.book.record_connect(instants[0] - accepted_ns);
-        tokio::select! {
-            () = reader.read_out() => Ok(()),
-            delivered = self.deliver(connection, place, asked.transport, writer) => delivered,
+        let says_goodbye = tokio::select! {
+            says_goodbye = hear(asked.transport, reader) => says_goodbye?,
+            delivered = self.deliver(connection, place, asked.transport, writer) => return delivered,
+        };
+        if says_goodbye {
+            writer.say_goodbye(&websocket::write(Opcode::Close, &websocket::close_payload(close::NORMAL, ""))).await?;
         }
+        Ok(())
     }
 
     /// Writes whatever is due, when it is due; ends with a cut.
@@ -74,6 +81,19 @@ impl Stub {
             }
         }
     }
+}
+
+/// Reads until the client ends the stream, or says goodbye as WebSocket clients do; says whether it did.
+async fn hear(transport: Transport, reader: &mut LineReader) -> anyhow::Result<bool> {
+    let mut messages = websocket::Reader::new(Role::Server, MAX_MESSAGE);
+    let mut says_goodbye = false;
+    while !says_goodbye && reader.read_more().await {
+        if transport == Transport::Ws {
+            messages.read(&reader.received, |message| says_goodbye |= matches!(message, Message::Close(..)))?;
+        }
+        reader.received.clear();
+    }
+    Ok(says_goodbye)
 }
 
 /// The head of the answer, and its length.
