@@ -59,7 +59,8 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct CompareArgs {
-    /// Transports to compare, separated by commas
+    /// Transports to compare, separated by commas; one that is named twice is compared with itself (A/A), which must come
+    /// out as not distinguishable
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
     pub transports: Vec<Transport>,
     /// Rounds; every second one runs in reverse order, so that what drifts over time favours nobody

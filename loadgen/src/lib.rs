@@ -24,6 +24,7 @@ pub mod publisher;
 pub mod recording;
 pub mod server_cost;
 pub mod server_process;
+pub mod side_by_side;
 pub mod subscriber;
 pub mod target;
 pub mod verdict;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{COMPARISON_FILE, Comparison, LatencyLog, Run, SCHEMA, SeriesRow, Span, read_latency_log};
+use crate::{COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, Run, SCHEMA, SeriesRow, Span, read_latency_log};
 
 /// Name of the file with the run itself.
 pub const RUN_FILE: &str = "run.json";
@@ -115,12 +115,21 @@ impl Comparison {
 pub struct LoadedRun {
     /// The folder that it was read from.
     pub folder: PathBuf,
+    /// Its place in the comparison that it was loaded with, if it was.
+    pub member: Option<ComparisonRun>,
     /// Contents of `run.json`.
     pub run: Run,
     /// The window's latencies, an interval a second.
     pub latency: Vec<Span>,
     /// Rows of `series.csv`.
     pub series: Vec<SeriesRow>,
+}
+
+impl LoadedRun {
+    /// Name of its contender: its label in its comparison, or else its transport.
+    pub fn contender(&self) -> &str {
+        self.member.as_ref().map_or(&self.run.asked.transport, ComparisonRun::contender)
+    }
 }
 
 /// Loads one run folder.
@@ -142,7 +151,7 @@ pub fn load(folder: &Path) -> Result<LoadedRun, FolderError> {
             csv::ErrorKind::Io(e) => io_error("read", &series_path, e),
             kind => malformed(&series_path, &csv_reason(&kind)),
         })?;
-    Ok(LoadedRun { folder: folder.to_owned(), run, latency, series })
+    Ok(LoadedRun { folder: folder.to_owned(), member: None, run, latency, series })
 }
 
 /// Loads run folders, and every run of the comparisons among them, in the order given.
@@ -152,8 +161,9 @@ pub fn load_all(folders: &[PathBuf]) -> Result<Vec<LoadedRun>, FolderError> {
         let comparison_path = folder.join(COMPARISON_FILE);
         if comparison_path.is_file() {
             let comparison: Comparison = read_json(&comparison_path)?;
-            for member in &comparison.runs {
-                runs.push(load(&folder.join(&member.folder))?);
+            for member in comparison.runs {
+                let run = load(&folder.join(&member.folder))?;
+                runs.push(LoadedRun { member: Some(member), ..run });
             }
         } else {
             runs.push(load(folder)?);

@@ -8,23 +8,28 @@
 
 mod asked;
 mod comparison;
+mod difference;
 mod folder;
 mod latency_log;
 mod machine;
 mod measured;
+mod quantity;
 mod run;
 mod series;
 pub mod statistics;
 mod verdict;
+pub mod words;
 
 pub use asked::Asked;
 pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
+pub use difference::{Difference, Finding, NOISE_FLOOR, Rounds, differences};
 pub use folder::{FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all};
 pub use latency_log::{HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log};
 pub use machine::Machine;
 pub use measured::{
     Bytes, Connections, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls, Published, ServerCost,
 };
+pub use quantity::{Quantity, Unit};
 pub use run::{Ending, Run, SCHEMA};
 pub use series::SeriesRow;
 pub use verdict::{Assertion, Reason, Verdict};
