@@ -20,7 +20,11 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 the run could not be carried out, 2 usage, 3 invalid measurement, \
-                          4 an --assert failed.";
+                          4 an --assert or --slo does not hold, or diff found a regression.";
+
+fn conditions_and_exit_codes() -> String {
+    format!("{}\n\n{EXIT_CODES}", crate::assertion::help())
+}
 
 /// What loadgen does.
 #[derive(Debug, Subcommand)]
@@ -35,7 +39,7 @@ pub enum Command {
 
 /// Flags of `loadgen run`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = conditions_and_exit_codes())]
 pub struct RunArgs {
     /// How notifications are carried: short-poll, long-poll, sse or ws
     #[arg(long, value_name = "NAME")]
@@ -50,9 +54,13 @@ pub struct RunArgs {
     /// Folder for the results; it must not exist. Default: wirelab-runs/<time>-<transport>
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Exit with 4 unless this holds, for example 'p99<100ms', 'lost==0', 'overhead<3'; may be given several times
+    /// Exit with 4 unless this holds, for example 'p99<100ms', 'lost==0', 'overhead<3'; may be given several times; the
+    /// quantities are listed below
     #[arg(long = "assert", value_name = "CONDITION")]
     pub assertions: Vec<Condition>,
+    /// Write verdict and assertions as JUnit XML to this file, for a CI server; it is created before the run, and replaced
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 /// Flags of `loadgen compare`.

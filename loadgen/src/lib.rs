@@ -14,6 +14,7 @@ pub mod cores;
 pub mod display;
 pub mod interrupt;
 pub mod journal;
+pub mod junit;
 pub mod machine;
 pub mod numbers;
 pub mod output;

@@ -55,8 +55,12 @@ pub fn spread(unit: Unit, middle: f64, (low, high): (f64, f64)) -> String {
 
 /// A difference with its sign, its size told by `show`.
 pub fn signed(value: f64, show: impl Fn(f64) -> String) -> String {
-    let sign = if value < 0.0 { "-" } else { "+" };
-    format!("{sign}{}", show(value.abs()))
+    let text = show(value.abs());
+    match value {
+        _ if text.starts_with("0 ") => text,
+        below if below < 0.0 => format!("-{text}"),
+        _ => format!("+{text}"),
+    }
 }
 
 fn suiting<'a>(value: f64, units: &'a [(&'a str, f64)]) -> (&'a str, f64) {
@@ -96,6 +100,7 @@ mod tests {
         assert_eq!([share(0.125), share(1.0)], ["12.5 %", "100 %"]);
         assert_eq!(spread(Unit::Nanoseconds, 1.2e6, (-0.3e6, 2.7e6)), "[-0.30, 2.70] ms");
         assert_eq!([signed(-318.0, size), signed(318.0, size)], ["-318 B", "+318 B"]);
+        assert_eq!(signed(-0.2, |ns| time_ns(ns as u64)), "0 ns");
         assert_eq!([count(7), count(999), count(1_250_000)], ["7", "999", "1,250,000"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use results::statistics::median_interval;
+use results::statistics::{Interval, median_interval};
 use results::words::{headline, multiple};
 use results::{Difference, Quantity, Rounds, Run, Unit, differences};
 
@@ -42,24 +42,24 @@ impl Contender {
 
 /// A line or two per contender: medians over valid rounds, below them their 95 % intervals; then what was lost or left out.
 pub fn table(contenders: &[Contender]) -> String {
-    let width = contenders.iter().map(|contender| contender.label.len()).max().unwrap_or_default().max(10);
-    let mut out = format!("\n{:<width$} {:>6}", "", "rounds");
+    let width = contenders.iter().map(|contender| contender.label.len()).max().unwrap_or_default().max(9);
+    let mut out = format!("\n{:<width$} {:>5}", "", "valid");
     for (name, _) in COLUMNS {
-        let _ = write!(out, " {name:>15}");
+        let _ = write!(out, " {name:>16}");
     }
     out.push('\n');
     for contender in contenders {
         let valid = contender.valid();
         let rounds = format!("{}/{}", valid.runs.len(), contender.runs.len());
-        let _ = write!(out, "{:<width$} {rounds:>6}", contender.label);
+        let _ = write!(out, "{:<width$} {rounds:>5}", contender.label);
         let cells = COLUMNS.map(|(_, quantities)| cell(&valid, quantities));
         for (median, _) in &cells {
-            let _ = write!(out, " {median:>15}");
+            let _ = write!(out, " {median:>16}");
         }
         if cells.iter().any(|(_, interval)| !interval.is_empty()) {
-            let _ = write!(out, "\n{:<width$} {:>6}", "", "");
+            let _ = write!(out, "\n{:<width$} {:>5}", "", "");
             for (_, interval) in &cells {
-                let _ = write!(out, " {interval:>15}");
+                let _ = write!(out, " {interval:>16}");
             }
         }
         out.push('\n');
@@ -119,7 +119,8 @@ pub fn findings(contenders: &[Contender]) -> String {
     let mut out = format!("\n{}\n\n", headline(&measured));
     let is_paired = rows.iter().all(|(_, difference)| difference.paired);
     let how = if is_paired { "paired by round" } else { "not paired" };
-    let _ = writeln!(out, "Differences, {how}; 95 % intervals that hold for all five quantities of a pair together:");
+    let _ = writeln!(out, "Differences, {how}, and how many times the smaller the larger is; 95 % intervals that hold for");
+    let _ = writeln!(out, "all five quantities of a pair together:");
     let one_pair = measured.len() == 2;
     for quantity in Quantity::ALL {
         let told: Vec<_> = rows.iter().filter(|(_, difference)| difference.quantity == quantity).collect();
@@ -139,12 +140,15 @@ pub fn findings(contenders: &[Contender]) -> String {
 
 fn line(out: &mut String, name: &str, difference: &Difference, pair: &str) {
     let (unit, estimate) = (difference.quantity.unit(), difference.estimate());
-    let interval = difference.interval.map(|interval| spread(unit, estimate, (interval.low, interval.high)));
+    let interval = difference.interval.map(|Interval { low, high, .. }| {
+        let widest = low.abs().max(high.abs());
+        spread(unit, widest, (low, high))
+    });
     let told = format!(
         "  {name:<22} {:>10} {:<21} {:<19} {} {pair}",
         signed(estimate, |value| show(unit, value)),
         interval.unwrap_or_default(),
-        difference.ratio().map(multiple).unwrap_or_default(),
+        difference.multiple().map(multiple).unwrap_or_default(),
         difference.finding().word()
     );
     let _ = writeln!(out, "{}", told.trim_end());

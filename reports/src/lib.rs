@@ -50,11 +50,13 @@ fn write(runs: &[LoadedRun], out: &OutFolder) -> Result<PathBuf> {
     let summaries = summary::summaries(&contenders);
     let answer = summary::answer(&summaries);
     let comparisons = summary::comparisons(&contenders, &summaries);
+    let differences = summary::differences(&contenders);
     let plots = plots::all(&contenders);
     let contents = page::Contents {
         marks: &marks,
         answer: &answer,
         comparisons: &comparisons,
+        differences: &differences,
         summaries: &summaries,
         plots: &plots,
         contenders: &contenders,

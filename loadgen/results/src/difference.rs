@@ -115,13 +115,18 @@ impl Difference {
         }
     }
 
-    /// The first as a multiple of the second, with the interval of the difference over the second's median: it holds 1
-    /// exactly when the interval of the difference holds zero. `None` without an interval, or where the second is not
-    /// above zero.
-    pub fn ratio(&self) -> Option<Interval> {
-        let of = |difference: f64| 1.0 + difference / self.second;
-        let Interval { estimate, low, high } = self.interval.filter(|_| self.second > 0.0)?;
-        Some(Interval { estimate: of(estimate), low: of(low), high: of(high) })
+    /// The larger as a multiple of the smaller: the difference with its interval over the smaller median, so that it holds
+    /// 1 exactly when the interval of the difference holds zero. `None` where they cannot be told apart, or where the
+    /// smaller is not above zero.
+    pub fn multiple(&self) -> Option<Interval> {
+        let Interval { estimate, low, high } = self.interval?;
+        let (smaller, [estimate, near, far]) = match self.finding() {
+            Finding::Higher => (self.second, [estimate, low, high]),
+            Finding::Lower => (self.first, [-estimate, -high, -low]),
+            Finding::NotDistinguishable | Finding::SpreadUnknown => return None,
+        };
+        let of = |difference: f64| 1.0 + difference / smaller;
+        (smaller > 0.0).then(|| Interval { estimate: of(estimate), low: of(near), high: of(far) })
     }
 }
 
@@ -152,8 +157,9 @@ mod tests {
         let swapped = rounds.map(|(a, b)| (b, a));
         assert_eq!(difference(&rounds).finding(), Finding::Higher);
         assert_eq!(difference(&swapped).finding(), Finding::Lower);
-        let ratio = difference(&rounds).ratio().unwrap();
-        assert!(ratio.low > 1.0 && (ratio.estimate - 3.36).abs() < 0.01, "{ratio:?}");
+        let multiple = difference(&rounds).multiple().unwrap();
+        assert!(multiple.low > 1.0 && (multiple.estimate - 3.36).abs() < 0.01, "{multiple:?}");
+        assert_eq!(difference(&swapped).multiple(), Some(multiple));
     }
 
     #[test]
@@ -170,6 +176,6 @@ mod tests {
     #[test]
     fn one_round_has_an_unknown_spread() {
         assert_eq!(difference(&[(27.0, 8.0)]).finding(), Finding::SpreadUnknown);
-        assert_eq!(difference(&[(27.0, 8.0)]).ratio(), None);
+        assert_eq!(difference(&[(27.0, 8.0)]).multiple(), None);
     }
 }

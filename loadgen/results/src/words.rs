@@ -10,13 +10,12 @@ pub fn headline(contenders: &[Rounds<'_>]) -> String {
     let standings: Vec<Standing<'_>> = Quantity::ALL.into_iter().filter_map(|q| standing(contenders, q)).collect();
     let (level, uneven): (Vec<&Standing<'_>>, Vec<&Standing<'_>>) =
         standings.iter().partition(|standing| standing.tied.len() == contenders.len());
-    let mut clauses = Vec::new();
-    if !level.is_empty() {
+    let mut clauses: Vec<String> = uneven.into_iter().filter_map(Standing::clause).collect();
+    if let Some(first) = level.first() {
         let quantities: Vec<&str> = level.iter().map(|standing| standing.quantity.name()).collect();
-        clauses.push(format!("{} cannot be told apart in {} here", all_of(&level[0].tied), list(&quantities, "or")));
-    }
-    for standing in uneven {
-        clauses.extend(standing.clause());
+        let clause = format!("{} cannot be told apart in {} here", all_of(&first.tied), list(&quantities, "or"));
+        // Latency is what is asked for first.
+        clauses.insert(if first.quantity == Quantity::P50 { 0 } else { clauses.len() }, clause);
     }
     if clauses.is_empty() {
         return "One valid round each carries no spread: which differences are chance is not known.".to_owned();
@@ -38,14 +37,19 @@ fn standing<'a>(contenders: &'a [Rounds<'_>], quantity: Quantity) -> Option<Stan
         contenders.iter().filter_map(|rounds| Some((rounds, rounds.median(quantity)?))).collect();
     measured.sort_by(|a, b| a.1.total_cmp(&b.1));
     let ((lowest, _), others) = measured.split_first()?;
+    let place = |label: &str| contenders.iter().position(|rounds| rounds.label == label);
     let mut standing = Standing { quantity, tied: vec![lowest.label.as_str()], highest: None };
     for (other, _) in others {
         let difference = Difference::between(other, lowest, quantity)?;
         match difference.finding() {
-            Finding::Higher => standing.highest = Some((&other.label, difference.ratio())),
+            Finding::Higher => standing.highest = Some((&other.label, difference.multiple())),
             Finding::NotDistinguishable => standing.tied.push(&other.label),
             Finding::Lower | Finding::SpreadUnknown => {}
         }
+    }
+    // Equals are told in the order in which they were asked.
+    if standing.tied.len() == measured.len() {
+        standing.tied.sort_by_key(|label| place(label));
     }
     (!others.is_empty()).then_some(standing)
 }

@@ -21,6 +21,8 @@ pub struct Contents<'a> {
     pub answer: &'a str,
     /// The comparisons, a sentence each.
     pub comparisons: &'a [String],
+    /// Every difference of every pair.
+    pub differences: &'a [[String; 6]],
     /// The figures.
     pub summaries: &'a [Summary],
     /// The plots.
@@ -44,11 +46,12 @@ pub fn page(contents: &Contents<'_>) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{GENERATOR}\n\
          <title>Wirelab report</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n\
          {banners}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n\
-         {}{}{}{}{}{}</main>\n</body>\n</html>\n",
+         {}{}{}{}{}{}{}</main>\n</body>\n</html>\n",
         font_faces(),
         escaped(contents.answer),
         sections::table(contents.summaries, contents.contenders),
         sections::comparisons(contents.comparisons),
+        sections::differences(contents.differences),
         sections::figures(contents.plots),
         sections::reasons(contents.contenders),
         sections::runs(contents.contenders),

@@ -42,6 +42,24 @@ pub(super) fn comparisons(sentences: &[String]) -> String {
     format!("<h2>Side by side</h2>\n<ul>\n{items}</ul>\n")
 }
 
+/// Who differs from whom in what, by how much, and how sure that is.
+pub(super) fn differences(rows: &[[String; 6]]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let headings = ["quantity", "pair", "difference", "95 % interval", "multiple", "the first is"];
+    let headings: String = headings.iter().map(|heading| format!("<th>{heading}</th>")).collect();
+    let rows: String = rows
+        .iter()
+        .map(|cells| format!("<tr>{}</tr>\n", cells.iter().map(|cell| figure_cell(cell)).collect::<String>()))
+        .collect();
+    format!(
+        "<details class=\"differences\"><summary>Every difference with its interval</summary>\n\
+         <p>Intervals hold for all five quantities of a pair together; runs of one round are compared as pairs.</p>\n\
+         <div class=\"wide\"><table>\n<tr>{headings}</tr>\n{rows}</table></div></details>\n"
+    )
+}
+
 pub(super) fn figures(plots: &[Plot]) -> String {
     plots
         .iter()
@@ -205,7 +223,8 @@ const DEFINITIONS: [(&str, &str); 13] = [
     (
         "rounds",
         "Histograms of rounds are merged and percentiles read from the merged one. Counts are summed. Other figures are \
-         medians over rounds with 95 % bootstrap intervals. Invalid rounds are left out when a valid one exists.",
+         medians over rounds with 95 % intervals: the median plus and minus Student's t times its bootstrap standard error, \
+         which is wide for few rounds because few rounds say little. Invalid rounds are left out when a valid one exists.",
     ),
 ];
 
