@@ -140,6 +140,12 @@ impl fmt::Debug for Condition {
     }
 }
 
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl Condition {
     /// Holds the measurement against the condition. What was not measured does not hold.
     pub fn check(&self, measured: &Measured) -> Assertion {

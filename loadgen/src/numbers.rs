@@ -3,7 +3,8 @@
 use results::Unit;
 
 const TIMES: [(&str, f64); 4] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)];
-const SIZES: [(&str, f64); 4] = [("B", 1.0), ("KiB", 1024.0), ("MiB", 1024.0 * 1024.0), ("GiB", 1024.0 * 1024.0 * 1024.0)];
+const SIZES: [(&str, f64); 4] =
+    [("B", 1.0), ("KiB", 1024.0), ("MiB", 1024.0 * 1024.0), ("GiB", 1024.0 * 1024.0 * 1024.0)];
 
 /// A time in the unit that suits it, three significant digits: `873 ns`, `41.2 us`, `1.05 ms`, `2.50 s`.
 pub fn time_ns(ns: u64) -> String {

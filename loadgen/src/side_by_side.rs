@@ -119,7 +119,8 @@ pub fn findings(contenders: &[Contender]) -> String {
     let mut out = format!("\n{}\n\n", headline(&measured));
     let is_paired = rows.iter().all(|(_, difference)| difference.paired);
     let how = if is_paired { "paired by round" } else { "not paired" };
-    let _ = writeln!(out, "Differences, {how}, and how many times the smaller the larger is; 95 % intervals that hold for");
+    let _ =
+        writeln!(out, "Differences, {how}, and how many times the smaller the larger is; 95 % intervals that hold for");
     let _ = writeln!(out, "all five quantities of a pair together:");
     let one_pair = measured.len() == 2;
     for quantity in Quantity::ALL {
@@ -133,7 +134,8 @@ pub fn findings(contenders: &[Contender]) -> String {
     }
     let fewest = rows.iter().map(|(_, difference)| difference.rounds).min().unwrap_or_default();
     if fewest < FEW_ROUNDS {
-        let _ = writeln!(out, "Few rounds make wide intervals: {FEW_ROUNDS} valid ones or more tell smaller differences.");
+        let _ =
+            writeln!(out, "Few rounds make wide intervals: {FEW_ROUNDS} valid ones or more tell smaller differences.");
     }
     out
 }

@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, Run, SCHEMA, SeriesRow, Span, read_latency_log};
+use crate::{
+    COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, Run, SCHEMA, SEARCH_FILE, Search, SeriesRow, Span,
+    read_latency_log,
+};
 
 /// Name of the file with the run itself.
 pub const RUN_FILE: &str = "run.json";
@@ -110,6 +113,13 @@ impl Comparison {
     }
 }
 
+impl Search {
+    /// Writes `search.json` into `folder`.
+    pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
+        write_json(&folder.join(SEARCH_FILE), self)
+    }
+}
+
 /// One run as it was read back.
 #[derive(Debug, Clone)]
 pub struct LoadedRun {
@@ -170,6 +180,32 @@ pub fn load_all(folders: &[PathBuf]) -> Result<Vec<LoadedRun>, FolderError> {
         }
     }
     Ok(runs)
+}
+
+/// Loads a search and its runs, in the order of its steps; `None` for a folder that holds no search.
+pub fn load_search(folder: &Path) -> Result<Option<(Search, Vec<LoadedRun>)>, FolderError> {
+    let path = folder.join(SEARCH_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let search: Search = read_json(&path)?;
+    let runs = search.steps.iter().map(|step| load(&folder.join(&step.folder))).collect::<Result<_, _>>()?;
+    Ok(Some((search, runs)))
+}
+
+/// Loads the rounds in one folder: a run folder, a comparison, or a folder whose subfolders are run folders.
+pub fn load_rounds(folder: &Path) -> Result<Vec<LoadedRun>, FolderError> {
+    if folder.join(COMPARISON_FILE).is_file() || folder.join(RUN_FILE).is_file() || !folder.is_dir() {
+        return load_all(&[folder.to_owned()]);
+    }
+    let entries = fs::read_dir(folder).map_err(|e| io_error("read", folder, e))?;
+    let mut runs: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    runs.retain(|run| run.join(RUN_FILE).is_file());
+    runs.sort();
+    if runs.is_empty() {
+        return Err(FolderError::NotARun(folder.to_owned()));
+    }
+    load_all(&runs)
 }
 
 /// Names the line, which the default text of the error hides among byte offsets.

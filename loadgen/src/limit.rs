@@ -1,0 +1,82 @@
+//! Who was at its limit where a load no longer held: the server, or the generator that measured it?
+
+use results::{LimitedBy, Reason, Run};
+
+use crate::numbers::share;
+
+/// One side is the slower one when it used this many times as much of its cores as the other.
+const CLEARLY: f64 = 1.25;
+/// Below this share of its cores, a side that limits does so in bursts: every notification goes to all clients at once.
+const BUSY: f64 = 0.7;
+/// Checks of the verdict that the generator alone answers for.
+const GENERATORS_OWN: [&str; 3] = ["send-lag", "loop-lag", "generator-cpu"];
+
+/// Shares of their cores that server and generator used over the window; `None` where the server does not tell.
+pub fn shares(run: &Run) -> (Option<f64>, f64) {
+    let of_server = run.measured.server.as_ref().map(|server| {
+        let cores = if server.cpus.is_empty() { run.machine.cores as usize } else { server.cpus.len() };
+        server.cpu_s / (run.asked.duration_s * cores.max(1) as f64)
+    });
+    (of_server, run.measured.generator.cpu_share)
+}
+
+/// The side that was the slower one in this run, and that in words.
+pub fn blame(run: &Run) -> (Option<LimitedBy>, String) {
+    let (server, generator) = match shares(run) {
+        (None, _) => return (None, "Whose limit it was is not known: the server does not tell what it spends.".into()),
+        (Some(server), generator) => (server, generator),
+    };
+    let used = format!("the server used {} of its cores, the generator {}", share(server), share(generator));
+    let (who, name) = if server > generator * CLEARLY {
+        (LimitedBy::Server, "The server")
+    } else if generator > server * CLEARLY {
+        (LimitedBy::Generator, "The generator")
+    } else {
+        let words =
+            format!("Server and generator were about equally busy ({used}): the generator may be part of the limit.");
+        return (Some(LimitedBy::Both), words);
+    };
+    let how = if server.max(generator) < BUSY { ", in the burst that each notification to all clients is" } else { "" };
+    let more = if who == LimitedBy::Generator { "; give it more cores to find the server's" } else { "" };
+    (Some(who), format!("{name} was the limit there{how}: {used}{more}."))
+}
+
+/// What an invalid step says about whose limit it was.
+pub fn blame_invalid(reasons: &[Reason]) -> &'static str {
+    if reasons.iter().any(|reason| GENERATORS_OWN.contains(&reason.check.as_str())) {
+        "The generator was the limit there, or other load on its machine; the server's was not found."
+    } else {
+        "Whether the server or the generator was the limit there cannot be told."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn run(server_s: f64, generator: f64) -> Run {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/examples/v1/ws");
+        let mut run = results::load(&folder).expect("the example is committed").run;
+        run.measured.server.as_mut().unwrap().cpu_s = server_s;
+        run.measured.generator.cpu_share = generator;
+        run
+    }
+
+    #[test]
+    fn the_busier_side_is_the_limit() {
+        let (who, told) = blame(&run(9.0, 0.4));
+        assert_eq!(who, Some(LimitedBy::Server));
+        assert_eq!(told, "The server was the limit there: the server used 90.0 % of its cores, the generator 40.0 %.");
+        assert_eq!(blame(&run(4.0, 0.8)).0, Some(LimitedBy::Generator));
+        assert_eq!(blame(&run(4.0, 0.45)).0, Some(LimitedBy::Both));
+        assert!(blame(&run(2.0, 0.1)).1.contains("in the burst"));
+    }
+
+    #[test]
+    fn a_server_that_tells_nothing_is_not_blamed() {
+        let mut run = run(9.0, 0.4);
+        run.measured.server = None;
+        assert_eq!(blame(&run).0, None);
+    }
+}
