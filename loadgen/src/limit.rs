@@ -11,18 +11,9 @@ const BUSY: f64 = 0.7;
 /// Checks of the verdict that the generator alone answers for.
 const GENERATORS_OWN: [&str; 3] = ["send-lag", "loop-lag", "generator-cpu"];
 
-/// Shares of their cores that server and generator used over the window; `None` where the server does not tell.
-pub fn shares(run: &Run) -> (Option<f64>, f64) {
-    let of_server = run.measured.server.as_ref().map(|server| {
-        let cores = if server.cpus.is_empty() { run.machine.cores as usize } else { server.cpus.len() };
-        server.cpu_s / (run.asked.duration_s * cores.max(1) as f64)
-    });
-    (of_server, run.measured.generator.cpu_share)
-}
-
 /// The side that was the slower one in this run, and that in words.
 pub fn blame(run: &Run) -> (Option<LimitedBy>, String) {
-    let (server, generator) = match shares(run) {
+    let (server, generator) = match run.cpu_shares() {
         (None, _) => return (None, "Whose limit it was is not known: the server does not tell what it spends.".into()),
         (Some(server), generator) => (server, generator),
     };
@@ -31,12 +22,21 @@ pub fn blame(run: &Run) -> (Option<LimitedBy>, String) {
         (LimitedBy::Server, "The server")
     } else if generator > server * CLEARLY {
         (LimitedBy::Generator, "The generator")
+    } else if server.max(generator) < BUSY {
+        let words = "Neither was at its ceiling, and both about equally busy";
+        let cause =
+            "the limit lies in how fast both work off a notification to all clients, or in other load on the machine";
+        return (Some(LimitedBy::Both), format!("{words} ({used}): {cause}."));
     } else {
         let words =
             format!("Server and generator were about equally busy ({used}): the generator may be part of the limit.");
         return (Some(LimitedBy::Both), words);
     };
-    let how = if server.max(generator) < BUSY { ", in the burst that each notification to all clients is" } else { "" };
+    let how = if server.max(generator) < BUSY {
+        ", in bursts, for every notification goes to all clients at once"
+    } else {
+        ""
+    };
     let more = if who == LimitedBy::Generator { "; give it more cores to find the server's" } else { "" };
     (Some(who), format!("{name} was the limit there{how}: {used}{more}."))
 }
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(told, "The server was the limit there: the server used 90.0 % of its cores, the generator 40.0 %.");
         assert_eq!(blame(&run(4.0, 0.8)).0, Some(LimitedBy::Generator));
         assert_eq!(blame(&run(4.0, 0.45)).0, Some(LimitedBy::Both));
-        assert!(blame(&run(2.0, 0.1)).1.contains("in the burst"));
+        assert!(blame(&run(2.0, 0.1)).1.contains("in bursts"));
     }
 
     #[test]

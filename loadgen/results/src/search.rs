@@ -115,7 +115,45 @@ impl Search {
         self.loads(StepFinding::Broken).min_by(f64::total_cmp)
     }
 
+    /// Loads whose last run came to this finding: what was repeated counts as its repetition did.
     fn loads(&self, wanted: StepFinding) -> impl Iterator<Item = f64> + '_ {
-        self.steps.iter().filter(move |step| step.finding == wanted).map(|step| step.load)
+        let last =
+            |place: usize, step: &SearchStep| self.steps[place + 1..].iter().all(|later| later.load != step.load);
+        let steps = self.steps.iter().enumerate().filter(move |(place, step)| last(*place, step));
+        steps.filter(move |(_, step)| step.finding == wanted).map(|(_, step)| step.load)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(steps: &[(f64, StepFinding)]) -> Search {
+        Search {
+            schema: crate::SCHEMA,
+            started_at: String::new(),
+            transport: "ws".to_owned(),
+            vary: Vary::Clients,
+            slo: Vec::new(),
+            resolution: 0.1,
+            steps: steps.iter().map(|&(load, finding)| SearchStep { load, finding, folder: String::new() }).collect(),
+            ending: SearchEnding::Unfinished,
+            limited_by: None,
+            outcome: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_load_counts_as_its_repetition_did() {
+        use StepFinding::{Broken, Holds, Invalid};
+        let search = search(&[(1.0, Holds), (2.0, Broken), (2.0, Holds), (4.0, Invalid), (4.0, Broken), (3.0, Holds)]);
+        assert_eq!((search.highest_that_holds(), search.lowest_that_breaks()), (Some(3.0), Some(4.0)));
+    }
+
+    #[test]
+    fn what_holds_above_what_breaks_is_luck() {
+        use StepFinding::{Broken, Holds};
+        let search = search(&[(1.0, Holds), (2.0, Broken), (4.0, Holds)]);
+        assert_eq!(search.highest_that_holds(), Some(1.0));
     }
 }

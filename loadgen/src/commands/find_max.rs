@@ -11,11 +11,11 @@ use crate::config::{FindMaxArgs, VaryArg};
 use crate::cores::Cores;
 use crate::hunt::Hunt;
 use crate::interrupt::Interrupt;
-use crate::limit::{blame, blame_invalid, shares};
+use crate::limit::{blame, blame_invalid};
 use crate::numbers::{count, share};
 use crate::{clock, preflight};
 
-/// How often a load is measured before an invalid measurement ends the search: machines have hiccups.
+/// How often a load is measured before it counts as one that does not hold, or as invalid: machines have hiccups.
 const ATTEMPTS: usize = 2;
 /// Largest rate that the command line takes.
 const MOST_RATE: f64 = 1e6;
@@ -64,9 +64,10 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
         // Written anew after each step: nothing that was measured is lost if a later one fails.
         search.write(&out)?;
         match finding {
-            StepFinding::Invalid if attempts(&search, load) >= ATTEMPTS => break SearchEnding::Invalid,
-            StepFinding::Invalid => {}
-            StepFinding::Holds | StepFinding::Broken => hunt.record(load, finding == StepFinding::Holds),
+            StepFinding::Holds => hunt.record(load, true),
+            StepFinding::Broken | StepFinding::Invalid if attempts(&search, load) < ATTEMPTS => {}
+            StepFinding::Broken => hunt.record(load, false),
+            StepFinding::Invalid => break SearchEnding::Invalid,
         }
     };
     conclude(&mut search, &runs);
@@ -149,7 +150,7 @@ fn one_line(load: &str, run: &Run, finding: StepFinding) -> String {
         StepFinding::Invalid => "INVALID",
     };
     let seen: Vec<String> = run.assertions.iter().map(|each| format!("{} {}", each.text, each.seen)).collect();
-    let (server, generator) = shares(run);
+    let (server, generator) = run.cpu_shares();
     let server = server.map_or_else(|| "not measured".to_owned(), share);
     let reasons: Vec<&str> = run.verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
@@ -162,7 +163,7 @@ fn conclude(search: &mut Search, runs: &[Run]) {
     let slo = search.slo.join(", ");
     let head = format!("{} holds {slo}", search.transport);
     let broken = search.lowest_that_breaks().and_then(|load| {
-        let place = search.steps.iter().position(|s| s.load == load && s.finding == StepFinding::Broken)?;
+        let place = search.steps.iter().rposition(|s| s.load == load && s.finding == StepFinding::Broken)?;
         Some((load, &runs[place]))
     });
     let up_to = search.highest_that_holds().map(|load| format!("{head} up to {}", told(vary, load)));
@@ -193,7 +194,7 @@ fn without_a_limit(search: &Search, runs: &[Run], up_to: Option<String>) -> Stri
     let told: Vec<String> = reasons.iter().map(told_reason).collect();
     let up_to = up_to.map_or_else(String::new, |up_to| format!(" {up_to}."));
     format!(
-        "The search ended without a limit: at {load} the measurement is invalid, {ATTEMPTS} times in a row ({}). {}{up_to}",
+        "The search ended without a limit: at {load} the measurement is invalid ({}), and its load was measured {ATTEMPTS} times. {}{up_to}",
         told.join("; "),
         blame_invalid(reasons)
     )

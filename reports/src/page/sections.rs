@@ -9,6 +9,9 @@ use crate::plots::Plot;
 use crate::summary::{HEADINGS, Summary};
 
 pub(super) fn table(summaries: &[Summary], contenders: &[Contender<'_>]) -> String {
+    if summaries.is_empty() {
+        return String::new();
+    }
     let headings: String = HEADINGS.iter().map(|heading| format!("<th>{heading}</th>")).collect();
     let rows: String = summaries
         .iter()
@@ -29,7 +32,7 @@ pub(super) fn table(summaries: &[Summary], contenders: &[Contender<'_>]) -> Stri
     format!("<div class=\"wide\"><table>\n<tr>{headings}</tr>\n{rows}</table></div>\n")
 }
 
-fn figure_cell(text: &str) -> String {
+pub(super) fn figure_cell(text: &str) -> String {
     let class = if text == NOT_MEASURED { " class=\"missing\"" } else { "" };
     format!("<td{class}>{}</td>", escaped(text))
 }
@@ -87,6 +90,9 @@ pub(super) fn reasons(contenders: &[Contender<'_>]) -> String {
 
 /// What was asked and on what machine, contender by contender, and how each of its rounds went.
 pub(super) fn runs(contenders: &[Contender<'_>]) -> String {
+    if contenders.is_empty() {
+        return String::new();
+    }
     let blocks: String = contenders
         .iter()
         .map(|contender| {
@@ -103,7 +109,7 @@ pub(super) fn runs(contenders: &[Contender<'_>]) -> String {
 }
 
 /// Command, workload and machine of a contender's first round; the other rounds differ in nothing but chance.
-fn asked(loaded: &LoadedRun) -> String {
+pub(super) fn asked(loaded: &LoadedRun) -> String {
     let (asked, machine) = (&loaded.run.asked, &loaded.run.machine);
     let phases: Vec<String> = loaded
         .run

@@ -5,8 +5,11 @@ pub mod connections;
 pub mod latency_over_time;
 pub mod latency_percentiles;
 pub mod ledger;
+pub mod search;
 pub mod server_cpu;
 pub mod server_rss;
+
+use results::{LoadedRun, Search};
 
 use crate::drawing::{self, Drawing};
 use crate::groups::{Contender, marks_of, shared_workload};
@@ -25,6 +28,9 @@ pub struct Plot {
 
 /// Draws every plot and marks what is not to be believed.
 pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
+    if contenders.is_empty() {
+        return Vec::new();
+    }
     let subtitle = subtitle(contenders);
     let marks = marks_of(contenders);
     macro_rules! plot {
@@ -43,6 +49,11 @@ pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
         plot!(connections),
         plot!(ledger),
     ]
+}
+
+/// Draws a search.
+pub fn of_search(search: &Search, runs: &[LoadedRun]) -> Plot {
+    Plot { file: search::FILE, caption: search::CAPTION, drawing: search::draw(&search::select(search, runs)) }
 }
 
 /// The shared workload and the rounds, in words.

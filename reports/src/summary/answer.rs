@@ -1,7 +1,7 @@
 //! The answer in one sentence, and the comparisons worth telling, in words made from the figures.
 
 use results::words::{headline, multiple};
-use results::{Deliveries, Difference, Finding, Quantity, Rounds, Unit};
+use results::{Deliveries, Difference, Finding, Quantity, Rounds, Search, SearchEnding, Unit};
 
 use super::Summary;
 use crate::groups::{Contender, sides};
@@ -34,6 +34,14 @@ pub fn answer(summaries: &[Summary]) -> String {
         sentence.replace_range(..1, &first);
     }
     sentence
+}
+
+/// What a search found.
+pub fn answer_of(search: &Search) -> String {
+    match search.ending {
+        SearchEnding::Unfinished if search.outcome.is_empty() => "The search was not finished.".to_owned(),
+        _ => capital(search.outcome.trim()),
+    }
 }
 
 fn cost(summary: &Summary) -> String {
