@@ -58,7 +58,10 @@ fn refuse_twins<'a>(runs: impl Iterator<Item = &'a LoadedRun>) -> Result<()> {
 
 fn write(runs: &[LoadedRun], search: Option<&(Search, Vec<LoadedRun>)>, out: &OutFolder) -> Result<PathBuf> {
     let contenders = groups::contenders(runs);
-    let marks = groups::marks_of(&contenders);
+    let steps = search.map(|(search, runs)| (search, groups::contenders(runs)));
+    let search_marks = steps.map(|(search, steps)| groups::marks_of_search(search, &steps)).unwrap_or_default();
+    let mut marks = search_marks.clone();
+    marks.extend(groups::marks_of(&contenders));
     let summaries = summary::summaries(&contenders);
     let answer = match search {
         Some((search, _)) if contenders.is_empty() => summary::answer_of(search),
@@ -66,7 +69,8 @@ fn write(runs: &[LoadedRun], search: Option<&(Search, Vec<LoadedRun>)>, out: &Ou
     };
     let comparisons = summary::comparisons(&contenders, &summaries);
     let differences = summary::differences(&contenders);
-    let mut plots: Vec<plots::Plot> = search.map(|(search, runs)| plots::of_search(search, runs)).into_iter().collect();
+    let mut plots: Vec<plots::Plot> =
+        search.map(|(search, runs)| plots::of_search(search, runs, &search_marks)).into_iter().collect();
     plots.extend(plots::all(&contenders));
     let contents = page::Contents {
         marks: &marks,

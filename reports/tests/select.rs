@@ -139,6 +139,15 @@ fn closing_and_seconds_that_few_rounds_have_are_left_out_of_the_connections() {
 }
 
 #[test]
+fn who_was_live_at_the_end_is_known_even_when_the_last_second_ends_in_closing() {
+    let mut run = run("sse");
+    run.series.last_mut().unwrap().phase = "close".to_owned();
+    run.run.measured.connections.live_at_end = 499;
+    let runs = [run];
+    assert_eq!(connections::select(&contenders(&runs))[0].seconds.last(), Some(&(10, 499.0, 0.0)));
+}
+
+#[test]
 fn a_transport_against_itself_is_two_contenders() {
     let labelled = |label: &str| {
         let mut run = run("ws");

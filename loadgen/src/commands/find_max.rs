@@ -91,20 +91,16 @@ fn end_of(ending: SearchEnding) -> End {
 /// What varies, from where, up to where.
 fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     let load = &args.load;
-    let (vary, start, room) = match args.vary {
-        VaryArg::Clients => (Vary::Clients, f64::from(load.clients), preflight::most_clients() as f64),
-        VaryArg::Rate => (Vary::Rate, load.rate, MOST_RATE),
+    let (vary, flag, start, room) = match args.vary {
+        VaryArg::Clients => (Vary::Clients, "--clients", f64::from(load.clients), preflight::most_clients() as f64),
+        VaryArg::Rate => (Vary::Rate, "--rate", load.rate, MOST_RATE),
     };
     if start > room {
         bail!("a search cannot start at {}: this process has room for {}", told(vary, start), told(vary, room));
     }
     let ceiling = args.most.unwrap_or(room).min(room);
     if start > ceiling {
-        bail!(
-            "a search cannot start at {}, which is above --most {ceiling}: lower --{:?}",
-            told(vary, start),
-            args.vary
-        );
+        bail!("a search cannot start at {}, which is above --most {ceiling}: lower {flag}", told(vary, start));
     }
     Ok((vary, start, if vary == Vary::Clients { ceiling.floor().max(1.0) } else { ceiling }))
 }

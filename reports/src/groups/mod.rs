@@ -3,7 +3,7 @@
 mod marks;
 mod workload;
 
-pub use marks::{Mark, marks_of};
+pub use marks::{Mark, marks_of, marks_of_search};
 pub use workload::{Trait, shared_workload, traits_of};
 
 use std::path::PathBuf;

@@ -25,6 +25,7 @@ const CLOSING: &str = "close";
 /// Room above a panel for its name.
 const NAME_HEIGHT: f64 = 34.0;
 const HEADING_AND_AXIS: f64 = 215.0;
+const THICKEST_BAR: f64 = 14.0;
 
 /// One contender's seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,8 +59,12 @@ pub fn select(contenders: &[Contender<'_>]) -> Vec<Line> {
                 .into_iter()
                 .map(|(at, rows)| (at, over_rounds(&rows, |r| r.open), over_rounds(&rows, |r| r.opened)))
                 .collect();
-            if let Some((first, _, _)) = seconds.first() {
+            if let (Some(&(first, ..)), Some(&(last, ..))) = (seconds.first(), seconds.last()) {
                 seconds.insert(0, (first - 1, 0.0, 0.0));
+                // The last second of measuring often ends in closing; who was live when measuring ended is known exactly.
+                let window = contender.median(|run| Some(run.run.asked.duration_s)).unwrap_or_default().round() as i64;
+                let live = contender.median(|run| Some(run.run.measured.connections.live_at_end as f64));
+                seconds.extend(live.filter(|_| last < window).map(|live| (window, live, 0.0)));
             }
             let opened = contender.median(|run| Some(run.run.measured.connections.opened as f64));
             let note = match opened {
@@ -115,9 +120,10 @@ fn fill(drawing: &mut Drawing, panel: &Panel, line: &Line) {
     drawing.shapes.push(Shape::Area { points, colour: line.colour.tinted() });
     drawing.line(live, Stroke::solid(line.colour, 2.4));
     for (second, _, opened) in line.seconds.iter().filter(|(_, _, opened)| *opened > 0.0) {
-        let ((from, top), (to, bottom)) =
-            (panel.at(*second as f64 - 0.62, *opened), panel.at(*second as f64 - 0.38, 0.0));
-        drawing.rect(Rect { left: from, top: top.min(bottom - 1.5), right: to, bottom }, line.colour.darkened());
+        let ((from, _), (to, bottom)) = (panel.at(*second as f64 - 1.0, 0.0), panel.at(*second as f64, 0.0));
+        let (middle, half) = (f64::midpoint(from, to), ((to - from) * 0.12).clamp(0.6, THICKEST_BAR / 2.0));
+        let top = panel.at(*second as f64, *opened).1.min(bottom - 1.5);
+        drawing.rect(Rect { left: middle - half, top, right: middle + half, bottom }, line.colour.darkened());
     }
 }
 

@@ -12,7 +12,7 @@ pub mod server_rss;
 use results::{LoadedRun, Search};
 
 use crate::drawing::{self, Drawing};
-use crate::groups::{Contender, marks_of, shared_workload};
+use crate::groups::{Contender, Mark, marks_of, shared_workload};
 use crate::numbers::counted;
 
 /// One finished plot.
@@ -51,9 +51,11 @@ pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
     ]
 }
 
-/// Draws a search.
-pub fn of_search(search: &Search, runs: &[LoadedRun]) -> Plot {
-    Plot { file: search::FILE, caption: search::CAPTION, drawing: search::draw(&search::select(search, runs)) }
+/// Draws a search and marks it.
+pub fn of_search(search: &Search, runs: &[LoadedRun], marks: &[Mark]) -> Plot {
+    let mut drawing = search::draw(&search::select(search, runs));
+    drawing::mark(&mut drawing, marks);
+    Plot { file: search::FILE, caption: search::CAPTION, drawing }
 }
 
 /// The shared workload and the rounds, in words.

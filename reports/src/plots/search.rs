@@ -1,6 +1,6 @@
 //! A search for the highest load that holds: latency and CPU against load, the knee marked.
 
-use results::{LoadedRun, Search, StepFinding};
+use results::{LoadedRun, Search, SearchEnding, StepFinding};
 
 use crate::drawing::{Anchor, Axis, Drawing, Key, Panel, Rect, Scale, Stroke, axes, data_area, header};
 use crate::numbers::{number, percent, time_us};
@@ -69,7 +69,8 @@ pub fn select(search: &Search, runs: &[LoadedRun]) -> Curve {
         unit: search.vary.unit(),
         colour: transport_colour(&search.transport, 0, 0),
         points,
-        knee: search.highest_that_holds(),
+        // A search that ended on an invalid measurement found no limit, so none is marked.
+        knee: search.highest_that_holds().filter(|_| search.ending != SearchEnding::Invalid),
     }
 }
 
@@ -84,7 +85,7 @@ pub fn draw(curve: &Curve) -> Drawing {
     let x = Scale::log_around(points.iter().map(|point| point.load));
     let latency = Scale::log_around(points.iter().filter_map(|point| point.p99_us));
     let busiest = points.iter().flat_map(|p| [p.server.unwrap_or_default(), p.generator]).fold(0.0, f64::max);
-    let cpu = Scale::from_zero(busiest.min(1.0).max(0.05) * 1.02);
+    let cpu = Scale::from_zero(busiest.max(0.05) * 1.02);
     let title = format!("{}, log scale", curve.unit);
     let below = Axis { scale: x, title, ticks: x.ticks(number) };
     let above = Axis { scale: x, title: String::new(), ticks: x.ticks(|_| String::new()) };

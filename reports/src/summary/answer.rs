@@ -40,7 +40,7 @@ pub fn answer(summaries: &[Summary]) -> String {
 pub fn answer_of(search: &Search) -> String {
     match search.ending {
         SearchEnding::Unfinished if search.outcome.is_empty() => "The search was not finished.".to_owned(),
-        _ => capital(search.outcome.trim()),
+        _ => search.outcome.trim().to_owned(),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn comparisons(contenders: &[Contender<'_>], summaries: &[Summary]) -> Vec<S
     let mut sentences: Vec<String> =
         TELLINGS.iter().filter_map(|telling| against_the_least(telling, &sides, summaries)).collect();
     if !sentences.is_empty() {
-        sentences.insert(0, capital(&headline(&sides)));
+        sentences.insert(0, headline(&sides));
         if contenders.iter().any(|contender| contender.used.len() < 2) {
             sentences
                 .push("One round carries no interval: repeat the measurement to tell a difference from chance.".into());
