@@ -55,7 +55,7 @@ pub struct RunArgs {
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Folder for the results; it must not exist. Default: wirelab-runs/<time>-<transport>
+    /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-TRANSPORT
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Exit with 4 unless this holds, for example 'p99<100ms', 'lost==0', 'overhead<3'; may be given several times; the
@@ -81,7 +81,7 @@ pub struct CompareArgs {
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Folder for the results; it must not exist. Default: wirelab-runs/<time>-compare
+    /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-compare
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -118,7 +118,7 @@ pub struct FindMaxArgs {
     /// The load, where it does not vary.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Folder for the results, one run folder a step; it must not exist. Default: wirelab-runs/<time>-find-max-<transport>
+    /// Folder for the results, one run folder a step; it must not exist. Default: wirelab-runs/TIME-find-max-TRANSPORT
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

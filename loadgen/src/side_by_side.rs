@@ -45,7 +45,7 @@ pub fn table(contenders: &[Contender]) -> String {
     let width = contenders.iter().map(|contender| contender.label.len()).max().unwrap_or_default().max(9);
     let mut out = format!("\n{:<width$} {:>5}", "", "valid");
     for (name, _) in COLUMNS {
-        let _ = write!(out, " {name:>16}");
+        let _ = write!(out, " {name:>14}");
     }
     out.push('\n');
     for contender in contenders {
@@ -54,12 +54,12 @@ pub fn table(contenders: &[Contender]) -> String {
         let _ = write!(out, "{:<width$} {rounds:>5}", contender.label);
         let cells = COLUMNS.map(|(_, quantities)| cell(&valid, quantities));
         for (median, _) in &cells {
-            let _ = write!(out, " {median:>16}");
+            let _ = write!(out, " {median:>14}");
         }
         if cells.iter().any(|(_, interval)| !interval.is_empty()) {
             let _ = write!(out, "\n{:<width$} {:>5}", "", "");
             for (_, interval) in &cells {
-                let _ = write!(out, " {interval:>16}");
+                let _ = write!(out, " {interval:>14}");
             }
         }
         out.push('\n');
@@ -72,7 +72,7 @@ fn cell(rounds: &Rounds<'_>, quantities: &[Quantity]) -> (String, String) {
     let measured = quantities.iter().find_map(|&quantity| Some((quantity, rounds.median(quantity)?)));
     let Some((quantity, median)) = measured else { return (NOTHING.to_owned(), String::new()) };
     let interval = median_interval(&rounds.values(quantity));
-    let interval = interval.map(|interval| spread(quantity.unit(), median, (interval.low, interval.high)));
+    let interval = interval.map(|interval| spread(quantity.unit(), median, (interval.low, interval.high)).0);
     (show(quantity.unit(), median), interval.unwrap_or_default())
 }
 
@@ -123,13 +123,16 @@ pub fn findings(contenders: &[Contender]) -> String {
         writeln!(out, "Differences, {how}, and how many times the smaller the larger is; 95 % intervals that hold for");
     let _ = writeln!(out, "all five quantities of a pair together:");
     let one_pair = measured.len() == 2;
+    if let Some((pair, _)) = rows.first().filter(|_| one_pair) {
+        let _ = writeln!(out, "{pair}");
+    }
     for quantity in Quantity::ALL {
         let told: Vec<_> = rows.iter().filter(|(_, difference)| difference.quantity == quantity).collect();
         if one_pair {
-            told.iter().for_each(|(pair, difference)| line(&mut out, quantity.name(), difference, pair));
+            told.iter().for_each(|(_, difference)| line(&mut out, quantity.name(), difference));
         } else if !told.is_empty() {
             let _ = writeln!(out, "{}, {}", quantity.name(), quantity.definition());
-            told.iter().for_each(|(pair, difference)| line(&mut out, pair, difference, ""));
+            told.iter().for_each(|(pair, difference)| line(&mut out, pair, difference));
         }
     }
     let fewest = rows.iter().map(|(_, difference)| difference.rounds).min().unwrap_or_default();
@@ -140,14 +143,15 @@ pub fn findings(contenders: &[Contender]) -> String {
     out
 }
 
-fn line(out: &mut String, name: &str, difference: &Difference, pair: &str) {
+fn line(out: &mut String, name: &str, difference: &Difference) {
     let (unit, estimate) = (difference.quantity.unit(), difference.estimate());
     let interval = difference.interval.map(|Interval { low, high, .. }| {
         let widest = low.abs().max(high.abs());
-        spread(unit, widest, (low, high))
+        let (ends, unit) = spread(unit, widest, (low, high));
+        format!("{ends} {unit}")
     });
     let told = format!(
-        "  {name:<22} {:>10} {:<21} {:<19} {} {pair}",
+        "  {name:<22} {:>10} {:<21} {:<19} {}",
         signed(estimate, |value| show(unit, value)),
         interval.unwrap_or_default(),
         difference.multiple().map(multiple).unwrap_or_default(),

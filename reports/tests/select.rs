@@ -130,8 +130,10 @@ fn connections_are_medians_over_rounds_by_second_of_the_window() {
 fn closing_and_seconds_that_few_rounds_have_are_left_out_of_the_connections() {
     let mut closing = run("sse");
     let last = closing.series.last().unwrap().clone();
-    closing.series.push(SeriesRow { at_s: last.at_s + 1.0, phase: "drain".to_owned(), open: 7, ..last.clone() });
-    closing.series.push(SeriesRow { at_s: last.at_s + 2.0, phase: "close".to_owned(), open: 0, ..last });
+    let drain = SeriesRow { at_s: last.at_s + 1.0, phase: "drain".to_owned(), open: 7, ..last };
+    let end = SeriesRow { at_s: last.at_s + 2.0, phase: "close".to_owned(), open: 0, ..last };
+    closing.series.push(drain);
+    closing.series.push(end);
     let alone = [closing.clone()];
     assert_eq!(connections::select(&contenders(&alone))[0].seconds.last(), Some(&(11, 7.0, 0.0)));
     let runs = [run("sse"), closing];

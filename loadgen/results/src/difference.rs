@@ -29,6 +29,10 @@ impl Rounds<'_> {
         median(&self.values(quantity))
     }
 
+    fn resolution(&self, quantity: Quantity) -> f64 {
+        self.runs.iter().map(|(_, run)| quantity.resolution(run)).fold(0.0, f64::max)
+    }
+
     fn pairs(&self, other: &Self, quantity: Quantity) -> Vec<(f64, f64)> {
         let partner = |round: Option<usize>| other.runs.iter().find(|(theirs, _)| round.is_some() && *theirs == round);
         let pair = |(round, run): &(Option<usize>, &Run)| {
@@ -79,6 +83,8 @@ pub struct Difference {
     pub paired: bool,
     /// Rounds that it is made from: pairs, or those of the side with fewer.
     pub rounds: usize,
+    /// How finely the quantity is known in its coarsest round, in its unit.
+    pub resolution: f64,
 }
 
 impl Difference {
@@ -94,6 +100,7 @@ impl Difference {
             interval: paired.or_else(|| unpaired_difference(&a, &b)),
             paired: paired.is_some(),
             rounds: if paired.is_some() { pairs.len() } else { a.len().min(b.len()) },
+            resolution: first.resolution(quantity).max(second.resolution(quantity)),
         })
     }
 
@@ -102,14 +109,18 @@ impl Difference {
         self.interval.map_or(self.first - self.second, |interval| interval.estimate)
     }
 
+    /// What is smaller is noise, or lost in the counting: each of two counts may be off by what it is counted in, at both
+    /// ends of the window.
+    fn floor(&self) -> f64 {
+        (NOISE_FLOOR * self.first.abs().min(self.second.abs())).max(2.0 * self.resolution)
+    }
+
     /// What can be said.
     pub fn finding(&self) -> Finding {
         match self.interval {
             None => Finding::SpreadUnknown,
             Some(interval) if !interval.excludes_zero() => Finding::NotDistinguishable,
-            Some(interval) if interval.estimate.abs() < NOISE_FLOOR * self.first.abs().min(self.second.abs()) => {
-                Finding::NotDistinguishable
-            }
+            Some(interval) if interval.estimate.abs() < self.floor() => Finding::NotDistinguishable,
             Some(interval) if interval.estimate < 0.0 => Finding::Lower,
             Some(_) => Finding::Higher,
         }
@@ -148,6 +159,7 @@ mod tests {
             interval: paired_difference(rounds),
             paired: true,
             rounds: rounds.len(),
+            resolution: 0.0,
         }
     }
 
@@ -171,6 +183,13 @@ mod tests {
     fn a_steady_difference_below_the_noise_floor_is_not_distinguishable() {
         assert_eq!(difference(&[(100.5, 100.0); 3]).finding(), Finding::NotDistinguishable);
         assert_eq!(difference(&[(101.5, 100.0); 3]).finding(), Finding::Higher);
+    }
+
+    #[test]
+    fn counts_that_are_as_coarse_as_their_difference_are_not_distinguishable() {
+        let coarse = Difference { resolution: 16.7, ..difference(&[(33.4, 16.7); 3]) };
+        assert_eq!(coarse.finding(), Finding::NotDistinguishable);
+        assert_eq!(Difference { resolution: 1.67, ..coarse }.finding(), Finding::Higher);
     }
 
     #[test]

@@ -65,6 +65,24 @@ impl Quantity {
         }
     }
 
+    /// How finely it is known in one run: CPU that a server counts in whole ticks of 10 ms is known to the tick, memory to
+    /// the page. Zero where nothing coarser than the noise is known of it.
+    pub fn resolution(self, run: &Run) -> f64 {
+        const TICK_S: f64 = 0.01;
+        const PAGE_BYTES: f64 = 4096.0;
+        let measured = &run.measured;
+        let Some(server) = measured.server.as_ref() else { return 0.0 };
+        match self {
+            Self::ServerCpu => {
+                let ticks = server.cpu_s / TICK_S;
+                let is_coarse = (ticks - ticks.round()).abs() < 1e-6;
+                if is_coarse { TICK_S * 1e9 / (measured.bytes.deliveries as f64).max(1.0) } else { 0.0 }
+            }
+            Self::ServerRss => PAGE_BYTES / f64::from(run.asked.clients.max(1)),
+            Self::P50 | Self::P99 | Self::WireBytes | Self::StreamBytes => 0.0,
+        }
+    }
+
     /// Its value in one run; `None` where it was not measured.
     pub fn of(self, run: &Run) -> Option<f64> {
         let measured = &run.measured;

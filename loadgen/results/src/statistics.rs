@@ -79,8 +79,12 @@ pub fn median(values: &[f64]) -> Option<f64> {
 }
 
 /// Median of `values` with its interval; `None` for fewer than two values, which carry no spread.
+///
+/// What is never below zero (times, sizes, counts) has no interval that is.
 pub fn median_interval(values: &[f64]) -> Option<Interval> {
-    interval(Level::One, values)
+    let interval = interval(Level::One, values)?;
+    let floor = if values.iter().all(|value| *value >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
+    Some(Interval { low: interval.low.max(floor), ..interval })
 }
 
 /// Median of the differences within rounds, first minus second, one of five; `None` for fewer than two rounds.
@@ -154,6 +158,13 @@ mod tests {
         let interval = median_interval(&values).unwrap();
         assert!(interval.low == 1.0 && interval.high <= 9.1, "{interval:?}");
         assert!(median_interval(&values[..5]).unwrap().low < 1.0);
+    }
+
+    #[test]
+    fn a_time_is_not_said_to_be_below_zero_and_a_difference_may_be() {
+        assert_eq!(median_interval(&[1.0, 9.0]).unwrap().low, 0.0);
+        assert!(median_interval(&[1.0, -9.0]).unwrap().low < -9.0);
+        assert!(paired_difference(&[(1.0, 0.5), (9.0, 0.5)]).unwrap().low < 0.0);
     }
 
     #[test]

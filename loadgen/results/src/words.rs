@@ -77,11 +77,21 @@ impl Standing<'_> {
 pub fn multiple(ratio: Interval) -> String {
     let Interval { estimate, low, high } = ratio;
     let decimals = match estimate.abs() {
+        large if large >= 1000.0 => {
+            let [estimate, low, high] = [estimate, low, high].map(thousands);
+            return format!("{estimate}x [{low}, {high}]");
+        }
         large if large >= 100.0 => 0,
         middle if middle >= 2.0 => 1,
         _ => 2,
     };
     format!("{estimate:.decimals$}x [{low:.decimals$}, {high:.decimals$}]")
+}
+
+/// Rounded, thousands apart: `1,585`.
+fn thousands(value: f64) -> String {
+    let whole = value.round() as i64;
+    if whole.abs() < 1000 { whole.to_string() } else { format!("{},{:03}", whole / 1000, whole.abs() % 1000) }
 }
 
 fn all_of(names: &[&str]) -> String {
@@ -107,7 +117,7 @@ mod tests {
     #[test]
     fn a_multiple_has_the_digits_that_its_size_deserves() {
         let of = |estimate: f64| multiple(Interval { estimate, low: estimate * 0.9, high: estimate * 1.1 });
-        assert_eq!([of(1.21), of(2.1), of(1234.0)], ["1.21x [1.09, 1.33]", "2.1x [1.9, 2.3]", "1234x [1111, 1357]"]);
+        assert_eq!([of(1.21), of(2.1), of(1234.0)], ["1.21x [1.09, 1.33]", "2.1x [1.9, 2.3]", "1,234x [1,111, 1,357]"]);
     }
 
     #[test]

@@ -119,6 +119,7 @@ mod tests {
             interval: unpaired_difference(after, before),
             paired: false,
             rounds: after.len(),
+            resolution: 0.0,
         }
     }
 
