@@ -26,6 +26,9 @@ fn conditions_and_exit_codes() -> String {
     format!("{}\n\n{EXIT_CODES}", crate::assertion::help())
 }
 
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held, 1 one did not, or nobody listens there, 2 usage.\n\n\
+                                Publishes to topics of its own, named check-<random>-<number>; no wait is longer than 3 s.";
+
 /// What loadgen does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -167,8 +170,9 @@ const DIFF_RULES: &str = "A regression is a quantity that is distinguishable (it
 
 /// Flags of `loadgen check`.
 #[derive(Debug, Args)]
+#[command(after_help = CHECK_EXIT_CODES)]
 pub struct CheckArgs {
-    /// Base URL of the server, for example http://127.0.0.1:8080
+    /// Base URL of the server, ours or any other, for example http://127.0.0.1:8080
     #[arg(value_name = "URL", value_parser = url_value)]
     pub url: String,
 }

@@ -13,6 +13,9 @@ use crate::recording::{Counters, Snapshot};
 use crate::server_cost::{Reading, StatsReader, cpu_share};
 use crate::worker::Worker;
 
+/// Longest wait for the server's figures of one row: a server that has stopped must not stop the journal.
+const ROW_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Keeps the run's records.
 pub struct Journal<'a> {
     workers: &'a [Worker],
@@ -125,7 +128,7 @@ impl<'a> Journal<'a> {
     /// Ends the current row.
     pub async fn end_row(&mut self, publishing: Option<&Publishing>) -> anyhow::Result<()> {
         self.collect(false).await?;
-        let reading = self.stats.read().await;
+        let reading = tokio::time::timeout(ROW_PATIENCE, self.stats.read()).await.ok().flatten();
         let now = clock::now();
         let cpu = process::own_cpu_time();
         let sent = publishing.map_or(self.row_sent, Publishing::sent);
@@ -169,7 +172,7 @@ impl<'a> Journal<'a> {
         self.row_counters = counters;
         self.row_cpu = cpu;
         self.row_sent = sent;
-        self.reading = reading;
+        self.reading = reading.or(self.reading.take());
         self.show();
         Ok(())
     }

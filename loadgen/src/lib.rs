@@ -5,6 +5,7 @@
 //! bytes ([`wire`]); what arrives is written down in [`recording`], judged in [`verdict`], and told in [`output`].
 
 pub mod assertion;
+pub mod check;
 pub mod clients;
 pub mod clock;
 pub mod commands;

@@ -8,52 +8,18 @@ use crate::numbers::{count, ratio, share, size, time_ns, time_us};
 
 const NOT_MEASURED: &str = "not measured";
 
-/// What a run says, the verdict first.
+/// What a run says, the verdict first. No line is wider than 100 columns unless a value is.
 pub fn run_table(run: &Run) -> String {
     let mut out = String::new();
     write_head(&mut out, run);
-    let measured = &run.measured;
-    row(&mut out, "latency", &percentiles(&measured.latency));
-    row(&mut out, "connect", &percentiles(&measured.connect));
-    let d = &measured.deliveries;
-    row(
-        &mut out,
-        "deliveries",
-        &format!(
-            "expected {}, delivered {}, lost {}, duplicated {}, reordered {}, late {}, gaps told {}",
-            count(d.expected),
-            count(d.delivered),
-            count(d.lost),
-            count(d.duplicated),
-            count(d.reordered),
-            count(d.late),
-            count(d.gaps)
-        ),
-    );
-    let p = &measured.published;
-    row(
-        &mut out,
-        "published",
-        &format!(
-            "due {}, accepted {}, refused {}; send lag p99 {}, publish time p50 {} p99 {}",
-            count(p.due),
-            count(p.accepted),
-            count(p.refused),
-            time_ns(p.send_lag.p99_ns),
-            time_ns(p.publish_time.p50_ns),
-            time_ns(p.publish_time.p99_ns)
-        ),
-    );
-    row(&mut out, "bytes", &bytes(run));
-    row(&mut out, "connections", &connections(run));
-    if let Some(polls) = &measured.polls {
-        row(&mut out, "polls", &format!("answered {}, wasted {}", count(polls.answered), count(polls.wasted)));
-    }
-    row(&mut out, "server", &server(run));
-    row(&mut out, "generator", &generator(run));
+    write_times(&mut out, run);
+    write_deliveries(&mut out, run);
+    write_bytes(&mut out, run);
+    write_costs(&mut out, run);
+    write_connections(&mut out, run);
     for assertion in &run.assertions {
         let outcome = if assertion.holds { "holds" } else { "FAILED" };
-        row(&mut out, "assert", &format!("{} {outcome}: {}", assertion.text, assertion.seen));
+        let _ = writeln!(out, "assert         {} {outcome}: {}", assertion.text, assertion.seen);
     }
     out
 }
@@ -86,96 +52,140 @@ fn write_head(out: &mut String, run: &Run) {
     );
 }
 
-fn row(out: &mut String, name: &str, text: &str) {
-    let _ = writeln!(out, "  {name:<12} {text}");
-}
-
-fn percentiles(p: &Percentiles) -> String {
-    if p.count == 0 {
-        return NOT_MEASURED.into();
+/// A line of right-aligned cells behind a name.
+fn cells(out: &mut String, name: &str, cells: &[String]) {
+    let _ = write!(out, "{name:<14}");
+    for cell in cells {
+        let _ = write!(out, " {cell:>11}");
     }
-    let at = time_ns;
-    format!(
-        "p50 {}  p90 {}  p99 {}  p99.9 {}  max {}  (n = {})",
-        at(p.p50_ns),
-        at(p.p90_ns),
-        at(p.p99_ns),
-        at(p.p999_ns),
-        at(p.max_ns),
-        count(p.count)
-    )
+    let _ = writeln!(out);
 }
 
-fn bytes(run: &Run) -> String {
+fn header(out: &mut String, names: &[&str]) {
+    let _ = writeln!(out);
+    cells(out, "", &names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+}
+
+fn write_times(out: &mut String, run: &Run) {
+    let measured = &run.measured;
+    header(out, &["p50", "p90", "p99", "p99.9", "max", "values"]);
+    for (name, p) in [
+        ("latency", &measured.latency),
+        ("connect", &measured.connect),
+        ("publish", &measured.published.publish_time),
+        ("send lag", &measured.published.send_lag),
+        ("loop lag", &measured.generator.loop_lag),
+    ] {
+        let times = [p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns, p.max_ns];
+        let shown = |ns| if p.count == 0 { "-".to_owned() } else { time_ns(ns) };
+        cells(out, name, &times.into_iter().map(shown).chain([count(p.count)]).collect::<Vec<_>>());
+    }
+}
+
+fn write_deliveries(out: &mut String, run: &Run) {
+    let d = &run.measured.deliveries;
+    let _ = writeln!(
+        out,
+        "\ndeliveries     expected {}, delivered {}, lost {}, duplicated {}, reordered {}, late {}, gaps told {}",
+        count(d.expected),
+        count(d.delivered),
+        count(d.lost),
+        count(d.duplicated),
+        count(d.reordered),
+        count(d.late),
+        count(d.gaps)
+    );
+    let p = &run.measured.published;
+    let _ = writeln!(
+        out,
+        "published      due {}, accepted {}, refused {}",
+        count(p.due),
+        count(p.accepted),
+        count(p.refused)
+    );
+    if let Some(polls) = &run.measured.polls {
+        let _ = writeln!(out, "polls          answered {}, wasted {}", count(polls.answered), count(polls.wasted));
+    }
+}
+
+fn write_bytes(out: &mut String, run: &Run) {
     let bytes = &run.measured.bytes;
-    let Some(total) = bytes.per_delivery() else { return NOT_MEASURED.into() };
-    let each = |bytes_: u64| ratio(bytes_ as f64 / bytes.deliveries as f64);
-    let layers = |layers: &Layers| {
-        let tcp_ip = layers.tcp_ip.map_or_else(|| NOT_MEASURED.to_owned(), each);
-        format!("payload {} + framing {} + TCP/IP {tcp_ip}", each(layers.payload), each(layers.framing))
-    };
+    if bytes.deliveries == 0 {
+        let _ = writeln!(out, "\nbytes          {NOT_MEASURED}: nothing was delivered");
+        return;
+    }
+    let each = |total: u64| ratio(total as f64 / bytes.deliveries as f64);
+    let told = |total: Option<u64>| total.map_or_else(|| NOT_MEASURED.to_owned(), each);
+    header(out, &["payload", "framing", "TCP/IP", "B/delivery"]);
+    for (name, layers) in [("received", &bytes.received), ("sent", &bytes.sent)] {
+        let Layers { payload, framing, tcp_ip, .. } = *layers;
+        cells(out, name, &[each(payload), each(framing), told(tcp_ip), told(layers.wire())]);
+    }
     let overhead =
         bytes.overhead_factor().map_or_else(|| NOT_MEASURED.to_owned(), |factor| format!("{}x", ratio(factor)));
-    format!(
-        "{} per delivery, overhead {overhead}; received {}; sent {}",
-        size(total.round()),
-        layers(&bytes.received),
-        layers(&bytes.sent)
-    )
+    let total = bytes.per_delivery().map_or_else(|| NOT_MEASURED.to_owned(), |total| size(total.round()));
+    let _ = writeln!(out, "in all         {total} per delivery, overhead {overhead} the payload");
 }
 
-fn connections(run: &Run) -> String {
+fn write_costs(out: &mut String, run: &Run) {
+    let (server, g) = (&run.measured.server, &run.measured.generator);
+    let per_delivery = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), time_us);
+    header(out, &["CPU/delivery", "CPU", "RSS/client", "RSS", "cores"]);
+    if let Some(s) = server {
+        let cost = [
+            per_delivery(s.cpu_us_per_delivery),
+            format!("{:.2} s", s.cpu_s),
+            size(s.rss_per_connection_bytes),
+            size(s.rss_end_bytes as f64),
+            pinned(&s.cpus),
+        ];
+        cells(out, "server", &cost);
+        let by_process =
+            s.cpu_by_process_s.map_or_else(String::new, |seconds| format!(", CPU by /proc {seconds:.2} s"));
+        let _ = writeln!(
+            out,
+            "               idle: {} of a core, RSS {} per client{by_process}",
+            share(s.idle_cpu_share),
+            size(s.rss_per_idle_connection_bytes)
+        );
+    } else {
+        let _ = writeln!(out, "server         {NOT_MEASURED}: it has no /stats of the feed's kind");
+    }
+    let cost = [
+        per_delivery(g.cpu_us_per_delivery),
+        format!("{:.2} s", g.cpu_s),
+        size(g.rss_per_client_bytes),
+        size(g.rss_end_bytes as f64),
+        pinned(&g.cpus),
+    ];
+    cells(out, "generator", &cost);
+    let workers = if g.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", g.workers) };
+    let _ = writeln!(out, "               {} of its cores, {workers}", share(g.cpu_share));
+}
+
+/// The cores that a process was bound to.
+fn pinned(cpus: &[usize]) -> String {
+    if cpus.is_empty() {
+        return "not pinned".into();
+    }
+    let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
+    format!("pinned {}", cpus.join(","))
+}
+
+fn write_connections(out: &mut String, run: &Run) {
     let c = &run.measured.connections;
     let errors: Vec<String> = c.errors.iter().map(|(kind, n)| format!("{kind} {}", count(*n))).collect();
-    let errors = if errors.is_empty() { "none".to_owned() } else { errors.join(", ") };
-    format!(
-        "live {}/{} at the start, {} at the end; opened {}, failed {}, reconnected {}; errors: {errors}",
+    let _ = writeln!(
+        out,
+        "\nconnections    live {} of {} at the start, {} at the end; opened {}, failed {}, reconnected {}",
         count(c.live_at_start),
         count(c.asked),
         count(c.live_at_end),
         count(c.opened),
         count(c.failed),
         count(c.reconnected)
-    )
-}
-
-fn server(run: &Run) -> String {
-    let Some(server) = &run.measured.server else {
-        return format!("{NOT_MEASURED}: it has no /stats of the feed's kind");
-    };
-    let by_process = server.cpu_by_process_s.map_or_else(String::new, |s| format!(", by /proc {s:.2} s"));
-    format!(
-        "CPU {} per delivery ({:.2} s{by_process}; idle {}); RSS {} per connection ({} idle), {} in all{}",
-        server.cpu_us_per_delivery.map_or_else(|| NOT_MEASURED.into(), time_us),
-        server.cpu_s,
-        share(server.idle_cpu_share),
-        size(server.rss_per_connection_bytes),
-        size(server.rss_per_idle_connection_bytes),
-        size(server.rss_end_bytes as f64),
-        pinned(&server.cpus)
-    )
-}
-
-fn generator(run: &Run) -> String {
-    let g = &run.measured.generator;
-    format!(
-        "CPU {} per delivery ({} of its cores); RSS {} per client, {} in all; loop lag p99 {} max {}; {} worker{}{}",
-        g.cpu_us_per_delivery.map_or_else(|| NOT_MEASURED.into(), time_us),
-        share(g.cpu_share),
-        size(g.rss_per_client_bytes),
-        size(g.rss_end_bytes as f64),
-        time_ns(g.loop_lag.p99_ns),
-        time_ns(g.loop_lag.max_ns),
-        g.workers,
-        if g.workers == 1 { "" } else { "s" },
-        pinned(&g.cpus)
-    )
-}
-
-fn pinned(cpus: &[usize]) -> String {
-    if cpus.is_empty() {
-        return "; not pinned".into();
+    );
+    if !errors.is_empty() {
+        let _ = writeln!(out, "errors         {}", errors.join(", "));
     }
-    let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
-    format!("; pinned to core {}", cpus.join(", "))
 }

@@ -80,7 +80,8 @@ pub const WIDTH: f64 = 1200.0;
 /// Height of a plot, pixels; a plot with many rows may need more.
 pub const HEIGHT: f64 = 720.0;
 
-/// The transports of Wirelab in the order in which they are always told, with their colours (Okabe and Ito's palette).
+/// The transports of Wirelab in the order in which they are always told, with their colours (Okabe and Ito's palette). The
+/// server's teaching page uses the same ones.
 const TRANSPORTS: [(&str, Colour); 4] = [
     ("short-poll", Colour::hex(0xe69f00)),
     ("long-poll", Colour::hex(0xcc79a7)),

@@ -1,9 +1,67 @@
 //! `loadgen check`: walks a server through the feed's contract.
 
+use std::io::Write;
+
 use super::End;
+use crate::check::{Outcome, Walked, walk};
 use crate::config::CheckArgs;
 
 /// Checks a server, prints each step, and ends well only if all of them hold.
 pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
-    anyhow::bail!("cannot check {} yet", args.url)
+    let mut out = std::io::stdout();
+    // Who closes the pipe has read enough; the code at the end tells the rest.
+    let walked = walk(&args.url, &mut |step| drop(writeln!(out, "{step}"))).await?;
+    let _ = writeln!(std::io::stdout(), "\n{}", summary(&args.url, &walked));
+    let fails = walked.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed { .. }));
+    Ok(if fails { End::Unfinished } else { End::Fine })
+}
+
+/// What it all comes to, in one sentence.
+fn summary(url: &str, walked: &Walked) -> String {
+    if let Some(why) = &walked.not_a_feed {
+        return format!("{url} is not a feed: {why}");
+    }
+    let count = |of: fn(&Outcome) -> bool| walked.steps.iter().filter(|step| of(&step.outcome)).count();
+    let failed = count(|outcome| matches!(outcome, Outcome::Failed { .. }));
+    let held = count(|outcome| *outcome == Outcome::Passed);
+    let skipped = match count(|outcome| matches!(outcome, Outcome::Skipped { .. })) {
+        0 => String::new(),
+        count => format!("; {count} skipped"),
+    };
+    match failed {
+        0 => format!("{url} keeps the contract of the feed: {held} steps held{skipped}."),
+        _ => format!("{url} departs from the contract of the feed in {failed} of {} steps{skipped}.", failed + held),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Step;
+
+    const URL: &str = "http://127.0.0.1:8080";
+
+    fn walked(outcomes: Vec<Outcome>) -> Walked {
+        let step = |outcome| Step { area: "ws", claim: "a ping is answered".to_owned(), outcome };
+        Walked { steps: outcomes.into_iter().map(step).collect(), not_a_feed: None }
+    }
+
+    #[test]
+    fn the_summary_says_how_many_held_and_how_many_did_not() {
+        let failed = Outcome::Failed { seen: "nothing".to_owned(), expected: "a pong".to_owned() };
+        let skipped = Outcome::Skipped { why: "not offered".to_owned() };
+        let all_held = walked(vec![Outcome::Passed, Outcome::Passed, skipped.clone()]);
+        assert_eq!(summary(URL, &all_held), format!("{URL} keeps the contract of the feed: 2 steps held; 1 skipped."));
+        let one_failed = walked(vec![Outcome::Passed, failed, skipped]);
+        assert_eq!(
+            summary(URL, &one_failed),
+            format!("{URL} departs from the contract of the feed in 1 of 2 steps; 1 skipped.")
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_feed_is_called_so() {
+        let walked = Walked { not_a_feed: Some("POST answered 501; a feed answers 201".to_owned()), ..walked(vec![]) };
+        assert_eq!(summary(URL, &walked), format!("{URL} is not a feed: POST answered 501; a feed answers 201"));
+    }
 }

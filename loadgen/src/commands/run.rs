@@ -39,7 +39,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let run = measure(&order, &out, &cores, &Interrupt::listen()).await?;
     args.junit.as_deref().map(|path| junit::write(path, &run)).transpose()?;
     print!("{}", output::run_table(&run));
-    println!("  {:<12} {}", "results", out.display());
+    println!("{:<14} {}", "results", out.display());
     Ok(end_of(&run))
 }
 

@@ -12,8 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
+use crate::config::Config;
 use crate::connection::{Lobby, serve};
-use crate::guards::connections::{TURNED_AWAY_AT_ONCE, turn_away};
+use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, turn_away};
 use crate::socket::Socket;
 use crate::stats::{Meter, Stats};
 
@@ -23,8 +24,27 @@ const BACKLOG: i32 = 4096;
 /// Rest after `accept` failed for want of files or memory: long enough for some to be freed.
 const REST: Duration = Duration::from_millis(20);
 
-/// Listens on `address`.
-pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// A place to listen, and how many may come in.
+#[derive(Debug)]
+pub struct Listening {
+    pub(crate) listener: TcpListener,
+    pub(crate) connections_max: usize,
+}
+
+impl Listening {
+    /// Where clients find it.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Does all that can fail before serving: makes room for the connections, and listens on `config.listen`.
+pub fn listen(config: &Config) -> anyhow::Result<Listening> {
+    let connections_max = bound(config.connections_max)?;
+    Ok(Listening { listener: bind(config.listen)?, connections_max })
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listen = || -> std::io::Result<TcpListener> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restarted server takes its port back at once; on Linux this lets nobody else in.

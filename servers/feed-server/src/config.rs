@@ -61,9 +61,13 @@ pub struct Config {
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub wait_max: Duration,
 
-    /// How long a client may take to send the head of a request, and a connection may idle between two.
-    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How long a client may take to send the head of a request, and again for its body; then the connection is closed.
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub head_timeout: Duration,
+
+    /// How long a connection may idle before a request; then it is closed.
+    #[arg(long, default_value = "75s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub idle_timeout: Duration,
 
     /// An SSE stream that was silent for this long gets a comment, so that nobody between takes it for dead.
     #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = humantime::parse_duration)]
@@ -88,13 +92,6 @@ pub struct Config {
     /// How long connections may take to end once the server stops.
     #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub drain: Duration,
-}
-
-impl Default for Config {
-    /// The configuration without any flag.
-    fn default() -> Self {
-        Self::parse_from(["feed-server"])
-    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -5,6 +5,7 @@ use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +14,9 @@ use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::Interest;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tower_service::Service as _;
 
 use crate::refusal::Refusal;
@@ -27,23 +30,55 @@ pub(crate) struct Lobby {
     pub(crate) http: http1::Builder,
     pub(crate) router: Router,
     pub(crate) closing: watch::Receiver<bool>,
+    /// How long a connection may idle between requests.
+    pub(crate) idle: Duration,
+}
+
+/// Travels as an extension of a response: the handler has read the body of the request to its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WholeBody;
+
+/// How a phase of HTTP ends, unless the connection does.
+enum Left {
+    /// An answer wants the socket.
+    Taken(Socket, Deliver),
+    /// Everything is answered, nothing more has come yet.
+    Idle(Socket),
 }
 
 /// Serves `socket` until it is closed.
 ///
-/// Each phase is boxed and dropped when it ends: a connection that streams holds nothing of hyper, and its task is as small
-/// as the stream needs.
+/// Each phase is boxed and dropped when it ends: a connection that streams, or idles between polls, holds nothing of hyper,
+/// whose buffers take 16 KiB, and its task is as small as the stream needs.
 pub(crate) async fn serve(mut socket: Socket, lobby: Arc<Lobby>) {
-    while let Some((taken, deliver)) = Box::pin(answer(socket, &lobby)).await {
-        match deliver(taken).await {
+    while let Some(ready) = Box::pin(rest(socket, &lobby)).await {
+        let back = match Box::pin(answer(ready, &lobby)).await {
+            Some(Left::Idle(idle)) => Some(idle),
+            Some(Left::Taken(taken, deliver)) => deliver(taken).await,
+            None => None,
+        };
+        match back {
             Some(back) => socket = back,
             None => return,
         }
     }
 }
 
-/// Answers requests through hyper; returns when the connection ends, or with the answer that wants the socket.
-async fn answer(socket: Socket, lobby: &Lobby) -> Option<(Socket, Deliver)> {
+/// Waits for the next request; gives up when the server stops or the client takes too long.
+async fn rest(socket: Socket, lobby: &Lobby) -> Option<Socket> {
+    if !socket.has_unread() {
+        let mut closing = lobby.closing.clone();
+        tokio::select! {
+            biased;
+            ready = timeout(lobby.idle, socket.ready(Interest::READABLE)) => drop(ready.ok()?.ok()?),
+            _ = closing.wait_for(|closing| *closing) => return None,
+        }
+    }
+    Some(socket)
+}
+
+/// Answers requests through hyper, until it has nothing more to do.
+async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     let meter = socket.meter().clone();
     let slot = Slot::default();
     let front = Front { router: lobby.router.clone(), meter: meter.clone(), slot: slot.clone() };
@@ -51,7 +86,7 @@ async fn answer(socket: Socket, lobby: &Lobby) -> Option<(Socket, Deliver)> {
     let mut closing = lobby.closing.clone();
     let mut closed = pin!(async move { closing.wait_for(|closing| *closing).await.map(drop) });
     let mut told = false;
-    let taken = poll_fn(|cx| {
+    let state = poll_fn(|cx| {
         if !told && closed.as_mut().poll(cx).is_ready() {
             told = true;
             http.as_mut().graceful_shutdown();
@@ -60,37 +95,52 @@ async fn answer(socket: Socket, lobby: &Lobby) -> Option<(Socket, Deliver)> {
             if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
-            return Poll::Ready(false);
+            return Poll::Ready(None);
         }
-        // Hyper may only be taken apart when all earlier answers have left its buffer. It flushes after it has called the
-        // service, and passes the flush on to the socket only then.
-        if slot.is_set() && meter.is_flushed() { Poll::Ready(true) } else { Poll::Pending }
+        // Hyper may only be taken apart when all that it was given to write has left its buffer. It flushes after it has called
+        // the service, and passes the flush on to the socket only when that is so.
+        match slot.take() {
+            State::Busy => Poll::Pending,
+            state if meter.is_flushed() => Poll::Ready(Some(state)),
+            state => {
+                slot.set(state);
+                Poll::Pending
+            }
+        }
     })
-    .await;
-    if !taken {
-        return None;
-    }
+    .await?;
     let parts = Pin::into_inner(http).into_parts();
     let mut socket = parts.io.into_inner();
-    socket.unread(parts.read_buf);
-    Some((socket, slot.take()?))
+    socket.unread(&parts.read_buf);
+    Some(match state {
+        State::Taken(deliver) => Left::Taken(socket, deliver),
+        State::Busy | State::Answered => Left::Idle(socket),
+    })
 }
 
-/// Where the service leaves an answer that wants the socket.
+/// What the service is about.
+#[derive(Default)]
+enum State {
+    /// Nothing has come yet, or it is being answered, or hyper still has to read its body.
+    #[default]
+    Busy,
+    /// A request that was read to its end got its whole answer.
+    Answered,
+    /// An answer wants the socket.
+    Taken(Deliver),
+}
+
+/// Where the service leaves its state.
 #[derive(Clone, Default)]
-struct Slot(Arc<Mutex<Option<Deliver>>>);
+struct Slot(Arc<Mutex<State>>);
 
 impl Slot {
-    fn set(&self, deliver: Option<Deliver>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = deliver;
+    fn set(&self, state: State) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    fn is_set(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    fn take(&self) -> Option<Deliver> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn take(&self) -> State {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -108,18 +158,28 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let (mut router, meter, slot) = (self.router.clone(), self.meter.clone(), self.slot.clone());
+        slot.set(State::Busy);
         let bodiless = request.body().is_end_stream();
         request.extensions_mut().insert(meter.clone());
         Box::pin(async move {
             let mut response = router.call(request.map(Body::new)).await?;
-            let Some(takeover) = response.extensions_mut().remove::<Takeover>() else { return Ok(response) };
-            if !bodiless {
-                // Its bytes would be taken for the next request.
-                return Ok(Refusal::bad_request("a request to subscribe has no body").into_response());
-            }
             meter.set_flushed(false);
-            slot.set(takeover.into_deliver());
-            pending().await
+            match response.extensions_mut().remove::<Takeover>().and_then(Takeover::into_deliver) {
+                Some(_) if !bodiless => {
+                    // Its bytes would be taken for the next request.
+                    Ok(Refusal::bad_request("a request to subscribe has no body").into_response())
+                }
+                Some(deliver) => {
+                    slot.set(State::Taken(deliver));
+                    pending().await
+                }
+                None => {
+                    if bodiless || response.extensions().get::<WholeBody>().is_some() {
+                        slot.set(State::Answered);
+                    }
+                    Ok(response)
+                }
+            }
         })
     }
 }

@@ -14,6 +14,7 @@ mod demo;
 mod guards;
 mod hub;
 mod metrics;
+mod outbox;
 mod page;
 mod process;
 mod publish;
@@ -30,11 +31,10 @@ use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use crate::accept::listen;
+pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
 pub use crate::config::Config;
 use crate::connection::Lobby;
@@ -45,23 +45,23 @@ use crate::window::Limit;
 /// What hyper may keep of a request or an answer, bytes: the heads of this contract are a fraction of it.
 const HTTP_BUFFER: usize = 16 << 10;
 
-/// Serves on `listener` until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
-pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let inside = accept::Inside::new(guards::connections::bound(config.connections_max)?);
+/// Serves until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
+pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let inside = accept::Inside::new(listening.connections_max);
     let stats = Arc::new(Stats::new());
     let history = Limit { count: config.history as usize, bytes: config.history_bytes };
     let hub = Arc::new(Hub::new(config.topics_max, history));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
-    let (drain, rate) = (config.drain, config.demo);
+    let (drain, rate, idle) = (config.drain, config.demo, config.idle_timeout);
     let broker = brokers::Broker::connect(hub.clone());
     let app_state = Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let (close, closing) = watch::channel(false);
-    let lobby = Arc::new(Lobby { http, router: app(app_state), closing });
+    let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle });
 
-    accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
+    accept::accept(listening.listener, lobby, stats, inside.clone(), shutdown).await?;
 
     if let Some(demo) = demo {
         demo.abort();

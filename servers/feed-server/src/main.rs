@@ -34,12 +34,12 @@ fn serve(config: Config) -> anyhow::Result<()> {
     };
     let runtime = runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let listener = listen(config.listen)?;
+        let listening = listen(&config)?;
         let stop = stop(config.exit_on_stdin_close)?;
-        println!("feed-server listening on http://{}", listener.local_addr()?);
+        println!("feed-server listening on http://{}", listening.address()?);
         std::io::stdout().flush()?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
-        tokio::spawn(run(listener, config, stop)).await.context("the server panicked")?
+        tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?
     })
 }
 

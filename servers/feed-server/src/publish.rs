@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -13,7 +13,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::app::App;
-use crate::guards;
+use crate::connection::WholeBody;
+use crate::guards::{self, topics::Topic};
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};
 
@@ -25,16 +26,16 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn publish(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
-    Path(topic): Path<String>,
+    topic: Result<Topic, Refusal>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     meter.label(Kind::Other);
-    match accept(&app, &topic, &headers, body).await {
+    match accept(&app, topic, &headers, body).await {
         Ok(answer) => {
             app.stats.published.fetch_add(1, Relaxed);
             let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-            (StatusCode::CREATED, headers, answer).into_response()
+            (StatusCode::CREATED, Extension(WholeBody), headers, answer).into_response()
         }
         Err(refusal) => {
             app.stats.refused.fetch_add(1, Relaxed);
@@ -43,9 +44,9 @@ async fn publish(
     }
 }
 
-async fn accept(app: &App, topic: &str, headers: &HeaderMap, body: Body) -> Result<String, Refusal> {
-    let topic = guards::topics::name(topic)?;
-    let body = guards::body::read(body, app.config.body_max).await?;
+async fn accept(app: &App, topic: Result<Topic, Refusal>, headers: &HeaderMap, body: Body) -> Result<String, Refusal> {
+    let Topic(topic) = topic?;
+    let body = guards::body::read(body, app.config.body_max, app.config.head_timeout).await?;
     let payload = match media_type(headers)? {
         Some(other) => Payload::from_bytes(&body, other),
         None => Payload::from_json(&body).map_err(|error| {

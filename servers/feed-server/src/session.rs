@@ -1,7 +1,6 @@
 //! A reader that waits: one socket, one cursor, what is not yet written, and everything that can wake it.
 
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::clock;
 use crate::hub::{Batch, Head, Log, Start};
+use crate::outbox::Outbox;
 use crate::socket::Socket;
 use crate::stats::{Meter, Reason};
 use crate::window::Limit;
@@ -22,8 +22,6 @@ use crate::window::Limit;
 const STREAM_LIMIT: Limit = Limit { count: 32, bytes: 256 << 10 };
 /// Messages waiting to be written at which nothing more is read: a client that asks but does not listen gets no more answers.
 const OUTBOX_PAUSE: usize = 64;
-/// Slices in one `writev`.
-const SLICES: usize = 64;
 /// What is read at a time, bytes; it lies on the stack, so that an idle reader costs no buffer.
 const READ_SIZE: usize = 4096;
 /// How long the last message of a stream may take to be written.
@@ -39,6 +37,8 @@ pub(crate) struct Session {
     timer: Pin<Box<Sleep>>,
     write_timeout: Duration,
     wrote: Instant,
+    /// Since when nothing of the outbox could be written.
+    blocked: Option<Instant>,
     told: bool,
     listening: bool,
 }
@@ -63,10 +63,11 @@ pub(crate) enum Wake {
 }
 
 impl Session {
-    pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, write_timeout: Duration) -> Self {
+    /// Boxed, so that the tasks that hold and pass it stay small.
+    pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, write_timeout: Duration) -> Box<Self> {
         let head = log.watch();
         let now = clock::now();
-        Self {
+        Box::new(Self {
             cursor,
             socket,
             log,
@@ -75,9 +76,10 @@ impl Session {
             timer: Box::pin(sleep_until(now + write_timeout)),
             write_timeout,
             wrote: now,
+            blocked: None,
             told: false,
             listening: true,
-        }
+        })
     }
 
     pub(crate) fn meter(&self) -> &Meter {
@@ -123,8 +125,8 @@ impl Session {
                 self.told = true;
                 return Wake::Closing;
             }
-            let blocked = !self.outbox.is_empty();
-            if !blocked && head.offset != self.cursor.offset {
+            let blocked = self.blocked.is_some();
+            if !blocked && head.offset > self.cursor.offset {
                 return Wake::Moved;
             }
             if blocked && !self.log.continues(self.cursor) {
@@ -134,8 +136,8 @@ impl Session {
             if listens && self.socket.has_unread() {
                 return Wake::Readable;
             }
-            let stalled = self.wrote + self.write_timeout;
-            let alarm = if blocked { due.min(stalled) } else { due };
+            let stalled = self.blocked.map(|since| since + self.write_timeout);
+            let alarm = stalled.map_or(due, |stalled| due.min(stalled));
             // The timer may ring too early, never too late: moving it only forward spares the timer wheel at every delivery.
             if self.timer.deadline() > alarm || self.timer.is_elapsed() {
                 self.timer.as_mut().reset(alarm);
@@ -159,7 +161,7 @@ impl Session {
                     if now >= due {
                         return Wake::Due;
                     }
-                    if blocked && now >= stalled {
+                    if stalled.is_some_and(|stalled| now >= stalled) {
                         return Wake::Stalled;
                     }
                 }
@@ -201,17 +203,16 @@ impl Session {
 
     /// Queues a notification.
     pub(crate) fn deliver(&mut self, bytes: Bytes) {
-        self.outbox.queue.push_back((bytes, true));
+        self.outbox.push_notification(bytes);
     }
 
     /// Drops what was queued and not begun, so that the next message sent follows at once.
     pub(crate) fn skip(&mut self) {
-        let begun = usize::from(self.outbox.written > 0);
-        self.outbox.queue.truncate(begun);
+        self.outbox.skip();
     }
 
     /// Writes what is queued, within a bound, and returns the socket if that worked.
-    pub(crate) async fn finish(mut self) -> Option<Socket> {
+    pub(crate) async fn finish(mut self: Box<Self>) -> Option<Socket> {
         let deadline = clock::now() + FAREWELL;
         while !self.outbox.is_empty() {
             self.flush().ok()?;
@@ -230,61 +231,17 @@ impl Session {
     fn flush(&mut self) -> io::Result<()> {
         while !self.outbox.is_empty() {
             match self.outbox.write(&self.socket) {
-                Ok(()) => self.wrote = clock::now(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Ok(()) => {
+                    self.wrote = clock::now();
+                    self.blocked = None;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.blocked.get_or_insert_with(clock::now);
+                    break;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-        }
-        Ok(())
-    }
-}
-
-/// Whole messages that wait to be written, in order; only the first may be written in part.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    queue: VecDeque<(Bytes, bool)>,
-    written: usize,
-}
-
-impl Outbox {
-    /// Queues a message.
-    pub(crate) fn push(&mut self, bytes: Bytes) {
-        self.queue.push_back((bytes, false));
-    }
-
-    fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
-    fn len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Writes as much as fits in one call.
-    fn write(&mut self, socket: &Socket) -> io::Result<()> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let mut filled = 0;
-        for (slice, (bytes, _)) in slices.iter_mut().zip(&self.queue) {
-            let skip = if filled == 0 { self.written } else { 0 };
-            *slice = IoSlice::new(&bytes[skip..]);
-            filled += 1;
-        }
-        self.written += socket.try_write(&slices[..filled])?;
-        let mut delivered = 0;
-        while let Some((bytes, notification)) = self.queue.front() {
-            if self.written < bytes.len() {
-                break;
-            }
-            self.written -= bytes.len();
-            delivered += usize::from(*notification);
-            self.queue.pop_front();
-        }
-        if delivered > 0 {
-            socket.meter().delivered(delivered);
-        }
-        if self.queue.is_empty() && self.queue.capacity() > 4 {
-            self.queue = VecDeque::new();
         }
         Ok(())
     }

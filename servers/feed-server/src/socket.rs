@@ -34,8 +34,13 @@ impl Socket {
     }
 
     /// Puts back bytes that are the next to be read.
-    pub(crate) fn unread(&mut self, bytes: Bytes) {
-        self.unread = if self.unread.is_empty() { bytes } else { [bytes, self.unread.clone()].concat().into() };
+    pub(crate) fn unread(&mut self, bytes: &[u8]) {
+        // Copied, for `bytes` is a slice of a read buffer that would live as long as it does, even if it is empty.
+        self.unread = match (bytes.is_empty(), self.unread.is_empty()) {
+            (true, _) => return,
+            (false, true) => Bytes::copy_from_slice(bytes),
+            (false, false) => [bytes, &self.unread].concat().into(),
+        };
     }
 
     /// Bytes that were put back.
@@ -97,6 +102,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.meter.set_flushed(false);
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.count(polled)
     }
@@ -106,6 +112,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.meter.set_flushed(false);
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.count(polled)
     }

@@ -1,14 +1,17 @@
-//! The bound on the body of a publication.
+//! The bounds on the body of a publication: its size, and the time it takes to come.
+
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::StatusCode;
 use hyper::body::Body as _;
+use tokio::time::timeout;
 
 use crate::refusal::Refusal;
 
-/// Reads `body`; refuses more than `max` bytes, before reading if the client said how much it will send.
-pub(crate) async fn read(body: Body, max: usize) -> Result<Bytes, Refusal> {
+/// Reads `body` to its end; refuses more than `max` bytes, before reading if the client said how much it will send.
+pub(crate) async fn read(body: Body, max: usize, patience: Duration) -> Result<Bytes, Refusal> {
     let too_large = || {
         Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -18,7 +21,11 @@ pub(crate) async fn read(body: Body, max: usize) -> Result<Bytes, Refusal> {
     if body.size_hint().lower() > max as u64 {
         return Err(too_large());
     }
-    to_bytes(body, max).await.map_err(|error| {
+    let Ok(read) = timeout(patience, to_bytes(body, max)).await else {
+        let error = format!("a body that was not whole after {} seconds", patience.as_secs_f64());
+        return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error));
+    };
+    read.map_err(|error| {
         let source = std::error::Error::source(&error);
         match source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
             true => too_large(),

@@ -1,10 +1,13 @@
 //! The bound on connections: one more is answered with 503 and closed, a few of those at a time.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::time::timeout;
 
 use crate::refusal::Refusal;
 use crate::socket::Socket;
@@ -13,6 +16,8 @@ use crate::takeover;
 
 /// Connections that are being turned away at a time; when there are as many, the next waits in the listener's backlog.
 pub(crate) const TURNED_AWAY_AT_ONCE: usize = 16;
+/// How long a client may take to ask before it is told anyway.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Files that are open anyway: stdio, the listener, epoll, /proc, and the connections that are being turned away.
 const SPARE_FILES: u64 = 64;
 
@@ -36,9 +41,10 @@ pub(crate) fn bound(asked: Option<u32>) -> anyhow::Result<usize> {
     }
 }
 
-/// Answers without reading, then waits for the client to read: closing at once could destroy the answer on its way.
+/// Answers a request without looking at it; some clients take an answer to no request for a fault.
 pub(crate) async fn turn_away(mut socket: Socket, max: usize) {
     socket.meter().ended(Reason::ConnectionsMax);
+    let _ = timeout(PATIENCE, socket.ready(Interest::READABLE)).await;
     let refusal = Refusal::overloaded(format!("{max} connections are open already: come back later"));
     let body = refusal.body();
     let headers = [

@@ -2,20 +2,34 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
 use feed::TopicName;
+use http::request::Parts;
 
 use crate::app::App;
 use crate::hub::{Log, TooManyTopics};
 use crate::refusal::Refusal;
 
-/// The name, if it is one.
-pub(crate) fn name(topic: &str) -> Result<TopicName, Refusal> {
-    topic.parse().map_err(|error: feed::TopicError| Refusal::bad_request(error.to_string()))
+/// The topic in a request's path, checked.
+pub(crate) struct Topic(pub(crate) TopicName);
+
+impl Topic {
+    /// Its log, if there may be another one.
+    pub(crate) async fn log(&self, app: &App) -> Result<Arc<Log>, Refusal> {
+        Ok(app.broker.follow(&self.0).await?)
+    }
 }
 
-/// The log of `topic`, if there may be another one.
-pub(crate) async fn log(app: &App, topic: &str) -> Result<Arc<Log>, Refusal> {
-    Ok(app.broker.follow(&name(topic)?).await?)
+impl<S: Send + Sync> FromRequestParts<S> for Topic {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection: PathRejection| Refusal::bad_request(rejection.body_text()))?;
+        name.parse().map(Self).map_err(|error: feed::TopicError| Refusal::bad_request(error.to_string()))
+    }
 }
 
 impl From<TooManyTopics> for Refusal {

@@ -7,11 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
-use bytes::BytesMut;
 use feed::{After, Cursor};
 use http::{HeaderMap, Method, Uri, Version};
 use serde::Deserialize;
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::clock;
-use crate::guards;
+use crate::guards::topics::Topic;
 use crate::refusal::Refusal;
 use crate::session::{Session, Wake};
 use crate::socket::Socket;
@@ -49,7 +48,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
-    Path(topic): Path<String>,
+    topic: Topic,
     method: Method,
     version: Version,
     uri: Uri,
@@ -60,7 +59,7 @@ async fn open(
     let wait = checked(wait.unwrap_or(WAIT), app.config.wait_max)?;
     let known = subscription::if_none_match(&headers);
     let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
-    let log = guards::topics::log(&app, &topic).await?;
+    let log = topic.log(&app).await?;
     let max = app.config.answer_bytes;
     let answer = Answer::read(&log, after, max);
     if !answer.is_empty() || wait.is_zero() || method == Method::HEAD {
@@ -91,8 +90,8 @@ struct Question {
 
 /// Waits until the head moves, the time is over, the server stops or the client is gone; answers, and gives the socket back
 /// for the next request.
-async fn deliver(mut session: Session, question: Question) -> Option<Socket> {
-    let mut early = BytesMut::new();
+async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket> {
+    let mut early = Vec::new();
     let mut keep_alive = question.keep_alive;
     loop {
         match session.next(question.until).await {
@@ -115,6 +114,6 @@ async fn deliver(mut session: Session, question: Question) -> Option<Socket> {
     let bytes = answer.bytes(session.meter(), question.known, keep_alive);
     session.send(bytes);
     let mut socket = session.finish().await?;
-    socket.unread(early.freeze());
+    socket.unread(&early);
     keep_alive.then_some(socket)
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -15,7 +15,7 @@ use http::{HeaderMap, Uri};
 
 use crate::answer::Answer;
 use crate::app::App;
-use crate::guards;
+use crate::guards::topics::Topic;
 use crate::hub::Log;
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
-    Path(topic): Path<String>,
+    topic: Topic,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
@@ -38,7 +38,7 @@ async fn open(
     let Params { after } = subscription::params(&uri)?;
     let known = subscription::if_none_match(&headers);
     let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
-    let log = guards::topics::log(&app, &topic).await?;
+    let log = topic.log(&app).await?;
     Ok(deliver(&log, after, known, &meter, app.config.answer_bytes))
 }
 

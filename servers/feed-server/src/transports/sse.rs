@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -17,7 +17,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use crate::app::App;
-use crate::guards;
+use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
 use crate::session::{Session, Wake};
@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
-    Path(topic): Path<String>,
+    topic: Topic,
     method: Method,
     version: Version,
     uri: Uri,
@@ -54,7 +54,7 @@ async fn open(
         Some(id) if !id.is_empty() => Some(last_event_id(id)?),
         _ => subscription::after(after.as_deref())?,
     };
-    let log = guards::topics::log(&app, &topic).await?;
+    let log = topic.log(&app).await?;
     let head = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
@@ -79,7 +79,7 @@ fn last_event_id(id: &HeaderValue) -> Result<After, Refusal> {
 }
 
 /// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Session, start: Start, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, retry: Duration) -> Option<Socket> {
     let subscribed = session.subscribed(start);
     session.send(chunked::write(&sse::write(Some("subscribed"), Some(start.cursor), Some(retry), &subscribed)));
     if !start.recovered {

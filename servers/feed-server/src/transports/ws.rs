@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -20,10 +20,11 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
-use crate::guards;
+use crate::guards::topics::Topic;
 use crate::hub::Start;
+use crate::outbox::Outbox;
 use crate::refusal::Refusal;
-use crate::session::{Outbox, Session, Wake};
+use crate::session::{Session, Wake};
 use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
 use crate::subscription::{self, Params};
@@ -38,7 +39,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
-    Path(topic): Path<String>,
+    topic: Topic,
     method: Method,
     version: Version,
     uri: Uri,
@@ -48,7 +49,7 @@ async fn open(
     let Params { after } = subscription::params(&uri)?;
     let after = subscription::after(after.as_deref())?.unwrap_or_default();
     let accept = shake_hands(&method, version, &headers)?;
-    let log = guards::topics::log(&app, &topic).await?;
+    let log = topic.log(&app).await?;
     Ok(Takeover::response(move |socket| {
         let head = [
             (CONNECTION, HeaderValue::from_static("upgrade")),
@@ -91,7 +92,7 @@ fn shake_hands(method: &Method, version: Version, headers: &HeaderMap) -> Result
 }
 
 /// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Session, start: Start, app: Arc<App>) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Option<Socket> {
     let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
     let subscribed = session.subscribed(start);
     session.send(text(&subscribed));

@@ -1,0 +1,23 @@
+# The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
+.PHONY: help build report test demo lint clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build all programs, optimised, into target/release
+	cargo build --release --workspace --locked
+
+report: build ## Compare the four transports on this machine and write a report (about four minutes)
+	scripts/report.sh
+
+test: ## Set up what the tests need and run them all
+	scripts/test.sh
+
+demo: ## Serve a steady feed and a page that shows it over every transport
+	scripts/demo.sh
+
+lint: ## Formatting, lints and documentation, warnings being errors
+	scripts/lint.sh
+
+clean: ## Remove what was built; results stay
+	cargo clean

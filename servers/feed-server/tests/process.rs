@@ -1,0 +1,118 @@
+//! The program: what it prints, how it stops, and what it says when it cannot start.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+struct Program {
+    child: Child,
+    address: String,
+}
+
+impl Program {
+    fn start(flags: &[&str]) -> Self {
+        let mut child = command(&[&["--listen", "127.0.0.1:0"], flags].concat()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("feed-server listening on http://").unwrap_or_else(|| panic!("{line}"));
+        Self { address: address.trim_end().to_owned(), child }
+    }
+
+    fn open(&self, path: &str) -> TcpStream {
+        let mut client = TcpStream::connect(&self.address).unwrap();
+        write!(client, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        client
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn command(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feed-server"));
+    command.args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn signal(child: &Child, signal: &str) {
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+fn read_until(client: &mut TcpStream, end: &str) -> String {
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains(end) {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        seen.push(byte[0]);
+    }
+    String::from_utf8(seen).unwrap()
+}
+
+#[test]
+fn sigterm_and_ctrl_c_end_open_streams_and_the_program_with_success() {
+    for name in ["-TERM", "-INT"] {
+        for workers in ["1", "2"] {
+            let mut program = Program::start(&["--workers", workers]);
+            let mut stream = program.open("/topics/news/sse");
+            read_until(&mut stream, "\n\n\r\n");
+            signal(&program.child, name);
+            let mut rest = String::new();
+            stream.read_to_string(&mut rest).unwrap();
+            assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
+            assert_eq!(program.child.wait().unwrap().code(), Some(0), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    let mut program = Program::start(&["--drain", "1h"]);
+    let mut stuck = TcpStream::connect(&program.address).unwrap();
+    write!(stuck, "POST /topics/news HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1").unwrap();
+    let mut stream = program.open("/topics/news/sse");
+    read_until(&mut stream, "\n\n\r\n");
+    signal(&program.child, "-INT");
+    read_until(&mut stream, "0\r\n\r\n");
+    signal(&program.child, "-INT");
+    assert_eq!(program.child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_server_does_not_outlive_the_program_that_started_it() {
+    let mut program = Program::start(&["--exit-on-stdin-close"]);
+    drop(program.child.stdin.take());
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_demo_publishes_by_itself() {
+    let program = Program::start(&["--demo", "100"]);
+    let mut stream = program.open("/topics/demo/sse?after=earliest");
+    read_until(&mut stream, "demo 3");
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said_in_a_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["--listen", &taken], 1, "another process does already"),
+        (&["--listen", "192.0.2.1:1"], 1, "no interface of this machine has that address"),
+        (&["--listen", "127.0.0.1:0", "--connections-max", "4000000000"], 1, "does not fit into the limit of"),
+        (&["--listen", "127.0.0.1:0", "--log", "loud=shout"], 1, "bad --log `loud=shout`"),
+        (&["--listen", "here"], 2, "invalid socket address"),
+    ];
+    for (flags, code, sentence) in cases {
+        let output = command(flags).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(sentence), "{flags:?}: {said}");
+        assert_eq!(output.status.code(), Some(code), "{flags:?}");
+        if code == 1 {
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The slow, the silent and the many: each is ended in its own named way, and the others do not notice.
+
+mod lab;
+
+use std::time::Duration;
+
+use feed::Transport;
+use lab::{Raw, Server, handshake, now};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Dials with small socket buffers, so that it is soon stalled.
+async fn dial_narrow(server: &Server) -> Raw {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    Raw::new(socket.connect(server.address).await.unwrap())
+}
+
+/// A payload that fills sockets quickly.
+fn large() -> String {
+    format!("\"{}\"", "x".repeat(60_000))
+}
+
+async fn rest(client: &mut Raw) -> Vec<u8> {
+    let mut rest = Vec::new();
+    tokio::time::timeout(lab::PATIENCE, client.stream.read_to_end(&mut rest)).await.expect("it ends").unwrap();
+    rest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_falls_behind_is_told_and_ended_while_others_get_everything() {
+    let server = Server::start(&["--history", "40"]);
+    for (kind, request) in
+        [("sse", "GET /topics/news/sse HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()), ("ws", handshake(""))]
+    {
+        let mut fast = server.read(Transport::Ws, None).await;
+        let mut slow = dial_narrow(&server).await;
+        slow.write(request).await;
+        slow.read_until("recovered\":true}", 1).await;
+        let published = 200;
+        let reading = tokio::spawn(async move {
+            for _ in 0..published {
+                assert_eq!(fast.message().await.unwrap()["type"], "notification");
+            }
+        });
+        for _ in 0..published {
+            server.publish("news", &large()).await;
+        }
+        reading.await.unwrap();
+        server.stats_when(|stats| stats.connections[kind].ended.get("fell-behind") == Some(&1)).await;
+        let text = String::from_utf8_lossy(&rest(&mut slow).await).into_owned();
+        let end = &text[text.len() - 150..];
+        assert!(end.contains(r#"{"type":"gap","topic":"news","oldest":""#), "{kind}: {end}");
+        match kind {
+            "sse" => assert!(end.ends_with("\n\n\r\n0\r\n\r\n"), "{end}"),
+            _ => assert!(end.ends_with("\u{3}\u{fffd}fell out of the retained history"), "{end:?}"),
+        }
+        let notifications = text.matches(r#""type":"notification""#).count();
+        let whole = text.matches("xxxx\"}").count();
+        assert_eq!(whole, notifications, "{kind}: no frame is broken by what follows it");
+        assert!(notifications < 200, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_takes_nothing_is_ended_in_time() {
+    let server = Server::start(&["--write-timeout", "300ms"]);
+    for (kind, request) in
+        [("sse", "GET /topics/news/sse HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()), ("ws", handshake(""))]
+    {
+        let mut slow = dial_narrow(&server).await;
+        slow.write(request).await;
+        slow.read_until("recovered\":true}", 1).await;
+        for _ in 0..150 {
+            server.publish("news", &large()).await;
+        }
+        let stats = server.stats_when(|stats| stats.connections[kind].ended.contains_key("write-timeout")).await;
+        assert_eq!(stats.connections[kind].open, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_answer_pings_is_closed_and_one_that_does_stays() {
+    let server = Server::start(&["--ping-interval", "100ms", "--pong-timeout", "100ms"]);
+    let mut deaf = server.dial().await;
+    deaf.write(handshake("")).await;
+    deaf.read_until("}", 1).await;
+    let mut polite = server.read(Transport::Ws, None).await;
+    let listening = tokio::spawn(async move { polite.message().await });
+    let before = now();
+    let bytes = rest(&mut deaf).await;
+    assert_eq!(&bytes[..2], b"\x89\x00", "a ping");
+    assert_eq!(&bytes[2..6], b"\x88\x11\x03\xf0", "a close with 1008");
+    assert!(before.elapsed() >= Duration::from_millis(150), "{:?}", before.elapsed());
+    server.stats_when(|stats| stats.connections["ws"].ended.get("pong-timeout") == Some(&1)).await;
+    // Long enough for five more pings.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.publish("news", "1").await;
+    assert_eq!(listening.await.unwrap().unwrap()["payload"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_stream_gets_heartbeats() {
+    let server = Server::start(&["--heartbeat", "50ms"]);
+    let mut client = server.dial().await;
+    client.get("/topics/news/sse").await;
+    let text = client.read_until("3\r\n:\n\n\r\n", 3).await;
+    assert!(text.contains("subscribed"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_bytes_of_a_stream_come_at_once() {
+    let server = Server::start(&[]);
+    let before = now();
+    let mut answer = server.get("/topics/news/sse").await;
+    let first = answer.chunk().await.unwrap().unwrap();
+    assert!(first.starts_with(b"id:") && first.ends_with(b"\n\n"), "{first:?}");
+    assert!(before.elapsed() < Duration::from_secs(1));
+    for (name, value) in
+        [("cache-control", "no-cache, no-transform"), ("x-accel-buffering", "no"), ("transfer-encoding", "chunked")]
+    {
+        assert_eq!(answer.headers()[name], value);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_only_asks_is_not_answered_without_bound() {
+    let server = Server::start(&["--write-timeout", "1s"]);
+    let mut client = dial_narrow(&server).await;
+    client.write(handshake("")).await;
+    let mut pings = Vec::new();
+    for _ in 0..1000 {
+        pings.extend_from_slice(b"\x89\xfd\0\0\0\0");
+        pings.extend_from_slice(&[b'x'; 125]);
+    }
+    // It never reads; the server stops reading in turn, so writing gets stuck or fails.
+    let flood = async { while client.stream.write_all(&pings).await.is_ok() {} };
+    let _ = tokio::time::timeout(Duration::from_secs(5), flood).await;
+    let stats = server.stats_when(|stats| stats.connections["ws"].ended.contains_key("write-timeout")).await;
+    let read = stats.connections["ws"].bytes_read;
+    assert!(read < 16 << 20, "what the sockets hold of pongs, and little more; not {read} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_too_many_is_told_so_and_the_rest_is_served() {
+    let server = Server::start(&["--connections-max", "3"]);
+    let mut readers = Vec::new();
+    for _ in 0..2 {
+        readers.push(server.read(Transport::Ws, None).await);
+    }
+    let mut third = server.dial().await;
+    third.get("/healthz").await;
+    third.read_until("ok\n", 1).await;
+    for _ in 0..40 {
+        let mut turned_away = server.dial().await;
+        turned_away.get("/healthz").await;
+        let answer = turned_away.read_to_end().await;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+        assert!(answer.contains(r#"{"error":"3 connections are open already"#), "{answer}");
+    }
+    third.get("/stats").await;
+    let stats = third.read_until("}}}", 1).await;
+    assert!(stats.contains(r#""connections-max":40"#), "{stats}");
+    drop(readers);
+    let left = |stats: &str| stats.contains(r#""ws":{"open":0"#);
+    while !left(&{
+        third.get("/stats").await;
+        third.read_until("}}}", 1).await
+    }) {}
+    assert_eq!(server.publish("news", "1").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn text_that_is_no_ping_is_ignored_and_counted() {
+    let server = Server::start(&[]);
+    let mut client = server.dial().await;
+    client.write(handshake("")).await;
+    let text = |payload: &str| [&[0x81, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload.as_bytes()].concat();
+    client.write([text("hello"), text("{\"type\":\"pang\"}"), text("{\"type\":\"ping\"}")].concat()).await;
+    client.read_until("{\"type\":\"pong\"}", 1).await;
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("\nfeed_client_messages_ignored_total 2\n"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_asks_for_nothing_is_closed_in_time_and_one_that_asks_again_is_kept() {
+    let server = Server::start(&["--idle-timeout", "300ms", "--head-timeout", "50ms"]);
+    let mut silent = server.dial().await;
+    let mut polling = server.dial().await;
+    let before = now();
+    for _ in 0..6 {
+        for request in [
+            "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST /topics/news HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1",
+        ] {
+            polling.write(request).await;
+            polling.read_until("HTTP/1.1 20", 1).await;
+            tokio::time::sleep(Duration::from_millis(80)).await;
+        }
+    }
+    assert!(before.elapsed() > Duration::from_millis(900));
+    assert_eq!(silent.read_to_end().await, "");
+    polling.read_to_end().await;
+    assert!(before.elapsed() < Duration::from_secs(3));
+}
