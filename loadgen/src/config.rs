@@ -70,9 +70,16 @@ pub struct RunArgs {
     pub junit: Option<PathBuf>,
 }
 
+const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference is `lower` or `higher` when its interval \
+                             leaves zero out, it is at least 1 % of the smaller value, and the quantity is counted finely \
+                             enough; else it is `not distinguishable`. Intervals are the median plus and minus Student's t \
+                             times its bootstrap standard error: 95 % for a median, and 95 % for the differences of a pair \
+                             in all five quantities together. Few rounds make them wide, because few rounds say little.\n\n\
+                             Exit codes: 0 fine, 1 a run could not be carried out, 2 usage, 3 a contender has no valid round.";
+
 /// Flags of `loadgen compare`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = COMPARE_RULES)]
 pub struct CompareArgs {
     /// Transports to compare, separated by commas; one that is named twice is compared with itself (A/A), which must come
     /// out as not distinguishable

@@ -8,6 +8,8 @@ use crate::numbers::share;
 const CLEARLY: f64 = 1.25;
 /// Below this share of its cores, a side that limits does so in bursts: every notification goes to all clients at once.
 const BUSY: f64 = 0.7;
+/// From this share of its cores on, a server is at its ceiling.
+const CEILING: f64 = 0.9;
 /// Checks of the verdict that the generator alone answers for.
 const GENERATORS_OWN: [&str; 3] = ["send-lag", "loop-lag", "generator-cpu"];
 
@@ -42,11 +44,18 @@ pub fn blame(run: &Run) -> (Option<LimitedBy>, String) {
 }
 
 /// What an invalid step says about whose limit it was.
-pub fn blame_invalid(reasons: &[Reason]) -> &'static str {
-    if reasons.iter().any(|reason| GENERATORS_OWN.contains(&reason.check.as_str())) {
-        "The generator was the limit there, or other load on its machine; the server's was not found."
-    } else {
-        "Whether the server or the generator was the limit there cannot be told."
+pub fn blame_invalid(run: &Run) -> String {
+    let own = |reason: &Reason| GENERATORS_OWN.contains(&reason.check.as_str());
+    if !run.verdict.reasons.iter().any(own) {
+        return "Whether the server or the generator was the limit there cannot be told.".into();
+    }
+    match run.cpu_shares() {
+        (Some(server), _) if server > CEILING => format!(
+            "The generator was at its limit there, and so was the server ({} of its cores): with more cores for the generator, \
+             the server's limit could be found.",
+            share(server)
+        ),
+        _ => "The generator was the limit there, or other load on its machine; the server's was not found.".into(),
     }
 }
 
@@ -71,6 +80,21 @@ mod tests {
         assert_eq!(blame(&run(4.0, 0.8)).0, Some(LimitedBy::Generator));
         assert_eq!(blame(&run(4.0, 0.45)).0, Some(LimitedBy::Both));
         assert!(blame(&run(2.0, 0.1)).1.contains("in bursts"));
+    }
+
+    #[test]
+    fn an_invalid_step_blames_the_generator_for_its_own_checks_alone() {
+        let invalid = |check: &str, server_s: f64| {
+            let mut run = run(server_s, 0.95);
+            let word = |text: &str| text.to_owned();
+            let reason =
+                Reason { check: word(check), seen: word("x"), bound: word("x"), cause: word("x"), remedy: word("x") };
+            run.verdict.reasons.push(reason);
+            blame_invalid(&run)
+        };
+        assert!(invalid("generator-cpu", 3.0).starts_with("The generator was the limit there, or other load"));
+        assert!(invalid("generator-cpu", 9.9).contains("and so was the server (99.0 % of its cores)"));
+        assert!(invalid("clients-live", 3.0).starts_with("Whether the server or the generator"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use results::{Difference, Quantity, Rounds, Run, Unit, differences};
 use crate::numbers::{count, signed, size, spread, time_ns};
 
 const NOTHING: &str = "-";
+/// Widest line of prose.
+const COLUMNS_OF_TEXT: usize = 100;
 /// Below this many rounds the hint is given that more of them narrow the intervals.
 const FEW_ROUNDS: usize = 5;
 /// The quantities of the table; bytes are those of the wire, or else of the stream.
@@ -116,12 +118,11 @@ pub fn findings(contenders: &[Contender]) -> String {
             rows.extend(differences(first, second).into_iter().map(|difference| (pair.clone(), difference)));
         }
     }
-    let mut out = format!("\n{}\n\n", headline(&measured));
+    let mut out = format!("\n{}\n\n", wrapped(&headline(&measured)));
     let is_paired = rows.iter().all(|(_, difference)| difference.paired);
     let how = if is_paired { "paired by round" } else { "not paired" };
-    let _ =
-        writeln!(out, "Differences, {how}, and how many times the smaller the larger is; 95 % intervals that hold for");
-    let _ = writeln!(out, "all five quantities of a pair together:");
+    let _ = writeln!(out, "Differences, {how}, and multiples (larger over smaller); 95 % intervals hold for all five");
+    let _ = writeln!(out, "quantities of a pair together.");
     let one_pair = measured.len() == 2;
     if let Some((pair, _)) = rows.first().filter(|_| one_pair) {
         let _ = writeln!(out, "{pair}");
@@ -141,6 +142,21 @@ pub fn findings(contenders: &[Contender]) -> String {
             writeln!(out, "Few rounds make wide intervals: {FEW_ROUNDS} valid ones or more tell smaller differences.");
     }
     out
+}
+
+/// Broken at blanks so that no line is wider than a terminal.
+pub fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, String::len);
+        if line > 0 && line + 1 + word.len() > COLUMNS_OF_TEXT {
+            lines.push(word.to_owned());
+        } else if let Some(last) = lines.last_mut() {
+            last.push_str(if line > 0 { " " } else { "" });
+            last.push_str(word);
+        }
+    }
+    lines.join("\n")
 }
 
 fn line(out: &mut String, name: &str, difference: &Difference) {
@@ -165,5 +181,65 @@ pub fn show(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Nanoseconds => time_ns(value.max(0.0).round() as u64),
         Unit::Bytes => size(if value.abs() < 1024.0 { value.round() } else { value }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Three rounds of a transport whose CPU cost grows from round to round; the second one is invalid if asked.
+    fn contender(transport: &str, label: &str, is_invalid: bool) -> Contender {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/examples/v1").join(transport);
+        let like = results::load(&folder).expect("the example is committed").run;
+        let round = |round: u32| {
+            let mut run = like.clone();
+            run.measured.latency.p50_ns += u64::from(round) * 1_000;
+            if is_invalid && round == 2 {
+                let word = |text: &str| text.to_owned();
+                run.verdict.reasons.push(results::Reason {
+                    check: word("send-lag"),
+                    seen: word("the 99th percentile was 24 ms"),
+                    bound: word("at most 10 ms"),
+                    cause: word("Busy."),
+                    remedy: word("Free the machine."),
+                });
+            }
+            (Some(round), run)
+        };
+        Contender { label: label.to_owned(), runs: (1..=3).map(round).collect() }
+    }
+
+    #[test]
+    fn an_invalid_round_is_named_with_its_reason_and_left_out_of_both_sides_of_its_pair() {
+        let contenders = [contender("ws", "ws", true), contender("long-poll", "long-poll", false)];
+        let told = table(&contenders);
+        assert!(told.contains("ws          2/3") && told.contains("long-poll   3/3"), "{told}");
+        let left_out = "LEFT OUT: ws, round 2: send-lag: the 99th percentile was 24 ms (bound: at most 10 ms)\n";
+        assert!(told.contains(left_out), "{told}");
+        assert!(findings(&contenders).contains("Few rounds make wide intervals"));
+    }
+
+    #[test]
+    fn everything_fits_into_a_hundred_columns() {
+        let contenders = ["short-poll", "long-poll", "sse", "ws"].map(|name| contender(name, name, false));
+        for line in (table(&contenders) + &findings(&contenders)).lines() {
+            assert!(line.len() <= 100, "{}: {line}", line.len());
+        }
+    }
+
+    #[test]
+    fn one_contender_left_is_nothing_to_compare() {
+        let alone = [contender("ws", "ws", false)];
+        assert!(findings(&alone).contains("Nothing to compare"));
+    }
+
+    #[test]
+    fn prose_is_broken_at_blanks_and_loses_no_word() {
+        let text = "word ".repeat(50).trim_end().to_owned();
+        let told = wrapped(&text);
+        assert!(told.lines().count() == 3 && told.lines().all(|line| line.len() <= 100), "{told}");
+        assert_eq!(told.replace('\n', " "), text);
     }
 }

@@ -58,7 +58,17 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
     }
     print!("{}{}", table(&contenders), findings(&contenders));
     println!("results: {}", out.display());
-    Ok(contenders.iter().flat_map(|contender| &contender.runs).map(|(_, run)| end_of(run)).max().unwrap_or(End::Fine))
+    Ok(outcome(&contenders))
+}
+
+/// Rounds that were left out and named do not spoil the rest, unless they leave a contender without a valid one.
+fn outcome(contenders: &[Contender]) -> End {
+    let ends = |contender: &Contender| contender.runs.iter().map(|(_, run)| end_of(run)).collect::<Vec<_>>();
+    let of_contender = |contender: &Contender| match ends(contender) {
+        ends if ends.iter().all(|end| *end == End::Invalid) => End::Invalid,
+        ends => ends.into_iter().filter(|end| *end != End::Invalid).max().unwrap_or(End::Fine),
+    };
+    contenders.iter().map(of_contender).max().unwrap_or(End::Fine)
 }
 
 /// `ws (1)`, `ws (2)` for a transport that is asked for more than once; nothing for the others.

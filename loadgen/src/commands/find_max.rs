@@ -13,6 +13,7 @@ use crate::hunt::Hunt;
 use crate::interrupt::Interrupt;
 use crate::limit::{blame, blame_invalid};
 use crate::numbers::{count, share};
+use crate::side_by_side::wrapped;
 use crate::{clock, preflight};
 
 /// How often a load is measured before it counts as one that does not hold, or as invalid: machines have hiccups.
@@ -74,7 +75,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
     if !search.steps.is_empty() {
         search.write(&out)?;
     }
-    println!("\n{}", search.outcome);
+    println!("\n{}", wrapped(search.outcome.trim()));
     println!("results: {}", out.display());
     Ok(end_of(search.ending))
 }
@@ -134,6 +135,7 @@ fn attempts(search: &Search, load: f64) -> usize {
 
 fn told(vary: Vary, load: f64) -> String {
     match vary {
+        Vary::Clients if load == 1.0 => "1 client".into(),
         Vary::Clients => format!("{} {}", count(load as u64), vary.unit()),
         Vary::Rate => format!("{} {}", (load * 1e3).round() / 1e3, vary.unit()),
     }
@@ -183,16 +185,15 @@ fn conclude(search: &mut Search, runs: &[Run]) {
 }
 
 fn without_a_limit(search: &Search, runs: &[Run], up_to: Option<String>) -> String {
-    let (load, reasons) = match (search.steps.last(), runs.last()) {
-        (Some(step), Some(run)) => (told(search.vary, step.load), &run.verdict.reasons[..]),
-        _ => (String::new(), &[][..]),
-    };
-    let told: Vec<String> = reasons.iter().map(told_reason).collect();
+    let Some((step, run)) = search.steps.last().zip(runs.last()) else { return String::new() };
+    let reasons: Vec<String> = run.verdict.reasons.iter().map(told_reason).collect();
     let up_to = up_to.map_or_else(String::new, |up_to| format!(" {up_to}."));
     format!(
-        "The search ended without a limit: at {load} the measurement is invalid ({}), and its load was measured {ATTEMPTS} times. {}{up_to}",
-        told.join("; "),
-        blame_invalid(reasons)
+        "The search ended without a limit: at {} the measurement is invalid ({}), and this load was measured {ATTEMPTS} \
+         times. {}{up_to}",
+        told(search.vary, step.load),
+        reasons.join("; "),
+        blame_invalid(run)
     )
 }
 
