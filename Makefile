@@ -1,8 +1,8 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build report test demo lint clean
+.PHONY: help build report test wirecheck demo lint clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build all programs, optimised, into target/release
 	cargo build --release --workspace --locked
@@ -12,6 +12,9 @@ report: build ## Compare the four transports on this machine and write a report 
 
 test: ## Set up what the tests need and run them all
 	scripts/test.sh
+
+wirecheck: build ## Hold the bytes that loadgen counts against a packet capture
+	scripts/wirecheck.sh
 
 demo: ## Serve a steady feed and a page that shows it over every transport
 	scripts/demo.sh

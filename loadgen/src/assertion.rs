@@ -204,6 +204,7 @@ mod tests {
             polls: None,
             server: None,
             generator: results::GeneratorCost { rss_per_client_bytes: 2048.0, ..Default::default() },
+            reconciliation: Vec::new(),
         }
     }
 

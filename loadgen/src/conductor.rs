@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use feed::Transport;
+use feed::{ConnectionStats, Transport};
 use results::{
     Bytes, Connections, Deliveries, GeneratorCost, LatencyLog, Layers, Measured, Percentiles, Phase, Polls, SeriesRow,
+    Total, WholeRun,
 };
 
 use crate::clock;
@@ -16,9 +17,10 @@ use crate::cores::Cores;
 use crate::display::Display;
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, Records};
-use crate::plan::Plan;
+use crate::plan::{Plan, Reuse};
 use crate::process;
 use crate::publisher::{Publisher, Publishing, Report};
+use crate::reconciliation::{Books, reconcile};
 use crate::recording::Counters;
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
@@ -75,6 +77,7 @@ struct Mark {
     counters: Counters,
     tcp_ip: Option<TcpIp>,
     own_cpu: Duration,
+    had_errors: bool,
     at: Instant,
 }
 
@@ -87,7 +90,8 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
         .collect::<anyhow::Result<Vec<_>>>()?;
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone()).await?;
     let journal = Journal::new(&workers, &stats, display, plan.transport.name(), plan.clients);
-    let readings = Readings { before: stats.read().await, ..Readings::default() };
+    let readings =
+        Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss().unwrap_or(0);
     Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&workers, publisher).await
 }
@@ -147,20 +151,39 @@ impl Conductor<'_> {
         workers.iter().for_each(Worker::set_too_late);
 
         self.enter("close", None);
+        // A reader that leaves before the server has looked at its request is never counted as one.
+        let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
+        let opened = opened_before + self.journal.counters().await?.opened;
+        if !self.interrupt.is_wanted() {
+            self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
+        }
+        let published = accepted(&report);
         let closing = Closing { ends: Arc::new(report.ends), refused: Arc::new(report.refused) };
         let mut deliveries = Deliveries::default();
         for worker in workers {
             add(&mut deliveries, &worker.close(closing.clone()).await?);
         }
+        let last = self.mark().await?;
+        let opened = opened_before + last.counters.opened;
+        let has_finished = |readers: &ConnectionStats| readers.open == 0 && readers.opened >= opened;
+        self.readings.last = self.journal.stats().read_when(plan.transport, has_finished).await;
         self.end_phase();
         let began = self.journal.began();
         let records = self.journal.finish(None).await?;
 
-        let window_bytes = bytes(&from, &to, plan.payload);
+        let window_bytes = Bytes { whole_run: Some(whole_run(&last)), ..bytes(&from, &to, plan.payload) };
         let generator = generator_cost(setup, &from, &to, &records, window_bytes.deliveries, self.rss_before, rss_end);
         let server =
             self.readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
-        let circumstances = circumstances(&self.readings, server.is_some(), drain_was_cut);
+        let reconciliation = match setup.child {
+            Some(_) => {
+                let books = books(plan, published, &to, &last, self.interrupt.is_wanted());
+                reconcile(&books, &self.readings, plan.transport)
+            }
+            None => Some(Vec::new()),
+        };
+        let told_all = server.is_some() && reconciliation.is_some();
+        let circumstances = circumstances(&self.readings, told_all, drain_was_cut);
         let polled = to.counters.since(from.counters);
         let measured = Measured {
             phases: self.phases,
@@ -182,6 +205,7 @@ impl Conductor<'_> {
             polls: plan.transport.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
             server,
             generator,
+            reconciliation: reconciliation.unwrap_or_default(),
         };
         debug_assert!(window.start >= began);
         let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
@@ -253,7 +277,8 @@ impl Conductor<'_> {
     async fn mark(&mut self) -> anyhow::Result<Mark> {
         let snapshot = self.journal.collect(true).await?;
         let own_cpu = process::own_cpu_time();
-        Ok(Mark { counters: snapshot.counters, tcp_ip: snapshot.tcp_ip, own_cpu, at: clock::now() })
+        let had_errors = !snapshot.errors.is_empty();
+        Ok(Mark { counters: snapshot.counters, tcp_ip: snapshot.tcp_ip, own_cpu, had_errors, at: clock::now() })
     }
 
     fn enter(&mut self, name: &'static str, length: Option<Duration>) {
@@ -300,6 +325,39 @@ fn bytes(from: &Mark, to: &Mark, payload: usize) -> Bytes {
             tls: 0,
             tcp_ip: tcp_ip.map(|(from, to)| to.sent - from.sent),
         },
+        whole_run: None,
+    }
+}
+
+/// The bytes from the first connection to the end of the last.
+fn whole_run(last: &Mark) -> WholeRun {
+    WholeRun {
+        received: Total { stream: last.counters.bytes_received, tcp_ip: last.tcp_ip.map(|bytes| bytes.received) },
+        sent: Total { stream: last.counters.bytes_sent, tcp_ip: last.tcp_ip.map(|bytes| bytes.sent) },
+    }
+}
+
+/// Notifications accepted over the whole run, and those that were not, or not known to be.
+fn accepted(report: &Report) -> (u64, u64) {
+    let due: u64 = report.ends.iter().copied().map(u64::from).sum();
+    let refused = report.refused.iter().map(|numbers| numbers.len() as u64).sum();
+    (due - refused, refused)
+}
+
+fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mark, interrupted: bool) -> Books {
+    let counters = last.counters;
+    let keeps_connections = !plan.transport.is_poll() || plan.connection == Reuse::Reuse;
+    Books {
+        published,
+        unanswered,
+        deliveries: counters.received,
+        bytes_received: counters.bytes_received,
+        bytes_sent: counters.bytes_sent,
+        opened: counters.opened,
+        open_at_window_end: keeps_connections.then_some(to.counters.open),
+        was_disturbed: interrupted
+            || counters.failed + counters.reconnected + counters.abandoned > 0
+            || last.had_errors,
     }
 }
 

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod preflight;
 pub mod process;
 pub mod publisher;
+pub mod reconciliation;
 pub mod recording;
 pub mod server_cost;
 pub mod server_process;

@@ -17,6 +17,7 @@ pub fn run_table(run: &Run) -> String {
     write_bytes(&mut out, run);
     write_costs(&mut out, run);
     write_connections(&mut out, run);
+    write_reconciliation(&mut out, run);
     for assertion in &run.assertions {
         let outcome = if assertion.holds { "holds" } else { "FAILED" };
         let _ = writeln!(out, "assert         {} {outcome}: {}", assertion.text, assertion.seen);
@@ -170,6 +171,27 @@ fn pinned(cpus: &[usize]) -> String {
     }
     let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
     format!("pinned {}", cpus.join(","))
+}
+
+/// What both sides counted: in one line where they agree, a line for each difference.
+fn write_reconciliation(out: &mut String, run: &Run) {
+    let rows = &run.measured.reconciliation;
+    let differing: Vec<_> = rows.iter().filter(|row| row.generator != row.server).collect();
+    let summary = match (rows.len(), differing.len()) {
+        (0, _) if run.asked.url.is_some() => {
+            "not done: the server's counters may hold others' clients as well".to_owned()
+        }
+        (0, _) => NOT_MEASURED.to_owned(),
+        (all, 0) => format!("all {all} counts of the whole run agree with the server's /stats"),
+        (all, some) => format!("{some} of {all} counts of the whole run differ from the server's /stats"),
+    };
+    let _ = writeln!(out, "reconciliation {summary}");
+    for row in differing {
+        let explained =
+            row.explained.as_ref().map_or_else(|| "NOT EXPLAINED".to_owned(), |why| format!("explained: {why}"));
+        let (here, there) = (count(row.generator), count(row.server));
+        let _ = writeln!(out, "               {}: {here} here, {there} there; {explained}", row.quantity);
+    }
 }
 
 fn write_connections(out: &mut String, run: &Run) {

@@ -9,7 +9,7 @@ use feed::{Transport, subscribe_path};
 
 use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, Sse, Ws};
 use crate::numbers::count;
-use crate::plan::{Plan, Reuse};
+use crate::plan::Plan;
 use crate::process;
 use crate::recording::{Account, Recorder};
 use crate::target::Target;
@@ -83,7 +83,7 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
 
 async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
     let traffic = Rc::new(Traffic::default());
-    let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
+    let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site { plan: Arc::clone(plan), dialer, host: target.host.clone(), prefix: target.prefix.clone() };
     let mut account = Account::new(plan.run, 0, 0, Rc::new(Recorder::new(traffic)));
     C::connect(&site, 0, None, &mut account).await?.close().await;

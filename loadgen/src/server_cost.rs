@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use feed::{ServerStats, Transport};
+use feed::{ConnectionStats, ServerStats, Transport};
 use results::ServerCost;
 
 use crate::clock;
@@ -11,6 +11,10 @@ use crate::target::Target;
 
 /// Longest wait for `/stats`.
 const STATS_BOUND: Duration = Duration::from_secs(5);
+/// Longest wait for a server to have seen all clients come and leave.
+const REST_BOUND: Duration = Duration::from_secs(5);
+/// Between two looks at whether they have.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// One reading.
 #[derive(Debug, Clone)]
@@ -21,6 +25,13 @@ pub struct Reading {
     pub stats: ServerStats,
     /// CPU time by `/proc`, if the server is our child.
     pub cpu_by_process: Option<Duration>,
+}
+
+impl Reading {
+    /// What it says of one transport.
+    pub fn of(&self, transport: Transport) -> ConnectionStats {
+        self.stats.connections.get(transport.name()).cloned().unwrap_or_default()
+    }
 }
 
 /// Asks a server for its `/stats`.
@@ -46,6 +57,24 @@ impl StatsReader {
         let stats = answer.json::<ServerStats>().await.ok()?;
         Some(Reading { at: clock::now(), stats, cpu_by_process })
     }
+
+    /// A reading of our own server in which `transport` is as wanted, as soon as there is one: a server that is behind answers
+    /// this while readers still wait at its door. What has not come about within five seconds stands in the reading as it is.
+    /// Of a server that may have other readers, the next reading.
+    pub async fn read_when(
+        &self,
+        transport: Transport,
+        is_wanted: impl Fn(&ConnectionStats) -> bool,
+    ) -> Option<Reading> {
+        let bound = clock::now() + REST_BOUND;
+        loop {
+            let reading = self.read().await?;
+            if is_wanted(&reading.of(transport)) || self.child.is_none() || clock::now() >= bound {
+                return Some(reading);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
 }
 
 /// The readings that a server's cost is made of; each may be missing.
@@ -61,6 +90,8 @@ pub struct Readings {
     pub start: Option<Reading>,
     /// End of the window.
     pub end: Option<Reading>,
+    /// After the last client has left.
+    pub last: Option<Reading>,
 }
 
 impl Readings {

@@ -3,7 +3,7 @@
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::numbers::{share, time_ns};
+use crate::numbers::{count, share, time_ns};
 
 /// What a verdict is made from, besides the measurement itself.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,7 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
         latency_range(measured),
         drain(circumstances),
         server(circumstances),
+        server_disagrees(measured),
     ];
     Verdict { reasons: checks.into_iter().flatten().collect() }
 }
@@ -151,6 +152,24 @@ fn server(circumstances: Circumstances) -> Option<Reason> {
     })
 }
 
+fn server_disagrees(measured: &Measured) -> Option<Reason> {
+    let disagreements: Vec<String> = measured
+        .reconciliation
+        .iter()
+        .filter(|row| row.is_disagreement())
+        .map(|row| format!("{}: {} here, {} there", row.quantity, count(row.generator), count(row.server)))
+        .collect();
+    (!disagreements.is_empty()).then(|| {
+        reason(
+            "server-disagrees",
+            disagreements.join("; "),
+            "the same counts here and in the server's /stats".into(),
+            "One side has lost count, so no number of this run is known to be right.",
+            "Run again; if it stays, loadgen or the server has a defect: `scripts/wirecheck.sh` tells which of them.",
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +207,7 @@ mod tests {
             polls: None,
             server: None,
             generator: results::GeneratorCost { cpu_share: 0.5, loop_lag: percentiles, ..Default::default() },
+            reconciliation: Vec::new(),
         }
     }
 
@@ -198,6 +218,11 @@ mod tests {
     #[test]
     fn a_healthy_run_is_valid() {
         assert!(judge(&healthy(), &bounds(), CALM).is_valid());
+    }
+
+    fn differing(explained: Option<&str>) -> results::Reconciled {
+        let explained = explained.map(str::to_owned);
+        results::Reconciled { quantity: "stream bytes sent".into(), generator: 100, server: 99, explained }
     }
 
     #[test]
@@ -214,6 +239,8 @@ mod tests {
         assert_eq!(spoilt(|m| m.generator.loop_lag.count = 0), ["loop-lag"]);
         assert_eq!(spoilt(|m| m.generator.cpu_share = 0.95), ["generator-cpu"]);
         assert_eq!(spoilt(|m| m.latency_out_of_range = 1), ["latency-range"]);
+        assert_eq!(spoilt(|m| m.reconciliation = vec![differing(None)]), ["server-disagrees"]);
+        assert!(spoilt(|m| m.reconciliation = vec![differing(Some("lost connections"))]).is_empty());
         assert_eq!(checks(&healthy(), Circumstances { drain_was_cut: true, ..CALM }), ["drain"]);
         assert_eq!(checks(&healthy(), Circumstances { server_restarted: true, ..CALM }), ["server-restarted"]);
         assert_eq!(checks(&healthy(), Circumstances { server_fell_silent: true, ..CALM }), ["server-stats"]);

@@ -257,6 +257,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             deliveries,
             received: layers(PAYLOAD_BYTES, shape.framing.0, shape.tcp_ip.0),
             sent: layers(0, shape.framing.1, shape.tcp_ip.1),
+            whole_run: None,
         },
         connections: Connections {
             asked: CLIENTS,
@@ -294,5 +295,6 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             workers: 2,
             cpus: vec![1, 2, 3],
         },
+        reconciliation: Vec::new(),
     }
 }

@@ -33,6 +33,35 @@ pub struct Measured {
     pub server: Option<ServerCost>,
     /// What the work cost the generator.
     pub generator: GeneratorCost,
+    /// The whole run as both sides counted it; empty where the server is not ours alone, or the run is older than this.
+    #[serde(default)]
+    pub reconciliation: Vec<Reconciled>,
+}
+
+/// One quantity of the whole run, counted by both sides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// What was counted, for example `stream bytes received`; directions are the clients'.
+    pub quantity: String,
+    /// What the generator counted.
+    pub generator: u64,
+    /// What the server counted, by its `/stats`.
+    pub server: u64,
+    /// Why a difference is nobody's fault, if it is.
+    #[serde(default)]
+    pub explained: Option<String>,
+}
+
+impl Reconciled {
+    /// True when a difference is nobody's fault.
+    pub fn is_explained(&self) -> bool {
+        self.explained.is_some()
+    }
+
+    /// True when the sides differ and nothing explains it.
+    pub fn is_disagreement(&self) -> bool {
+        self.generator != self.server && !self.is_explained()
+    }
 }
 
 /// One phase of a run: `connect`, `settle`, `warm-up`, `measure`, `drain`, `close`.
@@ -134,6 +163,27 @@ pub struct Bytes {
     pub received: Layers,
     /// Clients to server.
     pub sent: Layers,
+    /// From the first connection to the end of the last, for comparing with a capture; absent in runs older than this.
+    #[serde(default)]
+    pub whole_run: Option<WholeRun>,
+}
+
+/// Bytes of the whole run, closing exchanges included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WholeRun {
+    /// Server to clients.
+    pub received: Total,
+    /// Clients to server.
+    pub sent: Total,
+}
+
+/// Bytes of one direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// Bytes that TCP carried, each once.
+    pub stream: u64,
+    /// Headers, pure ACKs, handshakes, farewells and retransmissions; `None` where the system does not tell.
+    pub tcp_ip: Option<u64>,
 }
 
 impl Bytes {

@@ -2,7 +2,7 @@
 //!
 //! The clients here are not those that measure: requests go through reqwest, WebSockets through tungstenite, and where
 //! exact bytes matter, a socket is read by hand. So a fault of the generator's own clients is not taken for the server's, nor
-//! the other way round. One file per area, each with its `walk`; [`reading`] has what holds for all transports.
+//! the other way round. One file per area, each with its `walk`; `reading` has what holds for all transports.
 
 mod answer;
 mod bad_input;

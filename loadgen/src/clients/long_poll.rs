@@ -39,7 +39,9 @@ impl Client for LongPoll {
         self.cursor
     }
 
-    async fn close(self) {}
+    async fn close(self) {
+        self.line.close().await;
+    }
 }
 
 impl LongPoll {

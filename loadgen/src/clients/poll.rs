@@ -1,5 +1,7 @@
 //! One poll, short or long: a request, its answer, and the cursor to ask with next.
 
+use std::time::Duration;
+
 use feed::Cursor;
 use feed::framings::poll;
 
@@ -7,7 +9,7 @@ use super::{ClientError, Site};
 use crate::plan::Reuse;
 use crate::recording::Account;
 use crate::wire::Connection;
-use crate::wire::http::{self, HttpError};
+use crate::wire::http;
 
 /// What an answer said besides its notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +26,13 @@ pub(super) struct Answer {
 pub(super) struct Line {
     client: u32,
     connection: Option<Connection>,
+    /// True while a request has no answer.
+    is_asking: bool,
 }
 
 impl Line {
     pub(super) fn new(client: u32) -> Self {
-        Self { client, connection: None }
+        Self { client, connection: None, is_asking: false }
     }
 
     /// Sends one request, dialling first if need be, and enters what the answer brings.
@@ -39,7 +43,9 @@ impl Line {
         request: &str,
     ) -> Result<Answer, ClientError> {
         account.poll_sent();
+        self.is_asking = true;
         let result = self.exchange(site, account, request).await;
+        self.is_asking = false;
         match result {
             Ok((answer, brought_something)) => {
                 account.poll_ended(true, brought_something);
@@ -71,12 +77,30 @@ impl Line {
         http::read_answer(connection, |head, body, at| enter(&head, body, at, account)).await?
     }
 
-    /// Closes the connection, after the server's end if that comes soon, so that its last segments are counted.
+    /// Closes the connection, after the server's end if that comes soon: it said that it would.
     async fn hang_up(&mut self) {
-        const PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
-        if let Some(mut connection) = self.connection.take() {
-            let end = connection.read(|_, _| Ok::<Option<(usize, ())>, HttpError>(None));
-            let _ = tokio::time::timeout(PATIENCE, end).await;
+        const PATIENCE: Duration = Duration::from_millis(100);
+        if let Some(connection) = self.connection.take() {
+            connection.leave_after_peer(PATIENCE).await;
+        }
+    }
+
+    /// Leaves once an answer that is under way has come. An HTTP server may well drop, unread, a request whose sender has
+    /// already ended its side: hyper does.
+    pub(super) async fn close_after_answer(mut self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        if let Some(connection) = &mut self.connection
+            && self.is_asking
+        {
+            let _ = tokio::time::timeout(PATIENCE, http::read_answer(connection, |_, _, _| ())).await;
+        }
+        self.close().await;
+    }
+
+    /// Leaves, whatever the server is about to say.
+    pub(super) async fn close(self) {
+        if let Some(connection) = self.connection {
+            connection.leave().await;
         }
     }
 }

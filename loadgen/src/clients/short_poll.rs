@@ -53,7 +53,9 @@ impl Client for ShortPoll {
         self.cursor
     }
 
-    async fn close(self) {}
+    async fn close(self) {
+        self.line.close_after_answer().await;
+    }
 }
 
 impl ShortPoll {

@@ -73,7 +73,9 @@ impl Client for Sse {
         std::str::from_utf8(self.events.last_id()).ok()?.parse().ok()
     }
 
-    async fn close(self) {}
+    async fn close(self) {
+        self.connection.leave().await;
+    }
 }
 
 fn enter(event: sse::Event<'_>, at: u64, account: &mut Account) {

@@ -2,6 +2,8 @@
 //!
 //! Price: one held connection, its pings, and a protocol that proxies must know.
 
+use std::time::Duration;
+
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role};
 use feed::{Cursor, Epoch, StreamMessage, Transport};
 use memchr::memmem;
@@ -15,6 +17,8 @@ use crate::wire::http::{self, HttpError};
 
 /// Largest message that is accepted, bytes.
 const MAX_MESSAGE: usize = 16 << 20;
+/// Longest wait for the server to end the connection after we have sent a close frame.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A WebSocket client that listens.
 #[derive(Debug)]
@@ -87,7 +91,10 @@ impl Client for Ws {
 
     async fn close(mut self) {
         let goodbye = websocket::close_payload(websocket::close::NORMAL, "");
-        let _ = self.connection.write_all(&frame(Opcode::Close, &goodbye)).await;
+        if self.connection.write_all(&frame(Opcode::Close, &goodbye)).await.is_ok() {
+            // The server answers with a close frame and ends first (RFC 6455, section 7.1.1).
+            self.connection.leave_after_peer(CLOSE_PATIENCE).await;
+        }
     }
 }
 

@@ -121,7 +121,12 @@ impl Recorder {
 
     /// The counters of this instant.
     pub fn counters(&self) -> Counters {
-        Counters { bytes_received: self.traffic.received(), bytes_sent: self.traffic.sent(), ..*self.counters.borrow() }
+        Counters {
+            bytes_received: self.traffic.received(),
+            bytes_sent: self.traffic.sent(),
+            abandoned: self.traffic.abandoned(),
+            ..*self.counters.borrow()
+        }
     }
 
     /// Hands the records over; histograms start anew. `with_tcp_ip` costs a system call per open connection.

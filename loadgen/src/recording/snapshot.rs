@@ -38,6 +38,8 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Stream bytes sent.
     pub bytes_sent: u64,
+    /// Connections given up before the server had ended them.
+    pub abandoned: u64,
     /// Latencies that no histogram holds.
     pub out_of_range: u64,
 }
@@ -60,6 +62,7 @@ impl Counters {
             wasted_polls: combine(self.wasted_polls, other.wasted_polls),
             bytes_received: combine(self.bytes_received, other.bytes_received),
             bytes_sent: combine(self.bytes_sent, other.bytes_sent),
+            abandoned: combine(self.abandoned, other.abandoned),
             out_of_range: combine(self.out_of_range, other.out_of_range),
         }
     }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
@@ -13,6 +14,9 @@ use crate::clock;
 
 /// Bytes read at once: more than any burst that the kernel holds for one of thousands of clients.
 const SCRATCH: usize = 64 * 1024;
+/// Longest wait for the peer to end its side after we have ended ours: a server that is behind by seconds still gets there,
+/// one that does not look whether its readers have gone keeps nobody longer. What it sends later is not counted.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 
 thread_local! {
     static SCRATCH_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
@@ -80,6 +84,30 @@ impl Connection {
             })
         })
         .await
+    }
+
+    /// Ends our side, then takes in what still comes until the peer has ended its own.
+    ///
+    /// Closing at once would lose what is on its way, and the last segments from the kernel's books: closed so, every byte
+    /// and every segment of the farewell is counted.
+    pub async fn leave(mut self) {
+        if self.socket.shutdown().await.is_ok() && !self.await_end(LEAVE_PATIENCE).await {
+            self.socket.abandon();
+        }
+    }
+
+    /// Lets the peer end its side first, for as long as `patience`, then ends ours.
+    pub async fn leave_after_peer(mut self, patience: Duration) {
+        self.await_end(patience).await;
+        let _ = self.socket.shutdown().await;
+    }
+
+    /// False when it did not come in time.
+    async fn await_end(&mut self, patience: Duration) -> bool {
+        let end = async {
+            while let Ok(Some(())) = self.read(|bytes, _| Ok::<_, io::Error>(Some((bytes.len(), ())))).await {}
+        };
+        tokio::time::timeout(patience, end).await.is_ok()
     }
 
     /// What was received and not taken when the peer ended the stream.

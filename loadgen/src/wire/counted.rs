@@ -27,6 +27,11 @@ impl Counted {
         let key = traffic.register(&tcp);
         Self { tcp, traffic, key }
     }
+
+    /// Counts that this connection is given up before its peer has ended it.
+    pub(super) fn abandon(&self) {
+        self.traffic.count_abandoned();
+    }
 }
 
 impl Drop for Counted {

@@ -38,6 +38,12 @@ impl Dialer {
         Self { server, base, clients_per_source, traffic }
     }
 
+    /// Dials `server` from whichever source address the system takes: for what is no client of the load, and must not be
+    /// taken for one in a capture.
+    pub fn unbound(server: SocketAddr, traffic: Rc<Traffic>) -> Self {
+        Self { server, base: None, clients_per_source: CLIENTS_PER_SOURCE, traffic }
+    }
+
     /// Opens a connection for `client`.
     pub async fn dial(&self, client: u32) -> io::Result<Connection> {
         let socket = if self.server.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

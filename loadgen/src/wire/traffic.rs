@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ops::{Add, AddAssign};
+use std::ops::Add;
 use std::rc::Rc;
 
 use tokio::net::TcpStream;
@@ -26,20 +26,29 @@ impl Add for TcpIp {
     }
 }
 
-impl AddAssign for TcpIp {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
 /// Counters that the connections of one worker share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Traffic {
     received: Cell<u64>,
     sent: Cell<u64>,
+    abandoned: Cell<u64>,
     next_key: Cell<u64>,
     open: RefCell<BTreeMap<u64, Rc<RefCell<TcpStream>>>>,
-    closed: Cell<TcpIp>,
+    /// Of the connections that are closed; `None` once the system did not tell of one.
+    closed: Cell<Option<TcpIp>>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            received: Cell::default(),
+            sent: Cell::default(),
+            abandoned: Cell::default(),
+            next_key: Cell::default(),
+            open: RefCell::default(),
+            closed: Cell::new(Some(TcpIp::default())),
+        }
+    }
 }
 
 impl Traffic {
@@ -51,6 +60,15 @@ impl Traffic {
     /// Stream bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent.get()
+    }
+
+    /// Connections that were given up before the server had ended them, so that it may have sent what nobody counted.
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned.get()
+    }
+
+    pub(super) fn count_abandoned(&self) {
+        self.abandoned.set(self.abandoned.get() + 1);
     }
 
     pub(super) fn count_received(&self, bytes: usize) {
@@ -67,7 +85,7 @@ impl Traffic {
         let open = self.open.borrow();
         open.values()
             .map(|tcp| tcp_info::tcp_ip(&tcp.borrow()))
-            .try_fold(self.closed.get(), |sum, one| Some(sum + one?))
+            .try_fold(self.closed.get()?, |sum, one| Some(sum + one?))
     }
 
     pub(super) fn register(&self, tcp: &Rc<RefCell<TcpStream>>) -> u64 {
@@ -79,13 +97,9 @@ impl Traffic {
 
     /// Takes the books of a connection over before its socket is closed.
     pub(super) fn unregister(&self, key: u64) {
-        if let Some(tcp) = self.open.borrow_mut().remove(&key)
-            && let Some(last) = tcp_info::tcp_ip(&tcp.borrow())
-        {
-            let mut closed = self.closed.get();
-            closed += last;
-            closed += tcp_info::FAREWELL;
-            self.closed.set(closed);
+        if let Some(tcp) = self.open.borrow_mut().remove(&key) {
+            let last = tcp_info::tcp_ip_to_the_end(&tcp.borrow());
+            self.closed.set(self.closed.get().zip(last).map(|(closed, last)| closed + last));
         }
     }
 }

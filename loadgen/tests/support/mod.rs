@@ -1,6 +1,6 @@
 //! What the tests share: the programs that were built, and how to run them.
 
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -1,0 +1,30 @@
+//! What is counted is what a capture of the loopback interface shows; where no capture is permitted, that is said by name.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::{finish, sibling};
+
+#[test]
+fn counted_bytes_agree_with_a_capture_of_every_transport() {
+    sibling("feed-server");
+    let programs = Path::new(env!("CARGO_BIN_EXE_loadgen")).parent().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/wirecheck.sh");
+    let (code, stdout, stderr) = finish(Command::new(script).arg(programs));
+    // Past the test harness, which keeps what a passing test prints to itself.
+    let skipped = stdout.lines().find(|line| line.starts_with("SKIPPED wirecheck: "));
+    if let Some(line) = skipped {
+        say(line);
+    }
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let rows = stdout.lines().filter(|line| line.contains(" agrees")).count();
+    assert!(skipped.is_some() || rows == 24, "two layers and directions of six runs: {stdout}{stderr}");
+}
+
+/// `eprintln` is captured by the harness; a handle is not.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
