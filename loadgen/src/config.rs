@@ -120,7 +120,7 @@ pub struct FindMaxArgs {
     #[arg(long, value_name = "LOAD", value_parser = rate_value)]
     pub most: Option<f64>,
     /// Runs to make at most, so that a search has an end
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub max_steps: u32,
     /// No run is begun after this much time
     #[arg(long, value_name = "TIME", default_value = "15min", value_parser = positive_time_value)]
@@ -145,8 +145,8 @@ pub enum VaryArg {
 fn search_rules() -> String {
     format!(
         "The load is doubled until a condition no longer holds (or halved until all do), then the gap is bisected. A load that \
-         does not hold is measured once more before that is believed, because machines have hiccups; if its second measurement \
-         is invalid, the search ends without a limit and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
+         does not hold is measured up to three times before that is believed, because machines have hiccups; if the third \
+         measurement is invalid, the search ends without a limit and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
          Exit codes: 0 a limit was found, or even the largest load holds; 1 the search could not be carried out to its end, \
          2 usage, 3 an invalid measurement, 4 not even the smallest load holds.",
         crate::assertion::help()

@@ -17,7 +17,7 @@ use crate::side_by_side::wrapped;
 use crate::{clock, preflight};
 
 /// How often a load is measured before it counts as one that does not hold, or as invalid: machines have hiccups.
-const ATTEMPTS: usize = 2;
+const ATTEMPTS: usize = 3;
 /// Largest rate that the command line takes.
 const MOST_RATE: f64 = 1e6;
 
