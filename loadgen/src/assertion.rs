@@ -86,6 +86,21 @@ enum Comparison {
     Greater,
 }
 
+/// The grammar and every quantity, for `--help`.
+pub fn help() -> String {
+    let of = |kind: Kind| {
+        let names: Vec<_> = QUANTITIES.iter().filter(|(_, own, _)| *own == kind).map(|(name, ..)| *name).collect();
+        names.join(", ")
+    };
+    format!(
+        "Conditions (--assert, --slo) are a quantity, one of < <= > >= == !=, and a value with its unit; what was not measured \
+         does not hold.\n  Times (ns, us, ms, s): {}\n  Sizes (B, KiB, MiB): {}\n  Counts and ratios (no unit): {}",
+        of(Kind::Time),
+        of(Kind::Size),
+        of(Kind::Plain)
+    )
+}
+
 /// Longer signs first: `<=` begins with `<`.
 const COMPARISONS: [(&str, Comparison); 6] = [
     ("<=", Comparison::LessOrEqual),
@@ -122,6 +137,12 @@ pub struct Condition {
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Condition").field(&self.text).finish()
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -200,6 +221,13 @@ mod tests {
         assert_eq!(check("generator.rss_per_client<3KiB"), (true, "2KiB".into()));
         assert_eq!(check("connect.p95<1s"), (false, "not measured".into()));
         assert_eq!(check("server.cpu_per_delivery>0us"), (false, "not measured".into()));
+    }
+
+    #[test]
+    fn the_help_names_every_quantity() {
+        let help = help();
+        assert!(QUANTITIES.iter().all(|(name, ..)| help.contains(name)), "{help}");
+        assert!(help.contains("lost") && help.contains("KiB"), "{help}");
     }
 
     #[test]

@@ -21,7 +21,11 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 the run could not be carried out, 2 usage, 3 invalid measurement, \
-                          4 an --assert failed.";
+                          4 an --assert or --slo does not hold, or diff found a regression.";
+
+fn conditions_and_exit_codes() -> String {
+    format!("{}\n\n{EXIT_CODES}", crate::assertion::help())
+}
 
 const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held, 1 one did not, or nobody listens there, 2 usage.\n\n\
                                 Publishes to topics of its own, named check-<random>-<number>; no wait is longer than 3 s.";
@@ -33,6 +37,10 @@ pub enum Command {
     Run(RunArgs),
     /// Measure several transports in interleaved rounds, each run against a fresh feed-server
     Compare(CompareArgs),
+    /// Find the highest load that a server carries while conditions hold
+    FindMax(FindMaxArgs),
+    /// Compare stored results: what became better or worse from one run, or set of rounds, to another
+    Diff(DiffArgs),
     /// Walk a server through the feed's contract, step by step, and say where it departs from it
     Check(CheckArgs),
     /// Measure a server whose behaviour is known, over every transport, and compare: is this machine fit to measure on?
@@ -44,7 +52,7 @@ pub enum Command {
 
 /// Flags of `loadgen run`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = conditions_and_exit_codes())]
 pub struct RunArgs {
     /// How notifications are carried: short-poll, long-poll, sse or ws
     #[arg(long, value_name = "NAME")]
@@ -59,16 +67,28 @@ pub struct RunArgs {
     /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-TRANSPORT
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Exit with 4 unless this holds, for example 'p99<100ms', 'lost==0', 'overhead<3'; may be given several times
+    /// Exit with 4 unless this holds, for example 'p99<100ms', 'lost==0', 'overhead<3'; may be given several times; the
+    /// quantities are listed below
     #[arg(long = "assert", value_name = "CONDITION")]
     pub assertions: Vec<Condition>,
+    /// Write verdict and assertions as JUnit XML to this file, for a CI server; it is created before the run, and replaced
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
+
+const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference is `lower` or `higher` when its interval \
+                             leaves zero out, it is at least 1 % of the smaller value, and the quantity is counted finely \
+                             enough; else it is `not distinguishable`. Intervals are the median plus and minus Student's t \
+                             times its bootstrap standard error: 95 % for a median, and 95 % for the differences of a pair \
+                             in all five quantities together. Few rounds make them wide, because few rounds say little.\n\n\
+                             Exit codes: 0 fine, 1 a run could not be carried out, 2 usage, 3 a contender has no valid round.";
 
 /// Flags of `loadgen compare`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = COMPARE_RULES)]
 pub struct CompareArgs {
-    /// Transports to compare, separated by commas
+    /// Transports to compare, separated by commas; one that is named twice is compared with itself (A/A), which must come
+    /// out as not distinguishable
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
     pub transports: Vec<Transport>,
     /// Rounds; every second one runs in reverse order, so that what drifts over time favours nobody
@@ -81,6 +101,85 @@ pub struct CompareArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
+
+/// Flags of `loadgen find-max`.
+#[derive(Debug, Args)]
+#[command(after_help = search_rules())]
+pub struct FindMaxArgs {
+    /// How notifications are carried: short-poll, long-poll, sse or ws
+    #[arg(long, value_name = "NAME")]
+    pub transport: Transport,
+    /// Base URL of the server under test; without it, a fresh feed-server is started for each step
+    #[arg(long, value_name = "URL", value_parser = url_value)]
+    pub url: Option<String>,
+    /// What grows: clients from --clients on, or notifications per second and topic from --rate on
+    #[arg(long, value_enum)]
+    pub vary: VaryArg,
+    /// What must hold, separated by commas, for example 'p99<100ms,lost==0'; the quantities are listed below
+    #[arg(long, value_name = "CONDITIONS", value_delimiter = ',', required = true)]
+    pub slo: Vec<Condition>,
+    /// How close to come: the lowest load that does not hold is at most this far above the highest that does
+    #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = resolution_value)]
+    pub resolution: f64,
+    /// Largest load to try; default: as many clients as this process has descriptors for, or 1000000 notifications per
+    /// second
+    #[arg(long, value_name = "LOAD", value_parser = rate_value)]
+    pub most: Option<f64>,
+    /// Runs to make at most, so that a search has an end
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub max_steps: u32,
+    /// No run is begun after this much time
+    #[arg(long, value_name = "TIME", default_value = "15min", value_parser = positive_time_value)]
+    pub max_time: Duration,
+    /// The load, where it does not vary.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Folder for the results, one run folder a step; it must not exist. Default: wirelab-runs/TIME-find-max-TRANSPORT
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What a search varies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VaryArg {
+    /// The number of clients.
+    Clients,
+    /// Notifications per second and topic.
+    Rate,
+}
+
+fn search_rules() -> String {
+    format!(
+        "The load is doubled until a condition no longer holds (or halved until all do), then the gap is bisected. A load that \
+         does not hold is measured up to three times before that is believed, because machines have hiccups; if the third \
+         measurement is invalid, the search ends without a limit and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
+         Exit codes: 0 a limit was found, or even the largest load holds; 1 the search could not be carried out to its end, \
+         2 usage, 3 an invalid measurement, 4 not even the smallest load holds.",
+        crate::assertion::help()
+    )
+}
+
+/// Flags of `loadgen diff`.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_RULES)]
+pub struct DiffArgs {
+    /// Results before: a run folder, a comparison, or a folder of run folders that are its rounds
+    #[arg(value_name = "RUN_A")]
+    pub before: PathBuf,
+    /// Results after
+    #[arg(value_name = "RUN_B")]
+    pub after: PathBuf,
+    /// How much worse a quantity may become, in per cent of what it was
+    #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent_value)]
+    pub tolerance: f64,
+}
+
+const DIFF_RULES: &str = "A regression is a quantity that is distinguishable (its interval leaves zero out) and worse by more than \
+                          the tolerance; of all five quantities less is better. One run has no spread: where a side has \
+                          fewer than two valid rounds, whatever exceeds the tolerance counts, and it is said that chance \
+                          cannot be ruled out. Contenders of two comparisons are matched by name.\n\n\
+                          Exit codes: 0 no regression, 1 the results could not be read, 2 usage, 3 a side has no valid \
+                          round, 4 a regression.";
 
 /// Flags of `loadgen check`.
 #[derive(Debug, Args)]
@@ -203,6 +302,20 @@ fn rate_value(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if RANGE.contains(&rate) => Ok(rate),
         _ => Err("expected a number from 0.001 to 1000000 per second".into()),
+    }
+}
+
+fn percent_value(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse::<f64>() {
+        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("expected per cent from 0 to 1000, for example 5%".into()),
+    }
+}
+
+fn resolution_value(text: &str) -> Result<f64, String> {
+    match percent_value(text) {
+        Ok(share) if (0.01..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected per cent from 1 to 100, for example 5%".into()),
     }
 }
 

@@ -19,6 +19,8 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => commands::run::exec(args).await,
             Command::Compare(args) => commands::compare::exec(args).await,
+            Command::FindMax(args) => commands::find_max::exec(args).await,
+            Command::Diff(args) => commands::diff::exec(&args),
             Command::Check(args) => commands::check::exec(args).await,
             Command::Selftest(args) => commands::selftest::exec(args).await,
             Command::Stub(script) => commands::stub::exec(script).await,

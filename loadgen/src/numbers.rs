@@ -1,8 +1,14 @@
 //! Where numbers become text: one rounding, one spelling of each unit.
 
+use results::Unit;
+
+const TIMES: [(&str, f64); 4] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)];
+const SIZES: [(&str, f64); 4] =
+    [("B", 1.0), ("KiB", 1024.0), ("MiB", 1024.0 * 1024.0), ("GiB", 1024.0 * 1024.0 * 1024.0)];
+
 /// A time in the unit that suits it, three significant digits: `873 ns`, `41.2 us`, `1.05 ms`, `2.50 s`.
 pub fn time_ns(ns: u64) -> String {
-    scaled(ns as f64, &[("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)])
+    scaled(ns as f64, &TIMES)
 }
 
 /// A time in microseconds as text, see [`time_ns`].
@@ -12,7 +18,7 @@ pub fn time_us(us: f64) -> String {
 
 /// A size in the unit that suits it: `318 B`, `4.10 KiB`, `1.25 MiB`.
 pub fn size(bytes: f64) -> String {
-    scaled(bytes, &[("B", 1.0), ("KiB", 1024.0), ("MiB", 1024.0 * 1024.0), ("GiB", 1024.0 * 1024.0 * 1024.0)])
+    scaled(bytes, &SIZES)
 }
 
 /// A share of one as a percentage: `12.5 %`.
@@ -38,12 +44,36 @@ pub fn ratio(ratio: f64) -> String {
     three_digits(ratio)
 }
 
-fn scaled(value: f64, units: &[(&str, f64)]) -> String {
+/// The ends of an interval in the unit that suits its middle: `[0.87, 1.05]` and `ms`.
+pub fn spread(unit: Unit, middle: f64, (low, high): (f64, f64)) -> (String, &'static str) {
+    let units = match unit {
+        Unit::Nanoseconds => &TIMES,
+        Unit::Bytes => &SIZES,
+    };
+    let (unit, worth) = suiting(middle, units);
+    (format!("[{}, {}]", three_digits(low / worth), three_digits(high / worth)), unit)
+}
+
+/// A difference with its sign, its size told by `show`.
+pub fn signed(value: f64, show: impl Fn(f64) -> String) -> String {
+    let text = show(value.abs());
+    match value {
+        _ if text.starts_with("0 ") => text,
+        below if below < 0.0 => format!("-{text}"),
+        _ => format!("+{text}"),
+    }
+}
+
+fn suiting(value: f64, units: &'static [(&'static str, f64)]) -> (&'static str, f64) {
     // A value that would round up to a thousand of one unit is one of the next.
     let fits = |worth: f64| value.abs() >= worth * 0.9995;
-    let (unit, worth) = units.iter().rev().find(|(_, worth)| fits(*worth)).unwrap_or(&units[0]);
+    *units.iter().rev().find(|(_, worth)| fits(*worth)).unwrap_or(&units[0])
+}
+
+fn scaled(value: f64, units: &'static [(&'static str, f64)]) -> String {
+    let (unit, worth) = suiting(value, units);
     let number = value / worth;
-    if *worth == 1.0 && number.fract() == 0.0 {
+    if worth == 1.0 && number.fract() == 0.0 {
         format!("{number} {unit}")
     } else {
         format!("{} {unit}", three_digits(number))
@@ -69,6 +99,9 @@ mod tests {
         assert_eq!(times, ["0 ns", "873 ns", "41.2 us", "1.00 ms", "1.05 ms", "2.50 s"]);
         assert_eq!([size(318.0), size(4_200.0), size(-1_500.5)], ["318 B", "4.10 KiB", "-1.47 KiB"]);
         assert_eq!([share(0.125), share(1.0)], ["12.5 %", "100 %"]);
+        assert_eq!(spread(Unit::Nanoseconds, 1.2e6, (-0.3e6, 2.7e6)), ("[-0.30, 2.70]".into(), "ms"));
+        assert_eq!([signed(-318.0, size), signed(318.0, size)], ["-318 B", "+318 B"]);
+        assert_eq!(signed(-0.2, |ns| time_ns(ns as u64)), "0 ns");
         assert_eq!([count(7), count(999), count(1_250_000)], ["7", "999", "1,250,000"]);
     }
 }

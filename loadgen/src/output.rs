@@ -1,8 +1,8 @@
-//! The table for people at the end of a run, and of a comparison.
+//! The table for people at the end of a run.
 
 use std::fmt::Write;
 
-use results::{Ending, Layers, Percentiles, Run};
+use results::{Ending, Layers, Run};
 
 use crate::numbers::{count, ratio, share, size, time_ns, time_us};
 
@@ -212,40 +212,4 @@ fn write_connections(out: &mut String, run: &Run) {
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
     }
-}
-
-/// Medians over the rounds of each transport, a line each; rounds that are invalid are counted and left out.
-pub fn comparison_table(transports: &[String], runs: &[Run]) -> String {
-    use results::statistics::median;
-    let mut out = format!(
-        "\n{:<11} {:>9} {:>9} {:>9} {:>12} {:>9} {:>11} {:>11} {:>7} {:>7}\n",
-        "transport", "p50", "p99", "max", "B/delivery", "overhead", "server CPU", "server RSS", "lost", "rounds"
-    );
-    for transport in transports {
-        let all: Vec<&Run> = runs.iter().filter(|run| run.asked.transport == *transport).collect();
-        let valid: Vec<&Run> = all.iter().copied().filter(|run| run.verdict.is_valid()).collect();
-        let of = |extract: &dyn Fn(&Run) -> Option<f64>, show: &dyn Fn(f64) -> String| {
-            let values: Vec<f64> = valid.iter().filter_map(|run| extract(run)).collect();
-            median(&values).map_or_else(|| "-".to_owned(), show)
-        };
-        let time = |ns: f64| time_ns(ns as u64);
-        let latency = |extract: fn(&Percentiles) -> u64| {
-            of(&|run| (run.measured.latency.count > 0).then(|| extract(&run.measured.latency) as f64), &time)
-        };
-        let _ = writeln!(
-            out,
-            "{transport:<11} {:>9} {:>9} {:>9} {:>12} {:>9} {:>11} {:>11} {:>7} {:>7}",
-            latency(|l| l.p50_ns),
-            latency(|l| l.p99_ns),
-            latency(|l| l.max_ns),
-            of(&|run| run.measured.bytes.per_delivery(), &|b| count(b.round() as u64)),
-            of(&|run| run.measured.bytes.overhead_factor(), &|f| format!("{}x", ratio(f))),
-            of(&|run| run.measured.server.as_ref()?.cpu_us_per_delivery, &time_us),
-            of(&|run| Some(run.measured.server.as_ref()?.rss_per_connection_bytes), &size),
-            valid.iter().map(|run| run.measured.deliveries.lost).sum::<u64>(),
-            format!("{}/{}", valid.len(), all.len()),
-        );
-    }
-    out.push_str("Medians over valid rounds; server CPU per delivery, server RSS per connection.\n");
-    out
 }

@@ -45,6 +45,11 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     Ok(descriptors)
 }
 
+/// How many clients fit into this process's file descriptors, raised as far as they go.
+pub fn most_clients() -> u64 {
+    process::raise_descriptor_limit().saturating_sub(SPARE_DESCRIPTORS)
+}
+
 fn ephemeral_ports() -> u64 {
     const ALL: u64 = 64_512;
     let range = std::fs::read_to_string(PORT_RANGE).unwrap_or_default();

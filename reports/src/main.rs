@@ -13,7 +13,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Run folders, and folders of whole comparisons (those with a comparison.json)
+    /// Run folders, folders of whole comparisons (those with a comparison.json), and the folder of one search for a limit
+    /// (with a search.json)
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
     /// Folder to write to: a new one, or one that report wrote before, which is then replaced file by file;

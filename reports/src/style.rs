@@ -24,6 +24,11 @@ impl Colour {
         self.mixed(PAPER, 0.55)
     }
 
+    /// The same colour, nearer to ink.
+    pub fn darkened(self) -> Self {
+        self.mixed(INK, 0.55)
+    }
+
     /// As CSS and SVG write it, opacity left out.
     pub fn css(self) -> String {
         let [r, g, b] = self.rgb;

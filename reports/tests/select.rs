@@ -7,7 +7,7 @@ use reports::groups::{contenders, marks_of};
 use reports::plots::{
     bytes_per_delivery, connections, latency_over_time, latency_percentiles, ledger, server_cpu, server_rss,
 };
-use results::LoadedRun;
+use results::{LoadedRun, SeriesRow};
 
 fn with_cpu(mut run: LoadedRun, us: f64) -> LoadedRun {
     run.run.measured.server.as_mut().unwrap().cpu_us_per_delivery = Some(us);
@@ -122,8 +122,45 @@ fn connections_are_medians_over_rounds_by_second_of_the_window() {
     crowded.series.iter_mut().for_each(|row| row.opened += 10);
     let runs = [run("sse"), crowded];
     let lines = connections::select(&contenders(&runs));
-    assert_eq!(lines[0].seconds.first(), Some(&(-4, 250.0, 255.0)));
+    assert_eq!(lines[0].seconds[..2], [(-5, 0.0, 0.0), (-4, 250.0, 255.0)], "nobody is connected at first");
     assert_eq!(lines[0].seconds.last(), Some(&(10, 500.0, 5.0)));
+}
+
+#[test]
+fn closing_and_seconds_that_few_rounds_have_are_left_out_of_the_connections() {
+    let mut closing = run("sse");
+    let last = closing.series.last().unwrap().clone();
+    let drain = SeriesRow { at_s: last.at_s + 1.0, phase: "drain".to_owned(), open: 7, ..last };
+    let end = SeriesRow { at_s: last.at_s + 2.0, phase: "close".to_owned(), open: 0, ..last };
+    closing.series.push(drain);
+    closing.series.push(end);
+    let alone = [closing.clone()];
+    assert_eq!(connections::select(&contenders(&alone))[0].seconds.last(), Some(&(11, 7.0, 0.0)));
+    let runs = [run("sse"), closing];
+    assert_eq!(connections::select(&contenders(&runs))[0].seconds.last(), Some(&(10, 500.0, 0.0)));
+}
+
+#[test]
+fn who_was_live_at_the_end_is_known_even_when_the_last_second_ends_in_closing() {
+    let mut run = run("sse");
+    run.series.last_mut().unwrap().phase = "close".to_owned();
+    run.run.measured.connections.live_at_end = 499;
+    let runs = [run];
+    assert_eq!(connections::select(&contenders(&runs))[0].seconds.last(), Some(&(10, 499.0, 0.0)));
+}
+
+#[test]
+fn a_transport_against_itself_is_two_contenders() {
+    let labelled = |label: &str| {
+        let mut run = run("ws");
+        run.member.as_mut().unwrap().label = Some(label.to_owned());
+        run
+    };
+    let runs = [labelled("ws (1)"), labelled("ws (2)")];
+    let contenders = contenders(&runs);
+    let labels: Vec<_> = contenders.iter().map(|contender| contender.label.as_str()).collect();
+    assert_eq!(labels, ["ws (1)", "ws (2)"]);
+    assert_ne!(contenders[0].colour, contenders[1].colour);
 }
 
 #[test]
@@ -140,7 +177,8 @@ fn costs_are_medians_and_carry_an_interval_from_the_second_round_on() {
     let runs = [8.0, 9.0, 30.0].map(|us| with_cpu(run("ws"), us));
     let rows = server_cpu::select(&contenders(&runs));
     assert_eq!(rows[0].bars[0].segments[0].0, 9.0);
-    assert_eq!(rows[0].bars[0].whisker, Some((8.0, 30.0)));
+    let (low, high) = rows[0].bars[0].whisker.unwrap();
+    assert!(low < 8.0 && high > 30.0, "three rounds are given more than their range: {low} to {high}");
     let rows = server_cpu::select(&contenders(&runs[..1]));
     assert_eq!(rows[0].bars[0].whisker, None);
     let memory = server_rss::select(&contenders(&runs[..1]));

@@ -92,7 +92,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for shape in &SHAPES {
             let name = if rounds == 1 { shape.transport.to_owned() } else { format!("{}-{round}", shape.transport) };
             write_run(&folder.join(&name), shape, round)?;
-            runs.push(ComparisonRun { round, transport: shape.transport.to_owned(), folder: name });
+            runs.push(ComparisonRun { round, transport: shape.transport.to_owned(), label: None, folder: name });
         }
     }
     let transports = SHAPES.iter().map(|shape| shape.transport.to_owned()).collect();

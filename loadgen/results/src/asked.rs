@@ -42,3 +42,29 @@ pub struct Asked {
     /// `auto` or `off`: whether server and generator were to be pinned to separate cores.
     pub pin: String,
 }
+
+impl Asked {
+    /// In what another workload differs, in words: `clients 1000 against 500`. Seed, topic and command do not count.
+    pub fn differs_from(&self, other: &Self) -> Vec<String> {
+        let pairs = [
+            ("transport", self.transport.clone(), other.transport.clone()),
+            ("server", said(self.url.as_ref()), said(other.url.as_ref())),
+            ("clients", self.clients.to_string(), other.clients.to_string()),
+            ("rate per second", self.rate_per_s.to_string(), other.rate_per_s.to_string()),
+            ("payload bytes", self.payload_bytes.to_string(), other.payload_bytes.to_string()),
+            ("topics", self.topics.to_string(), other.topics.to_string()),
+            ("arrival", self.arrival.clone(), other.arrival.clone()),
+            ("duration in s", self.duration_s.to_string(), other.duration_s.to_string()),
+            ("poll interval in s", self.poll_interval_s.to_string(), other.poll_interval_s.to_string()),
+            ("wait in s", self.wait_s.to_string(), other.wait_s.to_string()),
+            ("connection", self.connection.clone(), other.connection.clone()),
+            ("pin", self.pin.clone(), other.pin.clone()),
+        ];
+        let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
+        differing.map(|(name, own, others)| format!("{name} {own} against {others}")).collect()
+    }
+}
+
+fn said(url: Option<&String>) -> String {
+    url.cloned().unwrap_or_else(|| "its own".to_owned())
+}

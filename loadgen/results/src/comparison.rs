@@ -27,6 +27,16 @@ pub struct ComparisonRun {
     pub round: u32,
     /// Transport of the run.
     pub transport: String,
+    /// What tells it from another contender of the same transport, for example `ws (2)`; absent where the transport does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Run folder, relative to the comparison's own.
     pub folder: String,
+}
+
+impl ComparisonRun {
+    /// Name of the contender: its label, or else its transport.
+    pub fn contender(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.transport)
+    }
 }

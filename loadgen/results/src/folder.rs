@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{COMPARISON_FILE, Comparison, LatencyLog, Run, SCHEMA, SeriesRow, Span, read_latency_log};
+use crate::{
+    COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, Run, SCHEMA, SEARCH_FILE, Search, SeriesRow, Span,
+    read_latency_log,
+};
 
 /// Name of the file with the run itself.
 pub const RUN_FILE: &str = "run.json";
@@ -110,17 +113,33 @@ impl Comparison {
     }
 }
 
+impl Search {
+    /// Writes `search.json` into `folder`.
+    pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
+        write_json(&folder.join(SEARCH_FILE), self)
+    }
+}
+
 /// One run as it was read back.
 #[derive(Debug, Clone)]
 pub struct LoadedRun {
     /// The folder that it was read from.
     pub folder: PathBuf,
+    /// Its place in the comparison that it was loaded with, if it was.
+    pub member: Option<ComparisonRun>,
     /// Contents of `run.json`.
     pub run: Run,
     /// The window's latencies, an interval a second.
     pub latency: Vec<Span>,
     /// Rows of `series.csv`.
     pub series: Vec<SeriesRow>,
+}
+
+impl LoadedRun {
+    /// Name of its contender: its label in its comparison, or else its transport.
+    pub fn contender(&self) -> &str {
+        self.member.as_ref().map_or(&self.run.asked.transport, ComparisonRun::contender)
+    }
 }
 
 /// Loads one run folder.
@@ -142,7 +161,7 @@ pub fn load(folder: &Path) -> Result<LoadedRun, FolderError> {
             csv::ErrorKind::Io(e) => io_error("read", &series_path, e),
             kind => malformed(&series_path, &csv_reason(&kind)),
         })?;
-    Ok(LoadedRun { folder: folder.to_owned(), run, latency, series })
+    Ok(LoadedRun { folder: folder.to_owned(), member: None, run, latency, series })
 }
 
 /// Loads run folders, and every run of the comparisons among them, in the order given.
@@ -152,14 +171,41 @@ pub fn load_all(folders: &[PathBuf]) -> Result<Vec<LoadedRun>, FolderError> {
         let comparison_path = folder.join(COMPARISON_FILE);
         if comparison_path.is_file() {
             let comparison: Comparison = read_json(&comparison_path)?;
-            for member in &comparison.runs {
-                runs.push(load(&folder.join(&member.folder))?);
+            for member in comparison.runs {
+                let run = load(&folder.join(&member.folder))?;
+                runs.push(LoadedRun { member: Some(member), ..run });
             }
         } else {
             runs.push(load(folder)?);
         }
     }
     Ok(runs)
+}
+
+/// Loads a search and its runs, in the order of its steps; `None` for a folder that holds no search.
+pub fn load_search(folder: &Path) -> Result<Option<(Search, Vec<LoadedRun>)>, FolderError> {
+    let path = folder.join(SEARCH_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let search: Search = read_json(&path)?;
+    let runs = search.steps.iter().map(|step| load(&folder.join(&step.folder))).collect::<Result<_, _>>()?;
+    Ok(Some((search, runs)))
+}
+
+/// Loads the rounds in one folder: a run folder, a comparison, or a folder whose subfolders are run folders.
+pub fn load_rounds(folder: &Path) -> Result<Vec<LoadedRun>, FolderError> {
+    if folder.join(COMPARISON_FILE).is_file() || folder.join(RUN_FILE).is_file() || !folder.is_dir() {
+        return load_all(&[folder.to_owned()]);
+    }
+    let entries = fs::read_dir(folder).map_err(|e| io_error("read", folder, e))?;
+    let mut runs: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    runs.retain(|run| run.join(RUN_FILE).is_file());
+    runs.sort();
+    if runs.is_empty() {
+        return Err(FolderError::NotARun(folder.to_owned()));
+    }
+    load_all(&runs)
 }
 
 /// Names the line, which the default text of the error hides among byte offsets.

@@ -2,30 +2,40 @@
 //!
 //! One folder a run: [`run.json`](Run) (what was asked, on what machine, what was measured, the verdict),
 //! `latency.hlog` (an HdrHistogram V2 interval log) and [`series.csv`](SeriesRow) (a row a second). Several runs of one
-//! comparison stand side by side in one folder with a [`comparison.json`](Comparison).
+//! comparison stand side by side in one folder with a [`comparison.json`](Comparison), those of one search for a limit in
+//! one with a [`search.json`](Search).
 //!
 //! `loadgen` writes these files and `report` reads them; neither knows the other.
 
 mod asked;
 mod comparison;
+mod difference;
 mod folder;
 mod latency_log;
 mod machine;
 mod measured;
+mod quantity;
 mod run;
+mod search;
 mod series;
 pub mod statistics;
 mod verdict;
+pub mod words;
 
 pub use asked::Asked;
 pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
-pub use folder::{FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all};
+pub use difference::{Difference, Finding, NOISE_FLOOR, Rounds, differences};
+pub use folder::{
+    FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_rounds, load_search,
+};
 pub use latency_log::{HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log};
 pub use machine::Machine;
 pub use measured::{
     Bytes, Connections, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls, Published, Reconciled,
     ServerCost, Total, WholeRun,
 };
+pub use quantity::{Quantity, Unit};
 pub use run::{Ending, Run, SCHEMA};
+pub use search::{LimitedBy, SEARCH_FILE, Search, SearchEnding, SearchStep, StepFinding, Vary};
 pub use series::SeriesRow;
 pub use verdict::{Assertion, Reason, Verdict};

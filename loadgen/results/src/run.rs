@@ -30,6 +30,18 @@ pub struct Run {
     pub measured: Measured,
 }
 
+impl Run {
+    /// What server and generator used over the window, as shares of the cores that each may use; `None` where the server
+    /// does not tell.
+    pub fn cpu_shares(&self) -> (Option<f64>, f64) {
+        let of_server = self.measured.server.as_ref().map(|server| {
+            let cores = if server.cpus.is_empty() { self.machine.cores as usize } else { server.cpus.len() };
+            server.cpu_s / (self.asked.duration_s * cores.max(1) as f64)
+        });
+        (of_server, self.measured.generator.cpu_share)
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod compare;
+pub mod diff;
+pub mod find_max;
 pub mod run;
 pub mod selftest;
 pub mod stub;
@@ -15,7 +17,7 @@ pub enum End {
     Fine,
     /// Stopped by the user before its end, or a check that found fault.
     Unfinished,
-    /// An `--assert` failed.
+    /// An `--assert` or `--slo` does not hold, or `diff` found a regression.
     AssertionFailed,
     /// The measurement is not to be believed.
     Invalid,

@@ -19,7 +19,7 @@ use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
 use crate::target::Target;
-use crate::{display, machine, preflight};
+use crate::{display, junit, machine, preflight};
 
 /// Where results go when nothing else is said.
 const RUNS: &str = "wirelab-runs";
@@ -27,6 +27,7 @@ const RUNS: &str = "wirelab-runs";
 /// Measures one transport.
 pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let out = args.out.unwrap_or_else(|| default_folder(args.transport.name()));
+    args.junit.as_deref().map(junit::prove_writable).transpose()?;
     let order = Order {
         transport: args.transport,
         url: args.url,
@@ -36,6 +37,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     };
     let cores = Cores::divide(order.load.pin, order.url.is_none())?;
     let run = measure(&order, &out, &cores, &Interrupt::listen()).await?;
+    args.junit.as_deref().map(|path| junit::write(path, &run)).transpose()?;
     print!("{}", output::run_table(&run));
     println!("{:<14} {}", "results", out.display());
     Ok(end_of(&run))

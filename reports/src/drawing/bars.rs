@@ -7,6 +7,8 @@ const LABEL_ROOM: f64 = 230.0;
 const LABEL_LINE: f64 = 22.0;
 const THICKEST: f64 = 38.0;
 const HEADING_AND_AXIS: f64 = 215.0;
+/// Whiskers reach at most this many times as far as the longest bar: an interval may be wider than it is worth to see.
+const LONGEST_WHISKER: f64 = 1.5;
 
 /// All bars of one contender.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,9 +37,14 @@ pub struct Bar {
 }
 
 impl Bar {
-    fn reach(&self) -> f64 {
-        let total: f64 = self.segments.iter().map(|(value, _)| value).sum();
-        self.whisker.map_or(total, |(_, high)| total.max(high))
+    fn total(&self) -> f64 {
+        self.segments.iter().map(|(value, _)| value).sum()
+    }
+
+    /// How far bar and whisker go, the whisker cut off at `most`.
+    fn reach(&self, most: f64) -> f64 {
+        let total = self.total();
+        self.whisker.map_or(total, |(_, high)| total.max(high.min(most)))
     }
 
     fn text_width(&self) -> f64 {
@@ -48,7 +55,8 @@ impl Bar {
 
 /// Draws `rows` into `room`, all on one linear scale that starts at zero; `title` explains the scale below.
 pub fn bars(drawing: &mut Drawing, room: Rect, rows: &[Row], title: &str, tick: impl Fn(f64) -> String) {
-    let highest = rows.iter().flat_map(|row| &row.bars).map(Bar::reach).fold(0.0, f64::max);
+    let most = LONGEST_WHISKER * rows.iter().flat_map(|row| &row.bars).map(Bar::total).fold(0.0, f64::max);
+    let highest = rows.iter().flat_map(|row| &row.bars).map(|bar| bar.reach(most)).fold(0.0, f64::max);
     let scale = Scale::Linear { low: 0.0, high: if highest > 0.0 { highest } else { 1.0 } };
     let left = room.left + LABEL_ROOM;
     // The longest bar ends where the text of every bar still has its room.
@@ -56,7 +64,7 @@ pub fn bars(drawing: &mut Drawing, room: Rect, rows: &[Row], title: &str, tick: 
         .iter()
         .flat_map(|row| &row.bars)
         .map(|bar| {
-            let share = scale.place(bar.reach());
+            let share = scale.place(bar.reach(most));
             let free = room.right - left - bar.text_width() - 14.0;
             if share > 0.0 { left + free / share } else { room.right }
         })
@@ -84,7 +92,7 @@ pub fn bars(drawing: &mut Drawing, room: Rect, rows: &[Row], title: &str, tick: 
         let first = top + (slot - pitch * row.bars.len() as f64) / 2.0;
         for (place, bar) in row.bars.iter().enumerate() {
             let upper = first + place as f64 * pitch + pitch * 0.1;
-            one_bar(drawing, bar, upper, upper + pitch * 0.8, left, &across);
+            one_bar(drawing, bar, (upper, upper + pitch * 0.8), (left, most), &across);
         }
     }
     drawing.line(vec![(left, room.top), (left, bottom)], Stroke::solid(INK, 1.6));
@@ -126,7 +134,13 @@ fn name(drawing: &mut Drawing, row: &Row, room: Rect) {
     }
 }
 
-fn one_bar(drawing: &mut Drawing, bar: &Bar, top: f64, bottom: f64, left: f64, across: &impl Fn(f64) -> f64) {
+fn one_bar(
+    drawing: &mut Drawing,
+    bar: &Bar,
+    (top, bottom): (f64, f64),
+    (left, most): (f64, f64),
+    across: &impl Fn(f64) -> f64,
+) {
     let middle = f64::midpoint(top, bottom);
     let mut reached = 0.0;
     for (value, colour) in &bar.segments {
@@ -137,13 +151,14 @@ fn one_bar(drawing: &mut Drawing, bar: &Bar, top: f64, bottom: f64, left: f64, a
         reached += value;
     }
     if let Some((low, high)) = bar.whisker {
-        let (low, high) = (across(low), across(high));
         let (arm, stroke) = ((bottom - top) * 0.22, Stroke::solid(INK, 2.0));
-        drawing.line(vec![(low, middle), (high, middle)], stroke);
-        drawing.line(vec![(low, middle - arm), (low, middle + arm)], stroke);
-        drawing.line(vec![(high, middle - arm), (high, middle + arm)], stroke);
+        drawing.line(vec![(across(low.max(0.0)), middle), (across(high.min(most)), middle)], stroke);
+        // An end without an arm lies beyond what is drawn; the note tells it in figures.
+        for end in [low, high].into_iter().filter(|end| (0.0..=most).contains(end)) {
+            drawing.line(vec![(across(end), middle - arm), (across(end), middle + arm)], stroke);
+        }
     }
-    let x = left.max(across(bar.reach())) + 12.0;
+    let x = left.max(across(bar.reach(most))) + 12.0;
     // The paper behind the text keeps the grid from running through it.
     drawing.rect(
         Rect { left: x - 4.0, top: middle - 12.0, right: x + bar.text_width() + 4.0, bottom: middle + 12.0 },

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use results::{Ending, LoadedRun};
+use results::{Ending, LoadedRun, Search, SearchEnding};
 
 use super::Contender;
 use crate::style::{ALARM, CAUTION, Colour};
@@ -51,6 +51,13 @@ impl fmt::Display for Mark {
             Self::DebugBuild { labels } => write!(f, "DEBUG BUILD, figures mean nothing: {}", labels.join("; ")),
         }
     }
+}
+
+/// The marks of a search. A single invalid step is told in its row; only a search that ended on one is marked as a whole.
+pub fn marks_of_search(search: &Search, contenders: &[Contender<'_>]) -> Vec<Mark> {
+    let mut marks = marks_of(contenders);
+    marks.retain(|mark| !mark.is_invalid() || search.ending == SearchEnding::Invalid);
+    marks
 }
 
 /// The marks of everything that is made from these contenders; only rounds that are used count.

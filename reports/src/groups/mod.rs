@@ -3,12 +3,14 @@
 mod marks;
 mod workload;
 
-pub use marks::{Mark, marks_of};
+pub use marks::{Mark, marks_of, marks_of_search};
 pub use workload::{Trait, shared_workload, traits_of};
+
+use std::path::PathBuf;
 
 use hdrhistogram::Histogram;
 use results::statistics::{Interval, median, median_interval};
-use results::{LoadedRun, new_histogram};
+use results::{LoadedRun, Rounds, new_histogram};
 
 use crate::numbers::counted;
 use crate::style::{self, Colour};
@@ -34,7 +36,9 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
     for run in runs {
         let traits = traits_of(&run.run);
         let same = |(others, members): &&mut (Vec<Trait>, Vec<&LoadedRun>)| {
-            *others == traits && members[0].run.asked.transport == run.run.asked.transport
+            *others == traits
+                && members[0].run.asked.transport == run.run.asked.transport
+                && members[0].contender() == run.contender()
         };
         match groups.iter_mut().find(same) {
             Some((_, members)) => members.push(run),
@@ -52,7 +56,7 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
         }
         let stranger = strangers.iter().position(|name| *name == transport).unwrap_or_default();
         let variant = contenders.iter().filter(|other| other.transport == transport).count();
-        let label = workload::label(transport, &traits, &all_traits);
+        let label = workload::label(all[0].contender(), &traits, &all_traits);
         let valid: Vec<_> = all.iter().copied().filter(|run| run.run.verdict.is_valid()).collect();
         contenders.push(Contender {
             transport,
@@ -65,7 +69,7 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
     contenders
 }
 
-impl Contender<'_> {
+impl<'a> Contender<'a> {
     /// Rounds that may be believed.
     pub fn valid_rounds(&self) -> usize {
         self.all.iter().filter(|run| run.run.verdict.is_valid()).count()
@@ -92,12 +96,27 @@ impl Contender<'_> {
         self.used.iter().filter_map(|run| of(run)).filter(|value| value.is_finite()).collect()
     }
 
+    /// The rounds that figures are made from, each under the number of its round in its comparison; `comparisons` are the
+    /// folders of all comparisons that runs came from, so that rounds of different ones never meet.
+    pub fn side(&self, comparisons: &[PathBuf]) -> Rounds<'a> {
+        const MOST_ROUNDS: usize = 1 << 20;
+        let number = |run: &LoadedRun| {
+            let place = comparisons.iter().position(|folder| run.folder.parent() == Some(folder))?;
+            Some(place * MOST_ROUNDS + run.member.as_ref()?.round as usize)
+        };
+        let invalid = self.used.iter().any(|run| !run.run.verdict.is_valid());
+        Rounds {
+            label: if invalid { format!("{} (invalid)", self.label) } else { self.label.clone() },
+            runs: self.used.iter().map(|run| (number(run), &run.run)).collect(),
+        }
+    }
+
     /// Median over rounds; `None` when it was measured in none.
     pub fn median(&self, of: impl Fn(&LoadedRun) -> Option<f64>) -> Option<f64> {
         median(&self.rounds(of))
     }
 
-    /// Median over rounds with its bootstrap interval; `None` for fewer than two rounds.
+    /// Median over rounds with its 95 % interval; `None` for fewer than two rounds.
     pub fn interval(&self, of: impl Fn(&LoadedRun) -> Option<f64>) -> Option<Interval> {
         median_interval(&self.rounds(of))
     }
@@ -106,6 +125,18 @@ impl Contender<'_> {
     pub fn total(&self, of: impl Fn(&LoadedRun) -> u64) -> u64 {
         self.used.iter().map(|run| of(run)).sum()
     }
+}
+
+/// All contenders as sides of a comparison.
+pub fn sides<'a>(contenders: &[Contender<'a>]) -> Vec<Rounds<'a>> {
+    let mut comparisons: Vec<PathBuf> = Vec::new();
+    for run in contenders.iter().flat_map(|contender| &contender.all) {
+        let folder = run.folder.parent().filter(|_| run.member.is_some());
+        if let Some(folder) = folder.filter(|folder| !comparisons.iter().any(|known| known == folder)) {
+            comparisons.push(folder.to_owned());
+        }
+    }
+    contenders.iter().map(|contender| contender.side(&comparisons)).collect()
 }
 
 /// One histogram with everything in it, whatever bounds the others have.

@@ -1,6 +1,9 @@
 //! `index.html`: one page that needs nothing but itself.
 
+mod search;
 mod sections;
+
+use results::{LoadedRun, Search};
 
 use crate::drawing::{escaped, font_faces};
 use crate::groups::{Contender, Mark};
@@ -21,10 +24,14 @@ pub struct Contents<'a> {
     pub answer: &'a str,
     /// The comparisons, a sentence each.
     pub comparisons: &'a [String],
+    /// Every difference of every pair.
+    pub differences: &'a [[String; 6]],
     /// The figures.
     pub summaries: &'a [Summary],
     /// The plots.
     pub plots: &'a [Plot],
+    /// A search for a limit, and its runs.
+    pub search: Option<(&'a Search, &'a [LoadedRun])>,
     /// The runs behind all of them.
     pub contenders: &'a [Contender<'a>],
 }
@@ -44,11 +51,13 @@ pub fn page(contents: &Contents<'_>) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{GENERATOR}\n\
          <title>Wirelab report</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n\
          {banners}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n\
-         {}{}{}{}{}{}</main>\n</body>\n</html>\n",
+         {}{}{}{}{}{}{}{}</main>\n</body>\n</html>\n",
         font_faces(),
         escaped(contents.answer),
+        contents.search.map(|(search, runs)| search::table(search, runs)).unwrap_or_default(),
         sections::table(contents.summaries, contents.contenders),
         sections::comparisons(contents.comparisons),
+        sections::differences(contents.differences),
         sections::figures(contents.plots),
         sections::reasons(contents.contenders),
         sections::runs(contents.contenders),

@@ -9,6 +9,9 @@ use crate::plots::Plot;
 use crate::summary::{HEADINGS, Summary};
 
 pub(super) fn table(summaries: &[Summary], contenders: &[Contender<'_>]) -> String {
+    if summaries.is_empty() {
+        return String::new();
+    }
     let headings: String = HEADINGS.iter().map(|heading| format!("<th>{heading}</th>")).collect();
     let rows: String = summaries
         .iter()
@@ -29,7 +32,7 @@ pub(super) fn table(summaries: &[Summary], contenders: &[Contender<'_>]) -> Stri
     format!("<div class=\"wide\"><table>\n<tr>{headings}</tr>\n{rows}</table></div>\n")
 }
 
-fn figure_cell(text: &str) -> String {
+pub(super) fn figure_cell(text: &str) -> String {
     let class = if text == NOT_MEASURED { " class=\"missing\"" } else { "" };
     format!("<td{class}>{}</td>", escaped(text))
 }
@@ -40,6 +43,24 @@ pub(super) fn comparisons(sentences: &[String]) -> String {
     }
     let items: String = sentences.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
     format!("<h2>Side by side</h2>\n<ul>\n{items}</ul>\n")
+}
+
+/// Who differs from whom in what, by how much, and how sure that is.
+pub(super) fn differences(rows: &[[String; 6]]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let headings = ["quantity", "pair", "difference", "95 % interval", "multiple", "the first is"];
+    let headings: String = headings.iter().map(|heading| format!("<th>{heading}</th>")).collect();
+    let rows: String = rows
+        .iter()
+        .map(|cells| format!("<tr>{}</tr>\n", cells.iter().map(|cell| figure_cell(cell)).collect::<String>()))
+        .collect();
+    format!(
+        "<details class=\"differences\"><summary>Every difference with its interval</summary>\n\
+         <p>Intervals hold for all five quantities of a pair together; runs of one round are compared as pairs.</p>\n\
+         <div class=\"wide\"><table>\n<tr>{headings}</tr>\n{rows}</table></div></details>\n"
+    )
 }
 
 pub(super) fn figures(plots: &[Plot]) -> String {
@@ -69,6 +90,9 @@ pub(super) fn reasons(contenders: &[Contender<'_>]) -> String {
 
 /// What was asked and on what machine, contender by contender, and how each of its rounds went.
 pub(super) fn runs(contenders: &[Contender<'_>]) -> String {
+    if contenders.is_empty() {
+        return String::new();
+    }
     let blocks: String = contenders
         .iter()
         .map(|contender| {
@@ -85,7 +109,7 @@ pub(super) fn runs(contenders: &[Contender<'_>]) -> String {
 }
 
 /// Command, workload and machine of a contender's first round; the other rounds differ in nothing but chance.
-fn asked(loaded: &LoadedRun) -> String {
+pub(super) fn asked(loaded: &LoadedRun) -> String {
     let (asked, machine) = (&loaded.run.asked, &loaded.run.machine);
     let phases: Vec<String> = loaded
         .run
@@ -205,7 +229,8 @@ const DEFINITIONS: [(&str, &str); 13] = [
     (
         "rounds",
         "Histograms of rounds are merged and percentiles read from the merged one. Counts are summed. Other figures are \
-         medians over rounds with 95 % bootstrap intervals. Invalid rounds are left out when a valid one exists.",
+         medians over rounds with 95 % intervals: the median plus and minus Student's t times its bootstrap standard error, \
+         which is wide for few rounds because few rounds say little. Invalid rounds are left out when a valid one exists.",
     ),
 ];
 

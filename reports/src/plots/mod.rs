@@ -5,11 +5,14 @@ pub mod connections;
 pub mod latency_over_time;
 pub mod latency_percentiles;
 pub mod ledger;
+pub mod search;
 pub mod server_cpu;
 pub mod server_rss;
 
+use results::{LoadedRun, Search};
+
 use crate::drawing::{self, Drawing};
-use crate::groups::{Contender, marks_of, shared_workload};
+use crate::groups::{Contender, Mark, marks_of, shared_workload};
 use crate::numbers::counted;
 
 /// One finished plot.
@@ -25,6 +28,9 @@ pub struct Plot {
 
 /// Draws every plot and marks what is not to be believed.
 pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
+    if contenders.is_empty() {
+        return Vec::new();
+    }
     let subtitle = subtitle(contenders);
     let marks = marks_of(contenders);
     macro_rules! plot {
@@ -43,6 +49,13 @@ pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
         plot!(connections),
         plot!(ledger),
     ]
+}
+
+/// Draws a search and marks it.
+pub fn of_search(search: &Search, runs: &[LoadedRun], marks: &[Mark]) -> Plot {
+    let mut drawing = search::draw(&search::select(search, runs));
+    drawing::mark(&mut drawing, marks);
+    Plot { file: search::FILE, caption: search::CAPTION, drawing }
 }
 
 /// The shared workload and the rounds, in words.

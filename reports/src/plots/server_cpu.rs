@@ -11,7 +11,8 @@ pub const FILE: &str = "server_cpu";
 /// What one sees.
 pub const CAPTION: &str = "User and system CPU time of the server process over the measured window, divided by the \
     deliveries in it. Beside it, the share of one core that the server used while all clients were connected and nothing \
-    was published. Bars are medians over rounds, whiskers their 95 % bootstrap intervals when there are two rounds or more.";
+    was published. Bars are medians over rounds, whiskers their 95 % intervals when there are two rounds or more; few rounds make them \
+    wide, and an end without an arm lies beyond the image.";
 
 /// CPU time per delivery of one run, microseconds.
 pub fn us_per_delivery(run: &LoadedRun) -> Option<f64> {

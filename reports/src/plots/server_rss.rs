@@ -12,8 +12,8 @@ pub const FILE: &str = "server_rss";
 /// What one sees.
 pub const CAPTION: &str = "Resident memory that the server grew by, divided by the clients: at the end of measuring, and \
     (faded) with all clients connected but before the first notification. Each run has a fresh server process, because \
-    memory that was freed often stays resident. Bars are medians over rounds, whiskers their 95 % bootstrap intervals when \
-    there are two rounds or more.";
+    memory that was freed often stays resident. Bars are medians over rounds, whiskers their 95 % intervals when there are \
+    two rounds or more; few rounds make them wide.";
 
 /// Memory per connection of one run after it has worked, bytes.
 pub fn bytes_per_connection(run: &LoadedRun) -> Option<f64> {

@@ -1,12 +1,11 @@
 //! The answer in one sentence, and the comparisons worth telling, in words made from the figures.
 
-use results::statistics::difference_interval;
-use results::{Deliveries, LoadedRun};
+use results::words::{headline, multiple};
+use results::{Deliveries, Difference, Finding, Quantity, Rounds, Search, SearchEnding, Unit};
 
 use super::Summary;
-use crate::groups::Contender;
-use crate::numbers::{bytes, counted, kib, percent, time_us, times};
-use crate::plots::{server_cpu, server_rss};
+use crate::groups::{Contender, sides};
+use crate::numbers::{NOT_MEASURED, bytes, counted, kib, percent, time_us, times};
 
 /// What each contender gives and costs, the quickest first, in one sentence.
 pub fn answer(summaries: &[Summary]) -> String {
@@ -37,6 +36,14 @@ pub fn answer(summaries: &[Summary]) -> String {
     sentence
 }
 
+/// What a search found.
+pub fn answer_of(search: &Search) -> String {
+    match search.ending {
+        SearchEnding::Unfinished if search.outcome.is_empty() => "The search was not finished.".to_owned(),
+        _ => search.outcome.trim().to_owned(),
+    }
+}
+
 fn cost(summary: &Summary) -> String {
     let what = if summary.bytes_are_wire { "on the wire" } else { "of the stream" };
     let parts: Vec<String> = [
@@ -56,78 +63,54 @@ fn loss(summary: &Summary) -> String {
     if lost > 0 { format!(", and {} of its deliveries are lost", percent(share)) } else { String::new() }
 }
 
-/// A quantity in which contenders are compared.
-struct Quantity {
-    name: &'static str,
+/// How a quantity is told.
+struct Telling {
+    quantity: Quantity,
     /// `needs`, or `takes`.
     verb: &'static str,
     /// `much`, or `long`.
     adverb: &'static str,
     /// The figure that is told.
     shown: fn(&Summary) -> Option<f64>,
-    /// The figure of one round, for the interval of the difference.
-    of: fn(&LoadedRun) -> Option<f64>,
     text: fn(f64) -> String,
 }
 
-const QUANTITIES: [Quantity; 5] = [
-    Quantity {
-        name: "median latency",
-        verb: "takes",
-        adverb: "long",
-        shown: |summary| summary.p50_us,
-        of: p50_us,
-        text: time_us,
-    },
-    Quantity {
-        name: "bytes on the wire per delivery",
+const TELLINGS: [Telling; 6] = [
+    Telling { quantity: Quantity::P50, verb: "takes", adverb: "long", shown: |s| s.p50_us, text: time_us },
+    Telling { quantity: Quantity::P99, verb: "takes", adverb: "long", shown: |s| s.p99_us, text: time_us },
+    Telling {
+        quantity: Quantity::WireBytes,
         verb: "needs",
         adverb: "much",
         shown: |summary| summary.bytes_per_delivery.filter(|_| summary.bytes_are_wire),
-        of: |run| run.run.measured.bytes.per_delivery(),
         text: bytes,
     },
     // Bytes with and without TCP/IP are different quantities and never compared with each other.
-    Quantity {
-        name: "bytes of the stream per delivery, TCP/IP not measured",
+    Telling {
+        quantity: Quantity::StreamBytes,
         verb: "needs",
         adverb: "much",
         shown: |summary| summary.bytes_per_delivery.filter(|_| !summary.bytes_are_wire),
-        of: |run| run.run.measured.bytes.per_delivery(),
         text: bytes,
     },
-    Quantity {
-        name: "server CPU per delivery",
-        verb: "needs",
-        adverb: "much",
-        shown: |summary| summary.server_cpu_us,
-        of: server_cpu::us_per_delivery,
-        text: time_us,
-    },
-    Quantity {
-        name: "server memory per connection",
-        verb: "needs",
-        adverb: "much",
-        shown: |summary| summary.server_rss_bytes,
-        of: server_rss::bytes_per_connection,
-        text: kib,
-    },
+    Telling { quantity: Quantity::ServerCpu, verb: "needs", adverb: "much", shown: |s| s.server_cpu_us, text: time_us },
+    Telling { quantity: Quantity::ServerRss, verb: "needs", adverb: "much", shown: |s| s.server_rss_bytes, text: kib },
 ];
 
-fn p50_us(run: &LoadedRun) -> Option<f64> {
-    let latency = &run.run.measured.latency;
-    (latency.count > 0).then(|| latency.p50_ns as f64 / 1e3)
-}
-
-/// Every quantity against the contender that needs least of it, and what else matters, a sentence each.
+/// What can be told apart in one sentence, then every quantity against the contender that needs least of it, and what
+/// else matters, a sentence each.
 ///
-/// With two rounds or more, a difference whose 95 % bootstrap interval holds zero is called not distinguishable.
+/// A difference whose interval holds zero is called not distinguishable; see [`results::statistics`] for the method.
 pub fn comparisons(contenders: &[Contender<'_>], summaries: &[Summary]) -> Vec<String> {
+    let sides = sides(contenders);
     let mut sentences: Vec<String> =
-        QUANTITIES.iter().filter_map(|quantity| against_the_least(quantity, contenders, summaries)).collect();
-    if contenders.iter().any(|contender| contender.used.len() < 2) && !sentences.is_empty() {
-        sentences
-            .push("One round carries no interval: repeat the measurement to tell a difference from chance.".into());
+        TELLINGS.iter().filter_map(|telling| against_the_least(telling, &sides, summaries)).collect();
+    if !sentences.is_empty() {
+        sentences.insert(0, headline(&sides));
+        if contenders.iter().any(|contender| contender.used.len() < 2) {
+            sentences
+                .push("One round carries no interval: repeat the measurement to tell a difference from chance.".into());
+        }
     }
     let shares = |of: fn(&Summary) -> Option<f64>| {
         let told = summaries.iter().filter_map(|summary| Some(format!("{} {}", summary.name(), percent(of(summary)?))));
@@ -144,12 +127,12 @@ pub fn comparisons(contenders: &[Contender<'_>], summaries: &[Summary]) -> Vec<S
     sentences
 }
 
-fn against_the_least(quantity: &Quantity, contenders: &[Contender<'_>], summaries: &[Summary]) -> Option<String> {
-    let Quantity { name, verb, adverb, shown, of, text } = quantity;
-    let mut measured: Vec<(&Contender<'_>, &Summary, f64)> = contenders
+fn against_the_least(telling: &Telling, sides: &[Rounds<'_>], summaries: &[Summary]) -> Option<String> {
+    let Telling { quantity, verb, adverb, shown, text } = telling;
+    let mut measured: Vec<(&Rounds<'_>, &Summary, f64)> = sides
         .iter()
         .zip(summaries)
-        .filter_map(|(contender, summary)| Some((contender, summary, shown(summary)?)))
+        .filter_map(|(side, summary)| Some((side, summary, shown(summary)?)))
         .filter(|(_, _, value)| *value > 0.0)
         .collect();
     measured.sort_by(|a, b| a.2.total_cmp(&b.2));
@@ -157,18 +140,45 @@ fn against_the_least(quantity: &Quantity, contenders: &[Contender<'_>], summarie
     let clauses: Vec<String> = others
         .iter()
         .map(|(other, summary, value)| {
-            let difference = difference_interval(&other.rounds(of), &least.rounds(of));
             let (label, value_text) = (summary.name(), text(*value));
-            if difference.is_some_and(|interval| interval.low <= 0.0 && interval.high >= 0.0) {
-                let rounds = counted(other.used.len().min(least.used.len()), "round");
-                format!("{label} ({value_text}) is not distinguishable from it in {rounds}")
-            } else {
-                format!("{label} {verb} {} as {adverb} ({value_text})", times(value / low))
+            let difference = Difference::between(other, least, *quantity);
+            match difference.map(|difference| (difference, difference.finding(), difference.multiple())) {
+                Some((difference, Finding::NotDistinguishable, _)) => {
+                    let rounds = counted(difference.rounds, "round");
+                    format!("{label} ({value_text}) is not distinguishable from it in {rounds}")
+                }
+                Some((_, Finding::Higher, Some(ratio))) => {
+                    format!("{label} {verb} {} as {adverb} ({value_text})", multiple(ratio))
+                }
+                _ => format!("{label} {verb} {} as {adverb} ({value_text})", times(value / low)),
             }
         })
         .collect();
-    let first = format!("{}: {} is lowest with {}", capital(name), least_summary.name(), text(*low));
+    let first = format!("{}: {} is lowest with {}", capital(quantity.definition()), least_summary.name(), text(*low));
     (!clauses.is_empty()).then(|| format!("{first}; {}.", clauses.join("; ")))
+}
+
+/// Every difference of every pair: quantity, pair, difference, its interval, the multiple with its interval, the finding.
+pub fn differences(contenders: &[Contender<'_>]) -> Vec<[String; 6]> {
+    let sides = sides(contenders);
+    let pairs = || sides.iter().enumerate().flat_map(|(place, a)| sides[place + 1..].iter().map(move |b| (a, b)));
+    let row = |(a, b): (&Rounds<'_>, &Rounds<'_>), quantity: Quantity| {
+        let difference = Difference::between(a, b, quantity)?;
+        let text = |value: f64| match quantity.unit() {
+            Unit::Nanoseconds => time_us(value / 1e3),
+            Unit::Bytes => bytes(value),
+        };
+        let interval = difference.interval.map(|i| format!("{} to {}", text(i.low), text(i.high)));
+        Some([
+            quantity.definition().to_owned(),
+            format!("{} against {}", a.label, b.label),
+            text(difference.estimate()),
+            interval.unwrap_or_else(|| NOT_MEASURED.to_owned()),
+            difference.multiple().map(multiple).unwrap_or_default(),
+            difference.finding().word().to_owned(),
+        ])
+    };
+    Quantity::ALL.into_iter().flat_map(|quantity| pairs().filter_map(move |pair| row(pair, quantity))).collect()
 }
 
 fn capital(words: &str) -> String {

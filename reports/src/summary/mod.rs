@@ -4,7 +4,7 @@ mod answer;
 mod csv;
 mod markdown;
 
-pub use answer::{answer, comparisons};
+pub use answer::{answer, answer_of, comparisons, differences};
 pub use csv::csv;
 pub use markdown::markdown;
 

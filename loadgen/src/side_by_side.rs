@@ -1,0 +1,245 @@
+//! Contenders side by side: medians with their intervals, what was left out and why, the finding in words, every difference.
+
+use std::fmt::Write;
+
+use results::statistics::{Interval, median_interval};
+use results::words::{headline, multiple};
+use results::{Difference, Quantity, Rounds, Run, Unit, differences};
+
+use crate::numbers::{count, signed, size, spread, time_ns};
+
+const NOTHING: &str = "-";
+/// Widest line of prose.
+const COLUMNS_OF_TEXT: usize = 100;
+/// Below this many rounds the hint is given that more of them narrow the intervals.
+const FEW_ROUNDS: usize = 5;
+/// The quantities of the table; bytes are those of the wire, or else of the stream.
+const COLUMNS: [(&str, &[Quantity]); 5] = [
+    ("p50", &[Quantity::P50]),
+    ("p99", &[Quantity::P99]),
+    ("bytes/delivery", &[Quantity::WireBytes, Quantity::StreamBytes]),
+    ("server CPU", &[Quantity::ServerCpu]),
+    ("server RSS", &[Quantity::ServerRss]),
+];
+
+/// All rounds of one contender, the invalid ones included.
+#[derive(Debug, Clone)]
+pub struct Contender {
+    /// Its name.
+    pub label: String,
+    /// Number of the round and its run. Runs of different contenders with the same number were made side by side.
+    pub runs: Vec<(Option<u32>, Run)>,
+}
+
+impl Contender {
+    /// The rounds that figures are made from.
+    pub fn valid(&self) -> Rounds<'_> {
+        let valid = self.runs.iter().filter(|(_, run)| run.verdict.is_valid());
+        Rounds {
+            label: self.label.clone(),
+            runs: valid.map(|(round, run)| (round.map(|round| round as usize), run)).collect(),
+        }
+    }
+}
+
+/// A line or two per contender: medians over valid rounds, below them their 95 % intervals; then what was lost or left out.
+pub fn table(contenders: &[Contender]) -> String {
+    let width = contenders.iter().map(|contender| contender.label.len()).max().unwrap_or_default().max(9);
+    let mut out = format!("\n{:<width$} {:>5}", "", "valid");
+    for (name, _) in COLUMNS {
+        let _ = write!(out, " {name:>14}");
+    }
+    out.push('\n');
+    for contender in contenders {
+        let valid = contender.valid();
+        let rounds = format!("{}/{}", valid.runs.len(), contender.runs.len());
+        let _ = write!(out, "{:<width$} {rounds:>5}", contender.label);
+        let cells = COLUMNS.map(|(_, quantities)| cell(&valid, quantities));
+        for (median, _) in &cells {
+            let _ = write!(out, " {median:>14}");
+        }
+        if cells.iter().any(|(_, interval)| !interval.is_empty()) {
+            let _ = write!(out, "\n{:<width$} {:>5}", "", "");
+            for (_, interval) in &cells {
+                let _ = write!(out, " {interval:>14}");
+            }
+        }
+        out.push('\n');
+    }
+    out.push_str("Medians over valid rounds and their 95 % intervals; server CPU per delivery, RSS per connection.\n");
+    out + &lost(contenders) + &left_out(contenders)
+}
+
+fn cell(rounds: &Rounds<'_>, quantities: &[Quantity]) -> (String, String) {
+    let measured = quantities.iter().find_map(|&quantity| Some((quantity, rounds.median(quantity)?)));
+    let Some((quantity, median)) = measured else { return (NOTHING.to_owned(), String::new()) };
+    let interval = median_interval(&rounds.values(quantity));
+    let interval = interval.map(|interval| spread(quantity.unit(), median, (interval.low, interval.high)).0);
+    (show(quantity.unit(), median), interval.unwrap_or_default())
+}
+
+fn lost(contenders: &[Contender]) -> String {
+    let losses = contenders.iter().filter_map(|contender| {
+        let rounds = contender.valid();
+        let sum = |of: fn(&Run) -> u64| rounds.runs.iter().map(|(_, run)| of(run)).sum::<u64>();
+        let (lost, expected) = (sum(|run| run.measured.deliveries.lost), sum(|run| run.measured.deliveries.expected));
+        (lost > 0).then(|| format!("{} {} of {}", contender.label, count(lost), count(expected)))
+    });
+    let losses: Vec<String> = losses.collect();
+    if losses.is_empty() { "Nothing was lost.\n".to_owned() } else { format!("LOST: {}\n", losses.join("; ")) }
+}
+
+/// Every invalid round by name, with its reasons.
+pub fn left_out(contenders: &[Contender]) -> String {
+    let mut out = String::new();
+    for contender in contenders {
+        for (place, (round, run)) in contender.runs.iter().enumerate() {
+            let round = round.unwrap_or(place as u32 + 1);
+            for reason in &run.verdict.reasons {
+                let (label, seen, bound) = (&contender.label, &reason.seen, &reason.bound);
+                let _ = writeln!(out, "LEFT OUT: {label}, round {round}: {}: {seen} (bound: {bound})", reason.check);
+            }
+        }
+    }
+    out
+}
+
+/// The finding in one sentence, then the differences of all pairs.
+pub fn findings(contenders: &[Contender]) -> String {
+    let measured: Vec<Rounds<'_>> =
+        contenders.iter().map(Contender::valid).filter(|rounds| !rounds.runs.is_empty()).collect();
+    if measured.len() < 2 {
+        return "\nNothing to compare: fewer than two contenders have a valid round.\n".to_owned();
+    }
+    let mut rows: Vec<(String, Difference)> = Vec::new();
+    for (place, first) in measured.iter().enumerate() {
+        for second in &measured[place + 1..] {
+            let pair = format!("{} - {}", first.label, second.label);
+            rows.extend(differences(first, second).into_iter().map(|difference| (pair.clone(), difference)));
+        }
+    }
+    let mut out = format!("\n{}\n\n", wrapped(&headline(&measured)));
+    let is_paired = rows.iter().all(|(_, difference)| difference.paired);
+    let how = if is_paired { "paired by round" } else { "not paired" };
+    let _ = writeln!(out, "Differences, {how}, and multiples (larger over smaller); 95 % intervals hold for all five");
+    let _ = writeln!(out, "quantities of a pair together.");
+    let one_pair = measured.len() == 2;
+    if let Some((pair, _)) = rows.first().filter(|_| one_pair) {
+        let _ = writeln!(out, "{pair}");
+    }
+    for quantity in Quantity::ALL {
+        let told: Vec<_> = rows.iter().filter(|(_, difference)| difference.quantity == quantity).collect();
+        if one_pair {
+            told.iter().for_each(|(_, difference)| line(&mut out, quantity.name(), difference));
+        } else if !told.is_empty() {
+            let _ = writeln!(out, "{}, {}", quantity.name(), quantity.definition());
+            told.iter().for_each(|(pair, difference)| line(&mut out, pair, difference));
+        }
+    }
+    let fewest = rows.iter().map(|(_, difference)| difference.rounds).min().unwrap_or_default();
+    if fewest < FEW_ROUNDS {
+        let _ =
+            writeln!(out, "Few rounds make wide intervals: {FEW_ROUNDS} valid ones or more tell smaller differences.");
+    }
+    out
+}
+
+/// Broken at blanks so that no line is wider than a terminal.
+pub fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, String::len);
+        if line > 0 && line + 1 + word.len() > COLUMNS_OF_TEXT {
+            lines.push(word.to_owned());
+        } else if let Some(last) = lines.last_mut() {
+            last.push_str(if line > 0 { " " } else { "" });
+            last.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+fn line(out: &mut String, name: &str, difference: &Difference) {
+    let (unit, estimate) = (difference.quantity.unit(), difference.estimate());
+    let interval = difference.interval.map(|Interval { low, high, .. }| {
+        let widest = low.abs().max(high.abs());
+        let (ends, unit) = spread(unit, widest, (low, high));
+        format!("{ends} {unit}")
+    });
+    let told = format!(
+        "  {name:<22} {:>10} {:<21} {:<19} {}",
+        signed(estimate, |value| show(unit, value)),
+        interval.unwrap_or_default(),
+        difference.multiple().map(multiple).unwrap_or_default(),
+        difference.finding().word()
+    );
+    let _ = writeln!(out, "{}", told.trim_end());
+}
+
+/// A value in its unit.
+pub fn show(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Nanoseconds => time_ns(value.max(0.0).round() as u64),
+        Unit::Bytes => size(if value.abs() < 1024.0 { value.round() } else { value }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Three rounds of a transport whose CPU cost grows from round to round; the second one is invalid if asked.
+    fn contender(transport: &str, label: &str, is_invalid: bool) -> Contender {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/examples/v1").join(transport);
+        let like = results::load(&folder).expect("the example is committed").run;
+        let round = |round: u32| {
+            let mut run = like.clone();
+            run.measured.latency.p50_ns += u64::from(round) * 1_000;
+            if is_invalid && round == 2 {
+                let word = |text: &str| text.to_owned();
+                run.verdict.reasons.push(results::Reason {
+                    check: word("send-lag"),
+                    seen: word("the 99th percentile was 24 ms"),
+                    bound: word("at most 10 ms"),
+                    cause: word("Busy."),
+                    remedy: word("Free the machine."),
+                });
+            }
+            (Some(round), run)
+        };
+        Contender { label: label.to_owned(), runs: (1..=3).map(round).collect() }
+    }
+
+    #[test]
+    fn an_invalid_round_is_named_with_its_reason_and_left_out_of_both_sides_of_its_pair() {
+        let contenders = [contender("ws", "ws", true), contender("long-poll", "long-poll", false)];
+        let told = table(&contenders);
+        assert!(told.contains("ws          2/3") && told.contains("long-poll   3/3"), "{told}");
+        let left_out = "LEFT OUT: ws, round 2: send-lag: the 99th percentile was 24 ms (bound: at most 10 ms)\n";
+        assert!(told.contains(left_out), "{told}");
+        assert!(findings(&contenders).contains("Few rounds make wide intervals"));
+    }
+
+    #[test]
+    fn everything_fits_into_a_hundred_columns() {
+        let contenders = ["short-poll", "long-poll", "sse", "ws"].map(|name| contender(name, name, false));
+        for line in (table(&contenders) + &findings(&contenders)).lines() {
+            assert!(line.len() <= 100, "{}: {line}", line.len());
+        }
+    }
+
+    #[test]
+    fn one_contender_left_is_nothing_to_compare() {
+        let alone = [contender("ws", "ws", false)];
+        assert!(findings(&alone).contains("Nothing to compare"));
+    }
+
+    #[test]
+    fn prose_is_broken_at_blanks_and_loses_no_word() {
+        let text = "word ".repeat(50).trim_end().to_owned();
+        let told = wrapped(&text);
+        assert!(told.lines().count() == 3 && told.lines().all(|line| line.len() <= 100), "{told}");
+        assert_eq!(told.replace('\n', " "), text);
+    }
+}
