@@ -151,8 +151,8 @@ pub enum VaryArg {
 fn search_rules() -> String {
     format!(
         "The load is doubled until a condition no longer holds (or halved until all do), then the gap is bisected. A load that \
-         does not hold is measured up to three times before that is believed, because machines have hiccups; if the third \
-         measurement is invalid, the search ends without a limit and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
+         does not hold is measured up to three times before that is believed, because machines have hiccups; an invalid \
+         measurement ends the search at once, without a limit, and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
          Exit codes: 0 a limit was found, or even the largest load holds; 1 the search could not be carried out to its end, \
          2 usage, 3 an invalid measurement, 4 not even the smallest load holds.",
         crate::assertion::help()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use results::{Ending, Layers, Run};
+use results::{Ending, Layers, Percentiles, Run};
 
 use crate::numbers::{count, ratio, share, size, time_ns, time_us};
 

@@ -86,7 +86,8 @@ fn an_invalid_step_ends_a_search_without_a_number() {
     assert!(stdout.contains(told) && stdout.contains("generator-cpu"), "{stdout}");
     assert!(stdout.contains("The generator was the limit there"), "{stdout}");
     let (search, _) = load_search(&out).unwrap().unwrap();
-    assert!(search.steps.iter().all(|step| step.finding == StepFinding::Invalid) && search.steps.len() == 3);
+    let findings: Vec<_> = search.steps.iter().map(|step| step.finding).collect();
+    assert_eq!(findings, [StepFinding::Invalid], "one is enough");
 }
 
 #[test]

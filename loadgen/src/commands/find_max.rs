@@ -16,7 +16,8 @@ use crate::numbers::{count, share};
 use crate::side_by_side::wrapped;
 use crate::{clock, preflight};
 
-/// How often a load is measured before it counts as one that does not hold, or as invalid: machines have hiccups.
+/// How often a load is measured before it counts as one that does not hold: machines have hiccups. An invalid measurement
+/// is no hiccup of the server's, and ends the search at once.
 const ATTEMPTS: usize = 3;
 /// Largest rate that the command line takes.
 const MOST_RATE: f64 = 1e6;
@@ -66,7 +67,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
         search.write(&out)?;
         match finding {
             StepFinding::Holds => hunt.record(load, true),
-            StepFinding::Broken | StepFinding::Invalid if attempts(&search, load) < ATTEMPTS => {}
+            StepFinding::Broken if attempts(&search, load) < ATTEMPTS => {}
             StepFinding::Broken => hunt.record(load, false),
             StepFinding::Invalid => break SearchEnding::Invalid,
         }
@@ -189,8 +190,7 @@ fn without_a_limit(search: &Search, runs: &[Run], up_to: Option<String>) -> Stri
     let reasons: Vec<String> = run.verdict.reasons.iter().map(told_reason).collect();
     let up_to = up_to.map_or_else(String::new, |up_to| format!(" {up_to}."));
     format!(
-        "The search ended without a limit: at {} the measurement is invalid ({}), and this load was measured {ATTEMPTS} \
-         times. {}{up_to}",
+        "The search ended without a limit: at {} the measurement is invalid ({}). {}{up_to}",
         told(search.vary, step.load),
         reasons.join("; "),
         blame_invalid(run)
