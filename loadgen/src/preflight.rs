@@ -84,7 +84,7 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
 async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
-    let site = Site { plan: Arc::clone(plan), dialer, host: target.host.clone(), prefix: target.prefix.clone() };
+    let site = Site::new(Arc::clone(plan), dialer, target);
     let mut account = Account::new(plan.run, 0, 0, Rc::new(Recorder::new(traffic)));
     C::connect(&site, 0, None, &mut account).await?.close().await;
     Ok(())

@@ -155,7 +155,7 @@ impl Floor {
         let traffic = Rc::new(Traffic::default());
         let firsts = plan.window_sequences().iter().map(|range| range.start).collect();
         let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
-        let site = Site { plan, dialer, host: target.host.clone(), prefix: target.prefix.clone() };
+        let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
         Self { index, workers, site: Rc::new(site), recorder, firsts, connect_timeout, stop: watch::Sender::new(false) }
     }
@@ -164,6 +164,7 @@ impl Floor {
     async fn work(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let floor = Rc::new(self);
         tokio::task::spawn_local(Rc::clone(&floor).watch_lag());
+        tokio::task::spawn_local(Rc::clone(&floor).give_turns());
         let mut clients = None;
         while let Some(order) = inbox.recv().await {
             match order {
@@ -214,6 +215,11 @@ impl Floor {
             };
         }
         while clients.join_next().await.is_some() {}
+    }
+
+    /// Has clients ask again when no answer waits to be read.
+    async fn give_turns(self: Rc<Self>) {
+        self.site.turns.lead(&self.recorder).await;
     }
 
     /// Records by how much the event loop is late.

@@ -32,6 +32,7 @@ impl Client for LongPoll {
     }
 
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError> {
+        site.turns.turn().await;
         self.ask(site, account, site.plan.wait.as_secs()).await
     }
 

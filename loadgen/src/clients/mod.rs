@@ -8,6 +8,7 @@ mod poll;
 mod short_poll;
 mod site;
 mod sse;
+mod turns;
 mod ws;
 
 pub use error::ClientError;
@@ -15,6 +16,7 @@ pub use long_poll::LongPoll;
 pub use short_poll::ShortPoll;
 pub use site::Site;
 pub use sse::Sse;
+pub use turns::Turns;
 pub use ws::Ws;
 
 use feed::Cursor;

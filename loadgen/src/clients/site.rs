@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use feed::{Cursor, Transport, subscribe_path};
 
+use super::Turns;
 use crate::plan::Plan;
+use crate::target::Target;
 use crate::wire::Dialer;
 
 /// Where clients connect, and to what.
@@ -19,9 +21,17 @@ pub struct Site {
     pub host: String,
     /// What stands before every path, without a slash at its end; usually empty.
     pub prefix: String,
+    /// Who asks again, and when.
+    pub turns: Turns,
 }
 
 impl Site {
+    /// The site that `target` is, for clients that connect through `dialer`.
+    pub fn new(plan: Arc<Plan>, dialer: Dialer, target: &Target) -> Self {
+        let (host, prefix) = (target.host.clone(), target.prefix.clone());
+        Self { plan, dialer, host, prefix, turns: Turns::default() }
+    }
+
     /// The path of a subscription of `client`; `query` without the question mark.
     pub fn path(&self, client: u32, transport: Transport, query: &str) -> String {
         let topic = &self.plan.topics[usize::from(self.plan.topic_of(client))];

@@ -54,7 +54,10 @@ pub fn shared_workload(runs: &[&LoadedRun]) -> String {
     let told = ["clients", "rate", "payload", "topics"];
     let shared = |own: &&Trait| told.contains(&own.kind) && all.iter().all(|others| others.contains(own));
     let words = all.first().into_iter().flatten().filter(shared).map(|own| match own.kind {
-        "rate" => format!("{} notifications/s", own.text.trim_end_matches("/s")),
+        "rate" => match own.text.trim_end_matches("/s") {
+            "1" => "1 notification/s".to_owned(),
+            rate => format!("{rate} notifications/s"),
+        },
         _ => own.text.clone(),
     });
     words.collect::<Vec<_>>().join(" · ")
