@@ -16,7 +16,7 @@ use crate::config::Bounds;
 use crate::cores::Cores;
 use crate::display::Display;
 use crate::interrupt::Interrupt;
-use crate::journal::{Journal, Records};
+use crate::journal::Journal;
 use crate::plan::{Plan, Reuse};
 use crate::process;
 use crate::publisher::{Publisher, Publishing, Report};
@@ -78,6 +78,8 @@ struct Mark {
     tcp_ip: Option<TcpIp>,
     own_cpu: Duration,
     had_errors: bool,
+    /// Event-loop lag since the mark before, or since the start.
+    loop_lag: Percentiles,
     at: Instant,
 }
 
@@ -172,11 +174,10 @@ impl Conductor<'_> {
         let has_finished = |readers: &ConnectionStats| readers.open == 0 && readers.opened >= opened;
         self.readings.last = self.journal.stats().read_when(plan.transport, has_finished).await;
         self.end_phase();
-        let began = self.journal.began();
         let records = self.journal.finish(None).await?;
 
         let window_bytes = Bytes { whole_run: Some(whole_run(&last)), ..bytes(&from, &to, plan.payload) };
-        let generator = generator_cost(setup, &from, &to, &records, window_bytes.deliveries, self.rss_before, rss_end);
+        let generator = generator_cost(setup, &from, &to, window_bytes.deliveries, self.rss_before, rss_end);
         let server =
             self.readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
         let reconciliation = match setup.child {
@@ -187,13 +188,13 @@ impl Conductor<'_> {
             None => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
-        let circumstances = circumstances(&self.readings, told_all, drain_was_cut);
+        let circumstances = circumstances(setup, &self.readings, told_all, drain_was_cut);
         let polled = to.counters.since(from.counters);
         let measured = Measured {
             phases: self.phases,
             latency: Percentiles::from(&records.totals.latency),
             latency_from_actual: Some(Percentiles::from(&records.totals.latency_from_actual)),
-            latency_out_of_range: records.totals.counters.out_of_range,
+            latency_out_of_range: records.totals.counters.out_of_range + report.out_of_range,
             connect: Percentiles::from(&records.totals.connect),
             deliveries,
             published: report.published,
@@ -212,7 +213,6 @@ impl Conductor<'_> {
             generator,
             reconciliation: reconciliation.unwrap_or_default(),
         };
-        debug_assert!(window.start >= began);
         let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
         let interrupted = self.interrupt.is_wanted();
         Ok(Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows })
@@ -247,9 +247,24 @@ impl Conductor<'_> {
         let plan = Arc::clone(&self.setup.plan);
         let poll_interval = if plan.transport == Transport::ShortPoll { plan.poll_interval } else { Duration::ZERO };
         let bound = clock::now() + plan.drain + poll_interval;
+        let mut delivered = self.journal.counters().await?.delivered;
+        let mut last_delivery = None;
+        let mut look = |counters: Counters| {
+            if counters.delivered > delivered {
+                delivered = counters.delivered;
+                last_delivery = Some(clock::now());
+            }
+            delivered
+        };
         while !publishing.is_finished() {
-            self.wait(clock::now() + GLANCE, Some(&publishing), |_| false).await?;
-            if self.interrupt.is_wanted() {
+            let glance = clock::now() + GLANCE;
+            self.wait(glance, Some(&publishing), |counters| {
+                look(counters);
+                false
+            })
+            .await?;
+            // A publisher that the server keeps from ending is stopped; what it could not send was due, and is told.
+            if self.interrupt.is_wanted() || clock::now() > bound {
                 publishing.stop();
                 tokio::time::sleep(GLANCE).await;
             }
@@ -264,17 +279,10 @@ impl Conductor<'_> {
                 (due - refused.min(due)) * plan.subscribers_of(topic as u16)
             })
             .sum();
-        let mut delivered = 0;
-        let mut last_delivery = clock::now();
-        self.wait(bound, None, |counters| {
-            if counters.delivered > delivered {
-                delivered = counters.delivered;
-                last_delivery = clock::now();
-            }
-            delivered >= expected
-        })
-        .await?;
-        let was_cut = delivered < expected && !self.interrupt.is_wanted() && last_delivery + DRAIN_SILENCE > bound;
+        self.wait(bound, None, |counters| look(counters) >= expected).await?;
+        let is_short = look(self.journal.counters().await?) < expected;
+        let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
+        let was_cut = is_short && was_flowing && !self.interrupt.is_wanted();
         Ok((report, was_cut))
     }
 
@@ -283,7 +291,15 @@ impl Conductor<'_> {
         let snapshot = self.journal.collect(true).await?;
         let own_cpu = process::own_cpu_time();
         let had_errors = !snapshot.errors.is_empty();
-        Ok(Mark { counters: snapshot.counters, tcp_ip: snapshot.tcp_ip, own_cpu, had_errors, at: clock::now() })
+        let loop_lag = self.journal.take_loop_lag();
+        Ok(Mark {
+            counters: snapshot.counters,
+            tcp_ip: snapshot.tcp_ip,
+            own_cpu,
+            had_errors,
+            loop_lag,
+            at: clock::now(),
+        })
     }
 
     fn enter(&mut self, name: &'static str, length: Option<Duration>) {
@@ -370,7 +386,6 @@ fn generator_cost(
     setup: &Setup,
     from: &Mark,
     to: &Mark,
-    records: &Records,
     deliveries: u64,
     rss_before: u64,
     rss_end: u64,
@@ -384,18 +399,20 @@ fn generator_cost(
         rss_before_bytes: rss_before,
         rss_end_bytes: rss_end,
         rss_per_client_bytes: (rss_end as f64 - rss_before as f64) / f64::from(setup.plan.clients),
-        loop_lag: Percentiles::from(&records.totals.loop_lag),
+        loop_lag: to.loop_lag.clone(),
         workers: setup.workers,
         cpus: setup.cores.generator.clone(),
     }
 }
 
-fn circumstances(readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
-    let all = [&readings.before, &readings.settled, &readings.connected, &readings.start, &readings.end];
+fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
+    let all =
+        [&readings.before, &readings.settled, &readings.connected, &readings.start, &readings.end, &readings.last];
     let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.stats.pid)).collect();
     Circumstances {
         drain_was_cut,
         server_restarted: pids.windows(2).any(|pair| pair[0] != pair[1]),
-        server_fell_silent: !pids.is_empty() && !has_cost,
+        server_fell_silent: (setup.child.is_some() || !pids.is_empty()) && !has_cost,
+        publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.rate * setup.plan.topics.len() as f64)),
     }
 }

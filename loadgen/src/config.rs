@@ -236,7 +236,7 @@ pub struct LoadArgs {
     /// Time between two polls of one client (short polling)
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive_time_value)]
     pub poll_interval: Duration,
-    /// How long the server may hold a poll that has nothing to bring (long polling), whole seconds
+    /// How long the server may hold a poll that has nothing to bring (long polling)
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = positive_time_value)]
     pub wait: Duration,
     /// Whether a polling client keeps its connection between polls
@@ -279,17 +279,18 @@ pub enum Pin {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Bounds of a valid run")]
 pub struct Bounds {
-    /// Send lag, 99th percentile: beyond it, latencies are the publisher's rather than the server's
+    /// Send lag, 99th percentile: beyond it, latencies are the publisher's rather than the server's. Where notifications are
+    /// due at shorter intervals than this, the interval is the bound, down to 1 ms
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = positive_time_value)]
     pub max_send_lag: Duration,
     /// Event-loop lag, 99th percentile: beyond it, receipts are stamped late
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = positive_time_value)]
     pub max_loop_lag: Duration,
     /// Generator CPU, share of the cores that it may use: beyond it, the generator is what is measured
-    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9, value_parser = share_value)]
     pub max_cpu: f64,
     /// Notifications accepted, share of those due: below it, the load was not applied
-    #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.99, value_parser = share_value)]
     pub min_load: f64,
 }
 
@@ -316,6 +317,14 @@ fn resolution_value(text: &str) -> Result<f64, String> {
     match percent_value(text) {
         Ok(share) if (0.01..=1.0).contains(&share) => Ok(share),
         _ => Err("expected per cent from 1 to 100, for example 5%".into()),
+    }
+}
+
+/// A bound that is no number would hold whatever was seen.
+fn share_value(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1000.0).contains(&share) => Ok(share),
+        _ => Err("expected a share of one, for example 0.9".into()),
     }
 }
 
@@ -359,6 +368,8 @@ mod tests {
             ("--rate", "0"),
             ("--rate", "-1"),
             ("--payload", "45"),
+            ("--max-cpu", "nan"),
+            ("--min-load", "-1"),
             ("--duration", "5"),
             ("--transport", "tcp"),
         ] {

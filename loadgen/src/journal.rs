@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use results::{LatencyLog, SeriesRow};
+use results::{LatencyLog, Percentiles, SeriesRow};
 
 use crate::clock;
 use crate::display::{Display, Progress};
@@ -191,7 +191,14 @@ impl<'a> Journal<'a> {
         Ok(sum)
     }
 
-    /// The last reading of the server's stats.
+    /// The event-loop lag recorded since this was last asked for, up to the last collection.
+    pub fn take_loop_lag(&mut self) -> Percentiles {
+        let lag = Percentiles::from(&self.totals.loop_lag);
+        self.totals.loop_lag.reset();
+        lag
+    }
+
+    /// Reads the server's stats.
     pub fn stats(&self) -> &StatsReader {
         self.stats
     }

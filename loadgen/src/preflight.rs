@@ -17,10 +17,20 @@ use crate::wire::{Dialer, Traffic};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel.
 const SPARE_DESCRIPTORS: u64 = 64;
+/// Most notifications of one run: the instant at which each left is kept, 8 bytes.
+const MOST_NOTIFICATIONS: f64 = 50e6;
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// Raises the limit of descriptors and says whether all clients fit; returns the limit.
 pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
+    let notifications = plan.rate * (plan.warmup + plan.duration).as_secs_f64() * plan.topics.len() as f64;
+    if notifications > MOST_NOTIFICATIONS {
+        bail!(
+            "{} notifications are too many for one run: at most {} can be kept account of; lower --rate, --topics or --duration",
+            count(notifications as u64),
+            count(MOST_NOTIFICATIONS as u64)
+        );
+    }
     let descriptors = process::raise_descriptor_limit();
     let clients = u64::from(plan.clients);
     if clients + SPARE_DESCRIPTORS > descriptors {
@@ -85,7 +95,7 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let mut account = Account::new(plan.run, 0, 0, Rc::new(Recorder::new(traffic)));
+    let mut account = Account::new(plan.run, 0, 0..0, Rc::new(Recorder::new(traffic)));
     C::connect(&site, 0, None, &mut account).await?.close().await;
     Ok(())
 }

@@ -46,6 +46,8 @@ pub struct Report {
     pub ends: Vec<u32>,
     /// Sequence numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// Times that no histogram holds.
+    pub out_of_range: u64,
 }
 
 /// The publishing thread as the conductor holds it.
@@ -141,6 +143,9 @@ struct Books {
     published: Published,
     send_lag: Histogram<u64>,
     publish_time: Histogram<u64>,
+    out_of_range: u64,
+    /// How often the channel was lost: what was sent into an old one is never matched to answers of a new one.
+    losses: u64,
 }
 
 impl Books {
@@ -156,12 +161,15 @@ impl Books {
             self.refuse(pending.arrive, pending.in_window);
         } else if pending.in_window {
             self.published.accepted += 1;
-            self.publish_time.saturating_record(at_ns - pending.sent_ns);
+            if self.publish_time.record(at_ns.saturating_sub(pending.sent_ns)).is_err() {
+                self.out_of_range += 1;
+            }
         }
     }
 
     /// The channel is lost, and with it every answer that has not come.
     fn lose_pending(&mut self) {
+        self.losses += 1;
         for pending in std::mem::take(&mut self.pending) {
             self.refuse(pending.arrive, pending.in_window);
         }
@@ -203,6 +211,8 @@ impl Channel {
             published: Published::default(),
             send_lag: new_histogram(),
             publish_time: new_histogram(),
+            out_of_range: 0,
+            losses: 0,
         };
         let channel = Self {
             requests: requests.collect(),
@@ -239,7 +249,12 @@ impl Channel {
                 break;
             }
             ends[usize::from(arrive.topic)] = arrive.sequence + 1;
-            self.send(plan, arrive, due).await;
+            // A socket that the server does not read must not keep a stopped publisher from ending.
+            tokio::select! {
+                biased;
+                () = self.send(plan, arrive, due) => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
         }
         self.await_answers().await;
         let mut books = self.books.borrow_mut();
@@ -248,7 +263,7 @@ impl Channel {
         books.published.publish_time = Percentiles::from(&books.publish_time);
         let mut refused = std::mem::take(&mut books.refused);
         refused.iter_mut().for_each(|numbers| numbers.sort_unstable());
-        Ok(Report { published: books.published.clone(), ends, refused })
+        Ok(Report { published: books.published.clone(), ends, refused, out_of_range: books.out_of_range })
     }
 
     /// Sends one notification; waits for room in the socket if need be, never for an answer.
@@ -270,7 +285,10 @@ impl Channel {
             let mut books = self.books.borrow_mut();
             books.published.due += u64::from(in_window);
             if in_window {
-                books.send_lag.saturating_record(now.saturating_duration_since(due).as_nanos() as u64);
+                let lag = now.saturating_duration_since(due).as_nanos() as u64;
+                if books.send_lag.record(lag).is_err() {
+                    books.out_of_range += 1;
+                }
             }
             if writer.is_none() {
                 books.refuse(arrive, in_window);
@@ -281,10 +299,11 @@ impl Channel {
         }
         self.sent.fetch_add(1, Ordering::Relaxed);
         let mut writer = writer.expect("it was just looked at");
-        if writer.write_all(&request).await.is_ok() {
+        let losses = self.books.borrow().losses;
+        if writer.write_all(&request).await.is_ok() && self.books.borrow().losses == losses {
             *self.writer.borrow_mut() = Some(writer);
         }
-        // A failed writer is dropped; the reading half sees the same end and opens a new channel.
+        // A writer that failed, or whose reading half has ended meanwhile, is dropped: a new channel is on its way.
     }
 
     async fn await_answers(&self) {
@@ -317,6 +336,7 @@ async fn keep_reading(
             if let Ok(tcp) = dial(&target).await {
                 let (new_reader, new_writer) = tcp.into_split();
                 reader = new_reader;
+                books.borrow_mut().lose_pending();
                 *writer.borrow_mut() = Some(new_writer);
                 break;
             }

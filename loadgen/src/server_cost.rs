@@ -95,10 +95,13 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// The cost over the window; `None` when a reading is missing.
+    /// The cost over the window; `None` when a reading is missing, or is of another process.
     pub fn cost(&self, transport: Transport, clients: u32, deliveries: u64, cpus: Vec<usize>) -> Option<ServerCost> {
         let (before, connected) = (self.before.as_ref()?, self.connected.as_ref()?);
         let (start, end) = (self.start.as_ref()?, self.end.as_ref()?);
+        if before.stats.pid != end.stats.pid {
+            return None;
+        }
         let cpu_s = end.stats.cpu_s - start.stats.cpu_s;
         let per_client = |rss: u64| (rss as f64 - before.stats.rss_bytes as f64) / f64::from(clients);
         let of = |reading: &Reading| reading.stats.connections.get(transport.name()).cloned().unwrap_or_default();
@@ -109,13 +112,13 @@ impl Readings {
                 .zip(end.cpu_by_process)
                 .map(|(start, end)| end.saturating_sub(start).as_secs_f64()),
             cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
-            idle_cpu_share: self.settled.as_ref().map_or(0.0, |settled| cpu_share(settled, connected)),
+            idle_cpu_share: cpu_share(self.settled.as_ref()?, connected),
             rss_before_bytes: before.stats.rss_bytes,
             rss_connected_bytes: connected.stats.rss_bytes,
             rss_end_bytes: end.stats.rss_bytes,
             rss_per_connection_bytes: per_client(end.stats.rss_bytes),
             rss_per_idle_connection_bytes: per_client(connected.stats.rss_bytes),
-            delivered: of(end).delivered - of(start).delivered,
+            delivered: of(end).delivered.saturating_sub(of(start).delivered),
             open_at_end: of(end).open,
             cpus,
         })

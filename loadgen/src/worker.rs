@@ -1,5 +1,6 @@
 //! A thread that plays its share of the clients, on a runtime and with records of its own.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -27,7 +28,7 @@ enum Order {
     /// Start clients, the first of all at this instant, at the plan's pace.
     Connect(Instant),
     /// These intended instants (ns) belong to the window.
-    Window(std::ops::Range<u64>),
+    Window(Range<u64>),
     /// Hand the records over, with the kernel's counters if true.
     Snapshot(bool, oneshot::Sender<Snapshot>),
     /// Say the counters.
@@ -85,7 +86,7 @@ impl Worker {
     }
 
     /// Sets which intended instants (ns) belong to the window.
-    pub fn set_window(&self, window: std::ops::Range<u64>) {
+    pub fn set_window(&self, window: Range<u64>) {
         self.give(Order::Window(window));
     }
 
@@ -137,8 +138,8 @@ struct Floor {
     workers: u32,
     site: Rc<Site>,
     recorder: Rc<Recorder>,
-    /// First sequence number of the window, per topic.
-    firsts: Vec<u32>,
+    /// Sequence numbers of the window, per topic.
+    sequences: Vec<Range<u32>>,
     connect_timeout: Duration,
     stop: watch::Sender<bool>,
 }
@@ -153,11 +154,19 @@ impl Floor {
         departures: Arc<Departures>,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let firsts = plan.window_sequences().iter().map(|range| range.start).collect();
+        let sequences = plan.window_sequences();
         let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
         let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
-        Self { index, workers, site: Rc::new(site), recorder, firsts, connect_timeout, stop: watch::Sender::new(false) }
+        Self {
+            index,
+            workers,
+            site: Rc::new(site),
+            recorder,
+            sequences,
+            connect_timeout,
+            stop: watch::Sender::new(false),
+        }
     }
 
     /// Obeys until the conductor lets go.
@@ -200,8 +209,8 @@ impl Floor {
                 () = clock::sleep_until(due) => {}
             }
             let publisher = self.site.plan.topic_of(client);
-            let first = self.firsts[usize::from(publisher)];
-            let account = Account::new(self.site.plan.run, publisher, first, Rc::clone(&self.recorder));
+            let sequences = self.sequences[usize::from(publisher)].clone();
+            let account = Account::new(self.site.plan.run, publisher, sequences, Rc::clone(&self.recorder));
             let subscriber = Subscriber::new(Rc::clone(&self.site), client, account, self.connect_timeout);
             let mut stop = self.stop.subscribe();
             let stopped = async move {
@@ -222,13 +231,17 @@ impl Floor {
         self.site.turns.lead(&self.recorder).await;
     }
 
-    /// Records by how much the event loop is late.
+    /// Records by how much the event loop is late. Probes are due on a grid: one that could not run while the loop was held up
+    /// is recorded with its own lateness, or a freeze of a second would count as one late probe among hundreds.
     async fn watch_lag(self: Rc<Self>) {
+        let mut due = clock::now() + LAG_PROBE;
         loop {
-            let due = clock::now() + LAG_PROBE;
             clock::sleep_until(due).await;
-            let lag = clock::now().saturating_duration_since(due);
-            self.recorder.record_loop_lag(lag.as_nanos() as u64);
+            let now = clock::now();
+            while due <= now {
+                self.recorder.record_loop_lag(now.saturating_duration_since(due).as_nanos() as u64);
+                due += LAG_PROBE;
+            }
         }
     }
 }

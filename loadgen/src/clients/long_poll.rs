@@ -27,13 +27,13 @@ impl Client for LongPoll {
         account: &mut Account,
     ) -> Result<Self, ClientError> {
         let mut this = Self { client, line: Line::new(client), cursor: resume };
-        this.ask(site, account, 0).await?;
+        this.ask(site, account, 0.0).await?;
         Ok(this)
     }
 
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError> {
         site.turns.turn().await;
-        self.ask(site, account, site.plan.wait.as_secs()).await
+        self.ask(site, account, site.plan.wait.as_secs_f64()).await
     }
 
     fn cursor(&self) -> Option<Cursor> {
@@ -46,7 +46,7 @@ impl Client for LongPoll {
 }
 
 impl LongPoll {
-    async fn ask(&mut self, site: &Site, account: &mut Account, wait_s: u64) -> Result<(), ClientError> {
+    async fn ask(&mut self, site: &Site, account: &mut Account, wait_s: f64) -> Result<(), ClientError> {
         let mut query = after(self.cursor);
         if !query.is_empty() {
             query.push('&');

@@ -42,20 +42,20 @@ impl Line {
         account: &mut Account,
         request: &str,
     ) -> Result<Answer, ClientError> {
-        account.poll_sent();
+        let in_flight = account.poll_sent();
         self.is_asking = true;
         let result = self.exchange(site, account, request).await;
         self.is_asking = false;
+        drop(in_flight);
         match result {
             Ok((answer, brought_something)) => {
-                account.poll_ended(true, brought_something);
+                account.poll_answered(brought_something);
                 if site.plan.connection == Reuse::Fresh || !answer.keeps_alive {
                     self.hang_up().await;
                 }
                 Ok(answer)
             }
             Err(error) => {
-                account.poll_ended(false, false);
                 self.connection = None;
                 Err(error)
             }

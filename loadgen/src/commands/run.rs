@@ -111,9 +111,6 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         bounds: order.load.bounds.clone(),
     };
     let outcome = conductor::conduct(&setup, &mut *display::for_run(&order.title), interrupt).await?;
-    if let Some(server) = server {
-        server.stop().await?;
-    }
     let run = Run {
         schema: SCHEMA,
         id: format!("{:08x}", plan.run),
@@ -126,6 +123,10 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         measured: outcome.measured,
     };
     folder.write(&run, &outcome.log, started, &outcome.rows)?;
+    // After the writing: a server that does not end must not cost what was measured.
+    if let Some(server) = server {
+        server.stop().await?;
+    }
     Ok(run)
 }
 

@@ -1,5 +1,6 @@
 //! What one client enters for each thing it hears: the place where bytes become deliveries.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use feed::{Postmark, postmarks};
@@ -11,14 +12,16 @@ use super::{Entry, Ledger, Recorder};
 pub struct Account {
     run: u32,
     publisher: u16,
+    /// One past the last number that is ever published: a server that makes numbers up does not get them onto the books.
+    end: u32,
     ledger: Ledger,
     recorder: Rc<Recorder>,
 }
 
 impl Account {
-    /// An account of a client of `publisher` in `run`, whose window starts with the sequence number `first`.
-    pub fn new(run: u32, publisher: u16, first: u32, recorder: Rc<Recorder>) -> Self {
-        Self { run, publisher, ledger: Ledger::new(first), recorder }
+    /// An account of a client of `publisher` in `run`, whose window has these `sequences`.
+    pub fn new(run: u32, publisher: u16, sequences: Range<u32>, recorder: Rc<Recorder>) -> Self {
+        Self { run, publisher, end: sequences.end, ledger: Ledger::new(sequences.start), recorder }
     }
 
     /// Enters every notification in `message`, received at `at_ns`; returns how many there were.
@@ -26,9 +29,9 @@ impl Account {
     /// Whatever wraps the postmarks does not matter here, which is why any server can be measured.
     pub fn message(&mut self, message: &[u8], at_ns: u64) -> usize {
         let run = self.run;
-        let publisher = self.publisher;
+        let (publisher, end) = (self.publisher, self.end);
         let mut found = 0;
-        for postmark in postmarks(message).filter(|p| p.run == run && p.publisher == publisher) {
+        for postmark in postmarks(message).filter(|p| p.run == run && p.publisher == publisher && p.sequence < end) {
             self.delivery(postmark, at_ns);
             found += 1;
         }
@@ -39,8 +42,7 @@ impl Account {
         let entry = self.ledger.enter(postmark.sequence, self.recorder.is_too_late());
         let is_new = entry == Entry::New && self.recorder.is_in_window(postmark.intended_ns);
         if is_new {
-            self.recorder.record_latency(at_ns.saturating_sub(postmark.intended_ns));
-            self.recorder.record_latency_from_actual(&postmark, at_ns);
+            self.recorder.record_latency(&postmark, at_ns);
         }
         self.recorder.count(|counters| {
             counters.received += 1;
@@ -58,17 +60,17 @@ impl Account {
         self.recorder.count(|counters| counters.gaps += 1);
     }
 
-    /// Enters that a poll was sent.
-    pub fn poll_sent(&self) {
+    /// Enters that a poll was sent; it is in flight until what this returns is dropped, however that comes.
+    pub fn poll_sent(&self) -> InFlight {
         self.recorder.count(|counters| counters.in_flight += 1);
+        InFlight { recorder: Rc::clone(&self.recorder) }
     }
 
-    /// Enters that a poll came to its end, with an answer or without.
-    pub fn poll_ended(&self, answered: bool, brought_something: bool) {
+    /// Enters that a poll was answered.
+    pub fn poll_answered(&self, brought_something: bool) {
         self.recorder.count(|counters| {
-            counters.in_flight -= 1;
-            counters.polls += u64::from(answered);
-            counters.wasted_polls += u64::from(answered && !brought_something);
+            counters.polls += 1;
+            counters.wasted_polls += u64::from(!brought_something);
         });
     }
 
@@ -80,6 +82,18 @@ impl Account {
     /// Hands the ledger in.
     pub fn deposit(self) {
         self.recorder.deposit(self.publisher, self.ledger);
+    }
+}
+
+/// A poll that waits for its answer.
+#[derive(Debug)]
+pub struct InFlight {
+    recorder: Rc<Recorder>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.recorder.count(|counters| counters.in_flight -= 1);
     }
 }
 
@@ -98,9 +112,10 @@ mod tests {
     fn only_this_runs_notifications_of_the_window_are_recorded() {
         let recorder = Rc::new(Recorder::new(Rc::default()));
         recorder.set_window(1_000_000..2_000_000);
-        let mut account = Account::new(1, 0, 5, Rc::clone(&recorder));
+        let mut account = Account::new(1, 0, 5..6, Rc::clone(&recorder));
         assert_eq!(account.message(&message(2, 0, 5, 1_500_000), 1_600_000), 0, "another run");
         assert_eq!(account.message(&message(1, 3, 5, 1_500_000), 1_600_000), 0, "another publisher");
+        assert_eq!(account.message(&message(1, 0, 6, 1_500_000), 1_600_000), 0, "a number that was never published");
         assert_eq!(account.message(&message(1, 0, 4, 900_000), 1_600_000), 1, "the warm-up");
         assert_eq!(account.message(&message(1, 0, 5, 1_500_000), 1_600_000), 1);
         assert_eq!(account.message(&message(1, 0, 5, 1_500_000), 1_900_000), 1, "a repeat");

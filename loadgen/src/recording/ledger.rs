@@ -13,6 +13,8 @@ pub enum Entry {
     Repeated,
     /// Of the warm-up: not on the books.
     Before,
+    /// After the drain bound: counted, and still lost.
+    Late,
 }
 
 /// The sequence numbers of one publisher that one client received, of the window alone.
@@ -47,7 +49,7 @@ impl Ledger {
                 return Entry::Repeated;
             }
             self.late += 1;
-            return Entry::New;
+            return Entry::Late;
         }
         if sequence >= self.next {
             if sequence > self.next {
@@ -137,7 +139,7 @@ mod tests {
     fn what_comes_after_the_drain_bound_is_late_and_lost() {
         let mut ledger = Ledger::new(0);
         ledger.enter(0, false);
-        assert_eq!(ledger.enter(1, true), Entry::New);
+        assert_eq!(ledger.enter(1, true), Entry::Late);
         assert_eq!(ledger.enter(0, true), Entry::Repeated);
         let books = ledger.close(2, &[]);
         assert_eq!((books.lost, books.late, books.duplicated), (1, 1, 1));

@@ -9,7 +9,7 @@ mod ledger;
 mod recorder;
 mod snapshot;
 
-pub use account::Account;
+pub use account::{Account, InFlight};
 pub use departures::Departures;
 pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use feed::Postmark;
 use hdrhistogram::Histogram;
-use results::{Deliveries, LOWEST_LATENCY_NS, new_histogram};
+use results::{Deliveries, new_histogram};
 
 use super::{Counters, Departures, Ledger, Snapshot};
 use crate::wire::Traffic;
@@ -80,28 +80,31 @@ impl Recorder {
         change(&mut self.counters.borrow_mut());
     }
 
-    /// Records the latency of one delivery, ns. What the histogram cannot hold is counted apart.
-    pub fn record_latency(&self, ns: u64) {
-        if self.latency.borrow_mut().record(ns.max(LOWEST_LATENCY_NS)).is_err() {
-            self.count(|counters| counters.out_of_range += 1);
-        }
-    }
-
-    /// Records the latency of one delivery from the instant at which it actually left, if that is known.
-    pub fn record_latency_from_actual(&self, postmark: &Postmark, at_ns: u64) {
+    /// Records the latency of one delivery received at `at_ns`: from the intended publishing instant and, if it is known, from
+    /// the actual one.
+    pub fn record_latency(&self, postmark: &Postmark, at_ns: u64) {
+        self.record(&self.latency, at_ns.checked_sub(postmark.intended_ns));
         if let Some(left_ns) = self.departures.of(postmark.publisher, postmark.sequence) {
-            self.latency_from_actual.borrow_mut().saturating_record(at_ns.saturating_sub(left_ns));
+            self.record(&self.latency_from_actual, at_ns.checked_sub(left_ns));
         }
     }
 
     /// Records how long it took until a transport was live, ns.
     pub fn record_connect(&self, ns: u64) {
-        self.connect.borrow_mut().saturating_record(ns);
+        self.record(&self.connect, Some(ns));
     }
 
     /// Records how late the event loop ran a timer, ns.
     pub fn record_loop_lag(&self, ns: u64) {
-        self.loop_lag.borrow_mut().saturating_record(ns);
+        self.record(&self.loop_lag, Some(ns));
+    }
+
+    /// Records a time, ns. One that no histogram holds, or that ends before it began, is counted apart, never clamped.
+    fn record(&self, histogram: &RefCell<Histogram<u64>>, ns: Option<u64>) {
+        let recorded = ns.is_some_and(|ns| histogram.borrow_mut().record(ns).is_ok());
+        if !recorded {
+            self.count(|counters| counters.out_of_range += 1);
+        }
     }
 
     /// Counts an error by kind.

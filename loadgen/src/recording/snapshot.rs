@@ -40,7 +40,7 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Connections given up before the server had ended them.
     pub abandoned: u64,
-    /// Latencies that no histogram holds.
+    /// Times that no histogram holds, or that ended before they began.
     pub out_of_range: u64,
 }
 
