@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -46,29 +46,31 @@ fn deaf_to_publications(feed: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        let mut deaf = Vec::new();
         for client in listener.incoming().map(Result::unwrap) {
-            let mut start = [0; 1];
-            if client.peek(&mut start).unwrap_or(0) == 0 || start[0] == b'P' {
-                deaf.push(client);
-                continue;
-            }
-            let server = TcpStream::connect(&feed).unwrap();
-            for (from, to) in [(&client, &server), (&server, &client)] {
-                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                std::thread::spawn(move || {
-                    let mut buffer = [0; 4096];
-                    while let Ok(len @ 1..) = from.read(&mut buffer) {
-                        if to.write_all(&buffer[..len]).is_err() {
-                            break;
-                        }
-                    }
-                    let _ = to.shutdown(std::net::Shutdown::Both);
-                });
-            }
+            let feed = feed.clone();
+            std::thread::spawn(move || pass_on(&client, &feed));
         }
     });
     url
+}
+
+/// Passes one connection on, unless it begins with a `POST`: that one is held open and not read.
+fn pass_on(client: &TcpStream, feed: &str) {
+    let mut start = [0; 1];
+    if client.peek(&mut start).unwrap_or(0) == 1 && start[0] == b'P' {
+        loop {
+            std::thread::park();
+        }
+    }
+    let server = TcpStream::connect(feed).unwrap();
+    std::thread::scope(|scope| {
+        for (mut from, mut to) in [(client, &server), (&server, client)] {
+            scope.spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            });
+        }
+    });
 }
 
 #[test]
