@@ -80,53 +80,6 @@ pub fn postmarks(bytes: &[u8]) -> impl Iterator<Item = Postmark> + '_ {
     memmem::find_iter(bytes, PREFIX).filter_map(|at| bytes.get(at..at + POSTMARK_LEN)).filter_map(Postmark::read)
 }
 
-/// Finds postmarks in a body that arrives in pieces, and keeps no more of it than a token's length.
-#[derive(Debug, Clone, Default)]
-pub struct PostmarkScanner {
-    tail: Vec<u8>,
-}
-
-impl PostmarkScanner {
-    /// Calls `found` for every postmark that ends in `piece`.
-    pub fn scan(&mut self, piece: &[u8], mut found: impl FnMut(Postmark)) {
-        if !self.tail.is_empty() {
-            // A token that began in the tail ends at most this far into the piece.
-            let tail = self.tail.len();
-            let bridge = piece.len().min(POSTMARK_LEN - 1);
-            self.tail.extend_from_slice(&piece[..bridge]);
-            postmarks(&self.tail).for_each(&mut found);
-            if bridge == piece.len() {
-                let excess = self.tail.len().saturating_sub(POSTMARK_LEN - 1);
-                // What was found must not be found again.
-                let spent = memmem::rfind(&self.tail, PREFIX)
-                    .filter(|at| at + POSTMARK_LEN <= tail + bridge)
-                    .map_or(0, |at| at + POSTMARK_LEN);
-                self.tail.drain(..excess.max(spent));
-                return;
-            }
-        }
-        postmarks(piece).for_each(&mut found);
-        let kept = piece.len().min(POSTMARK_LEN - 1);
-        let end = &piece[piece.len() - kept..];
-        // Only a token's beginning is worth keeping: most pieces end in none, and leave nothing behind.
-        match first_unfinished(end) {
-            Some(at) => {
-                self.tail.clear();
-                self.tail.extend_from_slice(&end[at..]);
-            }
-            None => self.tail = Vec::new(),
-        }
-    }
-}
-
-/// Where a token starts that the end of `bytes` cuts off.
-fn first_unfinished(bytes: &[u8]) -> Option<usize> {
-    (0..bytes.len()).find(|&at| {
-        let rest = &bytes[at..];
-        rest.len() < POSTMARK_LEN && if rest.len() < 4 { PREFIX.starts_with(rest) } else { rest.starts_with(PREFIX) }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,30 +114,5 @@ mod tests {
     fn postmarks_are_found_in_order_among_other_text() {
         let found: Vec<_> = postmarks(&text(0..3)).collect();
         assert_eq!(found, [postmark(0), postmark(1), postmark(2)]);
-    }
-
-    #[test]
-    fn a_postmark_cut_anywhere_is_found_once() {
-        let text = text(0..3);
-        for cut in 0..=text.len() {
-            for second in [cut, (cut + 1).min(text.len()), (cut + 30).min(text.len()), text.len()] {
-                let mut scanner = PostmarkScanner::default();
-                let mut found = Vec::new();
-                for piece in [&text[..cut], &text[cut..second], &text[second..]] {
-                    scanner.scan(piece, |postmark| found.push(postmark.sequence));
-                }
-                assert_eq!(found, [0, 1, 2], "cut at {cut} and {second}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_text_that_comes_byte_by_byte_is_read_all_the_same() {
-        let mut scanner = PostmarkScanner::default();
-        let mut found = Vec::new();
-        for byte in text(0..50) {
-            scanner.scan(&[byte], |postmark| found.push(postmark.sequence));
-        }
-        assert_eq!(found, (0..50).collect::<Vec<_>>());
     }
 }
