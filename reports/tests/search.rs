@@ -96,6 +96,8 @@ fn a_search_folder_becomes_a_page_that_leads_with_its_outcome() {
     let page = fs::read_to_string(out.join("index.html")).unwrap();
     assert!(page.contains("<p class=\"answer\">sse holds p99&lt;50ms up to 4,000 clients.</p>"));
     assert!(page.contains("<td>8,000 clients</td><td>does not hold</td>"), "the steps are told");
+    let twice = page.split("<h2>Measured twice</h2>").nth(1).unwrap();
+    assert!(twice.contains("<tr><td>8,000 clients</td>"), "every step is held against its second measurement");
     assert!(page.contains("<figure id=\"search\">") && !page.contains("<figure id=\"ledger\">"));
     assert!(fs::read(out.join("search.png")).unwrap().starts_with(b"\x89PNG"));
 }

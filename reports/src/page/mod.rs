@@ -1,5 +1,6 @@
 //! `index.html`: one page that needs nothing but itself.
 
+mod checks;
 mod search;
 mod sections;
 
@@ -7,6 +8,7 @@ use results::{LoadedRun, Search};
 
 use crate::drawing::{escaped, font_faces};
 use crate::groups::{Contender, Mark};
+use crate::numbers::number;
 use crate::plots::Plot;
 use crate::summary::Summary;
 
@@ -51,7 +53,7 @@ pub fn page(contents: &Contents<'_>) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{GENERATOR}\n\
          <title>Wirelab report</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n\
          {banners}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n\
-         {}{}{}{}{}{}{}{}</main>\n</body>\n</html>\n",
+         {}{}{}{}{}{}{}{}{}</main>\n</body>\n</html>\n",
         font_faces(),
         escaped(contents.answer),
         contents.search.map(|(search, runs)| search::table(search, runs)).unwrap_or_default(),
@@ -61,6 +63,17 @@ pub fn page(contents: &Contents<'_>) -> String {
         sections::figures(contents.plots),
         sections::reasons(contents.contenders),
         sections::runs(contents.contenders),
+        checks::table(rounds(contents)),
         sections::definitions(),
     )
+}
+
+/// Every run on the page, with the step or the contender that it belongs to.
+fn rounds<'a>(contents: &'a Contents<'_>) -> impl Iterator<Item = (String, &'a LoadedRun)> {
+    let steps = contents.search.into_iter().flat_map(|(search, runs)| {
+        let load = |load: f64| format!("{} {}", number(load), search.vary.unit());
+        search.steps.iter().zip(runs).map(move |(step, run)| (load(step.load), run))
+    });
+    let of_contender = |contender: &'a Contender<'_>| contender.all.iter().map(|run| (contender.label.clone(), *run));
+    steps.chain(contents.contenders.iter().flat_map(of_contender))
 }

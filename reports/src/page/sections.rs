@@ -29,12 +29,17 @@ pub(super) fn table(summaries: &[Summary], contenders: &[Contender<'_>]) -> Stri
             )
         })
         .collect();
-    format!("<div class=\"wide\"><table>\n<tr>{headings}</tr>\n{rows}</table></div>\n")
+    format!("<div class=\"wide\"><table class=\"figures\">\n<tr>{headings}</tr>\n{rows}</table></div>\n")
 }
 
 pub(super) fn figure_cell(text: &str) -> String {
     let class = if text == NOT_MEASURED { " class=\"missing\"" } else { "" };
     format!("<td{class}>{}</td>", escaped(text))
+}
+
+/// One of a quantity's percentiles.
+pub(super) fn percentile(of: &Percentiles, ns: u64) -> String {
+    if of.count > 0 { time_us(ns as f64 / 1e3) } else { NOT_MEASURED.to_owned() }
 }
 
 pub(super) fn comparisons(sentences: &[String]) -> String {
@@ -164,10 +169,6 @@ const ROUND_HEADINGS: [&str; 11] = [
 fn round(contender: &Contender<'_>, loaded: &LoadedRun) -> String {
     let (run, measured) = (&loaded.run, &loaded.run.measured);
     let (published, connections) = (&measured.published, &measured.connections);
-    let time = |of: &Percentiles, ns: u64| match of.count {
-        0 => NOT_MEASURED.to_owned(),
-        _ => time_us(ns as f64 / 1e3),
-    };
     let left_out = !contender.used.iter().any(|used| std::ptr::eq(*used, loaded));
     let mut verdict = vec![run.verdict.word().to_owned()];
     verdict.extend(left_out.then(|| "left out".to_owned()));
@@ -180,10 +181,10 @@ fn round(contender: &Contender<'_>, loaded: &LoadedRun) -> String {
     let cells = [
         run.id.clone(),
         run.started_at.clone(),
-        time(&measured.latency, measured.latency.p50_ns),
-        time(&measured.latency, measured.latency.p99_ns),
-        time(&published.send_lag, published.send_lag.p99_ns),
-        time(&measured.generator.loop_lag, measured.generator.loop_lag.p99_ns),
+        percentile(&measured.latency, measured.latency.p50_ns),
+        percentile(&measured.latency, measured.latency.p99_ns),
+        percentile(&published.send_lag, published.send_lag.p99_ns),
+        percentile(&measured.generator.loop_lag, measured.generator.loop_lag.p99_ns),
         format!("{} of {}", count(published.accepted), count(published.due)),
         format!("{}, {}", count(connections.live_at_start), count(connections.live_at_end)),
         count(connections.failed),
@@ -193,7 +194,7 @@ fn round(contender: &Contender<'_>, loaded: &LoadedRun) -> String {
     format!("<tr>{}</tr>\n", cells.iter().map(|cell| figure_cell(cell)).collect::<String>())
 }
 
-const DEFINITIONS: [(&str, &str); 13] = [
+const DEFINITIONS: [(&str, &str); 17] = [
     (
         "phases",
         "Connect (paced), settle, warm-up (published but not recorded), measure, drain (bounded), close. Measuring starts \
@@ -206,8 +207,23 @@ const DEFINITIONS: [(&str, &str); 13] = [
         "Receipt by the client's code minus the intended publishing instant, per delivery, never clamped. Publisher and \
          clients share one clock and one process, so no clocks have to agree.",
     ),
+    (
+        "latency from actual publishing instants",
+        "Receipt minus the actual publishing instant. What it is shorter by is the publisher's own lag, which delivery latency \
+         counts and this does not.",
+    ),
     ("send lag", "Actual minus intended publishing instant: the generator's own fault."),
     ("expected", "Notifications that the server accepted, times the clients that were meant to get each."),
+    (
+        "offered, accepted per s",
+        "Notifications of the window over its seconds (as asked, or fewer when interrupted), all topics together. \
+         Offered: due by the plan, sent or not. Accepted: answered with success by the server.",
+    ),
+    (
+        "deliveries per s",
+        "The load that was carried: different notifications of the window that clients received before the drain bound, per \
+         client, over the seconds of the window.",
+    ),
     ("lost, late", "Lost: not received before the drain bound. Late: received after it; counted as lost, too."),
     ("duplicated, reordered", "Received again; received after a notification that was published later."),
     ("payload bytes", "Bytes of the published payload, once per delivery."),
@@ -225,6 +241,12 @@ const DEFINITIONS: [(&str, &str); 13] = [
         "server CPU, RSS",
         "From the server's own process counters. CPU: over the window, per delivery in it. RSS: growth from before the first \
          client to the end of measuring, per client.",
+    ),
+    (
+        "counts of both sides",
+        "Counts of the whole run, warm-up and closing included, by the generator and by the server's own counters. A \
+         difference is explained when something was lost on its way. Not reconciled: the server did not tell, or its \
+         counters may hold others' clients as well.",
     ),
     (
         "rounds",

@@ -55,5 +55,8 @@ fn columns(summary: &Summary) -> Vec<(&'static str, String)> {
         ("reordered", deliveries.reordered.to_string()),
         ("late", deliveries.late.to_string()),
         ("gaps", deliveries.gaps.to_string()),
+        ("offered_per_s", plain(summary.offered_per_s)),
+        ("accepted_per_s", plain(summary.accepted_per_s)),
+        ("deliveries_per_s", plain(summary.deliveries_per_s)),
     ]
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod csv;
+mod load;
 mod markdown;
 
 pub use answer::{answer, answer_of, comparisons, differences};
@@ -51,6 +52,12 @@ pub struct Summary {
     pub opened: Option<f64>,
     /// Share of polls that were answered with nothing; `None` for streams.
     pub wasted_polls: Option<f64>,
+    /// Notifications due per second, median over rounds.
+    pub offered_per_s: Option<f64>,
+    /// Notifications accepted per second, median over rounds.
+    pub accepted_per_s: Option<f64>,
+    /// Deliveries per second, median over rounds.
+    pub deliveries_per_s: Option<f64>,
     /// Ledger counts, summed over rounds.
     pub deliveries: Deliveries,
     /// `valid`, or what must be said.
@@ -94,6 +101,9 @@ fn summary(contender: &Contender<'_>, deliveries: Deliveries) -> Summary {
             let polls = run.run.measured.polls.as_ref()?;
             (polls.answered > 0).then(|| polls.wasted as f64 / polls.answered as f64)
         }),
+        offered_per_s: contender.median(load::offered_per_s),
+        accepted_per_s: contender.median(load::accepted_per_s),
+        deliveries_per_s: contender.median(load::deliveries_per_s),
         verdict: verdict(contender, &marks),
         deliveries,
         marks,
@@ -115,7 +125,7 @@ fn verdict(contender: &Contender<'_>, marks: &[Mark]) -> String {
 }
 
 /// Headings of the table that people read.
-pub const HEADINGS: [&str; 10] = [
+pub const HEADINGS: [&str; 13] = [
     "transport",
     "p50",
     "p99",
@@ -123,6 +133,9 @@ pub const HEADINGS: [&str; 10] = [
     "overhead factor",
     "server CPU per delivery",
     "RSS per connection",
+    "offered per s",
+    "accepted per s",
+    "deliveries per s",
     "lost",
     "duplicated",
     "verdict",
@@ -130,7 +143,7 @@ pub const HEADINGS: [&str; 10] = [
 
 impl Summary {
     /// The cells below [`HEADINGS`].
-    pub fn cells(&self) -> [String; 10] {
+    pub fn cells(&self) -> [String; 13] {
         let Deliveries { expected, lost, duplicated, .. } = self.deliveries;
         let ledger = |value: u64| if expected > 0 { count(value) } else { NOT_MEASURED.to_owned() };
         let stream_only = if self.bytes_are_wire || self.bytes_per_delivery.is_none() { "" } else { " without TCP/IP" };
@@ -142,6 +155,9 @@ impl Summary {
             or_not_measured(self.overhead_factor, number),
             or_not_measured(self.server_cpu_us, time_us),
             or_not_measured(self.server_rss_bytes, kib),
+            or_not_measured(self.offered_per_s, number),
+            or_not_measured(self.accepted_per_s, number),
+            or_not_measured(self.deliveries_per_s, number),
             ledger(lost),
             ledger(duplicated),
             self.verdict.clone(),
