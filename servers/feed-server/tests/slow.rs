@@ -182,6 +182,27 @@ async fn text_that_is_no_ping_is_ignored_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_clients_at_a_full_door_hold_up_neither_the_next_one_nor_the_end() {
+    let server = Server::start(&["--connections-max", "1"]);
+    let mut inside = server.dial().await;
+    inside.get("/healthz").await;
+    inside.read_until("ok\n", 1).await;
+    let mut silent = Vec::new();
+    for _ in 0..16 {
+        silent.push(server.dial().await);
+    }
+    let before = now();
+    for _ in 0..4 {
+        assert_eq!(server.dial().await.read_to_end().await, "", "closed without an answer");
+    }
+    inside.get("/stats").await;
+    let stats = inside.read_until("}}}", 1).await;
+    assert!(stats.contains(r#""connections-max":20"#), "{stats}");
+    server.stop().await;
+    assert!(before.elapsed() < Duration::from_millis(800), "{:?}", before.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_asks_for_nothing_is_closed_in_time_and_one_that_asks_again_is_kept() {
     let server = Server::start(&["--idle-timeout", "300ms", "--head-timeout", "50ms"]);
     let mut silent = server.dial().await;
