@@ -168,14 +168,7 @@ impl Session {
                     }
                     self.turns = 0;
                 }
-                ready = self.socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => match ready {
-                    Ok(ready) if listens && ready.is_readable() => {
-                        self.turns += 1;
-                        return Wake::Readable;
-                    }
-                    Ok(_) => {}
-                    Err(_) => return Wake::Gone,
-                },
+                // Before the socket: a client that never stops talking must not stop the clock.
                 () = &mut self.timer => {
                     let now = clock::now();
                     if now >= due {
@@ -191,6 +184,14 @@ impl Session {
                         }
                     }
                 }
+                ready = self.socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => match ready {
+                    Ok(ready) if listens && ready.is_readable() => {
+                        self.turns += 1;
+                        return Wake::Readable;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return Wake::Gone,
+                },
             }
         }
     }
