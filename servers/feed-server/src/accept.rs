@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
 use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::connection::{Lobby, serve};
 use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, turn_away};
 use crate::socket::Socket;
-use crate::stats::{Meter, Stats};
+use crate::stats::{Meter, Reason, Stats};
 
 /// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
 /// connects a second late.
@@ -98,13 +97,15 @@ pub(crate) async fn accept(
                 });
             }
             None => {
-                let waits: OwnedSemaphorePermit =
-                    door.clone().acquire_owned().await.context("the semaphore is never closed")?;
-                let max = inside.max;
-                tokio::spawn(async move {
-                    turn_away(socket, max).await;
-                    drop(waits);
-                });
+                socket.meter().ended(Reason::ConnectionsMax);
+                // Nobody may hold up those behind, nor the end of the server: without room for an answer there is none.
+                if let Ok(room) = door.clone().try_acquire_owned() {
+                    let max = inside.max;
+                    tokio::spawn(async move {
+                        turn_away(socket, max).await;
+                        drop(room);
+                    });
+                }
             }
         }
     }

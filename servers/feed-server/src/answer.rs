@@ -6,7 +6,7 @@ use bytes::Bytes;
 use feed::framings::poll;
 use feed::{After, BatchHead, Cursor};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::hub::Log;
 use crate::stats::Meter;
@@ -89,9 +89,12 @@ impl Answer {
         }
     }
 
-    /// As a response for hyper to write; 304 to a client that `known`s it.
-    pub(crate) fn response(self, meter: &Meter, known: Option<Cursor>) -> Response {
-        self.count(meter, known);
+    /// As a response for hyper to write; 304 to a client that `known`s it. A `HEAD` is told nothing: hyper leaves the body out.
+    pub(crate) fn response(self, meter: &Meter, known: Option<Cursor>, method: &Method) -> Response {
+        match *method {
+            Method::HEAD => meter.answered(0),
+            _ => self.count(meter, known),
+        }
         let (status, headers) = self.head(known);
         let body = if status == StatusCode::NOT_MODIFIED { Bytes::new() } else { self.body };
         let mut response = Response::new(Body::from(body));

@@ -29,7 +29,8 @@ pub struct Config {
     #[arg(long, default_value = "warn", value_name = "FILTER")]
     pub log: String,
 
-    /// Notifications retained in each topic: how far behind a reader may fall, or stay away, without a loss.
+    /// Notifications retained in each topic: how far behind a reader may fall, or stay away, without a loss;
+    /// the default covers a minute at 68 a second.
     #[arg(long, default_value_t = 4096, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     pub history: u64,
 
@@ -37,7 +38,8 @@ pub struct Config {
     #[arg(long, default_value_t = 16 << 20, value_name = "BYTES")]
     pub history_bytes: usize,
 
-    /// Topics that may exist; asking for one more is answered with 503.
+    /// Topics that may exist; asking for one more is answered with 503. The default has room for a topic per user of a
+    /// large run; without a bound, names that clients make up would fill the memory.
     #[arg(long, default_value_t = 20_000, value_name = "COUNT")]
     pub topics_max: usize,
 
@@ -45,53 +47,73 @@ pub struct Config {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_max: Option<u32>,
 
-    /// Largest body of a publication; a larger one is answered with 413.
+    /// Largest body of a publication; a larger one is answered with 413. The default is far more than a notification
+    /// needs: what is larger belongs behind a link in it.
     #[arg(long, default_value_t = 64 << 10, value_name = "BYTES")]
     pub body_max: usize,
 
-    /// Largest answer to a poll; what did not fit is announced by `more`, and comes with the next poll.
+    /// Largest answer to a poll; what did not fit is announced by `more`, and comes with the next poll. The default is
+    /// a burst of thousands, and bounds what a thousand slow clients hold to 1 GiB.
     #[arg(long, default_value_t = 1 << 20, value_name = "BYTES")]
     pub answer_bytes: usize,
 
-    /// Largest message that a WebSocket client may send; a larger one ends the connection with code 1009.
+    /// Largest message that a WebSocket client may send; a larger one ends the connection with code 1009. The feed goes
+    /// one way, so that the default is plenty; it is what a client can make the server hold.
     #[arg(long, default_value_t = 64 << 10, value_name = "BYTES")]
     pub message_max: usize,
 
     /// Longest `wait` of a long poll; a longer one is answered with 400.
-    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = time)]
     pub wait_max: Duration,
 
     /// How long a client may take to send the head of a request, and again for its body; then the connection is closed.
-    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// The default lets a lost packet be sent again three times, and is little to those who trickle bytes to hold a
+    /// place.
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = time)]
     pub head_timeout: Duration,
 
-    /// How long a connection may idle before a request; then it is closed.
-    #[arg(long, default_value = "75s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How long a connection may idle before a request; then it is closed. The default is longer than the minute after
+    /// which many clients and proxies close, so that they do, and no request meets a connection that is just being
+    /// closed.
+    #[arg(long, default_value = "75s", value_name = "DURATION", value_parser = time)]
     pub idle_timeout: Duration,
 
     /// An SSE stream that was silent for this long gets a comment, so that nobody between takes it for dead.
-    #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = time)]
     pub heartbeat: Duration,
 
     /// How long SSE clients are told to wait before they connect again.
-    #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = time)]
     pub sse_retry: Duration,
 
-    /// How often a WebSocket client is asked whether it is still there.
-    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How often a WebSocket client is asked whether it is still there. The default is half the minute of silence after
+    /// which many proxies cut a connection.
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = time)]
     pub ping_interval: Duration,
 
-    /// How long it may take to answer; then the connection is closed.
-    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How long it may take to answer; then the connection is closed. The default lets a phone on a bad network wake up
+    /// and lose a packet or two.
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = time)]
     pub pong_timeout: Duration,
 
-    /// How long a client may take nothing of what is written to it; then the connection is closed.
-    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How long a client may take nothing of what is written to it; then the connection is closed. The default
+    /// outlasts a tunnel or a change of networks, and bounds how long a dead client holds memory.
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = time)]
     pub write_timeout: Duration,
 
-    /// How long connections may take to end once the server stops.
-    #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How long connections may take to end once the server stops. The default is more than a farewell takes (3
+    /// seconds), and less than the 10 seconds after which container managers kill.
+    #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = time)]
     pub drain: Duration,
+}
+
+/// A time that something takes: with none, a loop would spin; with ages, an instant would overflow.
+fn time(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() && time <= LONGEST => Ok(time),
+        _ => Err("expected a time with its unit, above zero and up to 24h, for example 500ms, 20s or 2min".to_owned()),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

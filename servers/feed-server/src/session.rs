@@ -9,6 +9,7 @@ use bytes::Bytes;
 use feed::{Cursor, Gap, Subscribed};
 use tokio::io::Interest;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::clock;
@@ -24,6 +25,9 @@ const STREAM_LIMIT: Limit = Limit { count: 32, bytes: 256 << 10 };
 const OUTBOX_PAUSE: usize = 64;
 /// What is read at a time, bytes; it lies on the stack, so that an idle reader costs no buffer.
 const READ_SIZE: usize = 4096;
+/// Batches and readings in a row after which other tasks get their turn: 2 MiB at most, so that one reader who
+/// catches up, or talks without end, does not hold a worker.
+const TURNS: u32 = 8;
 /// How long the last message of a stream may take to be written.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -41,6 +45,8 @@ pub(crate) struct Session {
     blocked: Option<Instant>,
     told: bool,
     listening: bool,
+    /// Batches and readings since this last waited for news, or let others have their turn.
+    turns: u32,
 }
 
 /// Why a session woke up.
@@ -79,6 +85,7 @@ impl Session {
             blocked: None,
             told: false,
             listening: true,
+            turns: 0,
         })
     }
 
@@ -116,6 +123,10 @@ impl Session {
 
     /// Sleeps until there is something to do; writes what waits to be written meanwhile.
     pub(crate) async fn next(&mut self, due: Instant) -> Wake {
+        if self.turns >= TURNS {
+            self.turns = 0;
+            yield_now().await;
+        }
         loop {
             if self.flush().is_err() {
                 return Wake::Gone;
@@ -127,6 +138,7 @@ impl Session {
             }
             let blocked = self.blocked.is_some();
             if !blocked && head.offset > self.cursor.offset {
+                self.turns += 1;
                 return Wake::Moved;
             }
             if blocked && !self.log.continues(self.cursor) {
@@ -150,21 +162,36 @@ impl Session {
             };
             tokio::select! {
                 biased;
-                changed = self.head.changed() => if changed.is_err() { return Wake::Gone },
-                ready = self.socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => match ready {
-                    Ok(ready) if listens && ready.is_readable() => return Wake::Readable,
-                    Ok(_) => {}
-                    Err(_) => return Wake::Gone,
-                },
+                changed = self.head.changed() => {
+                    if changed.is_err() {
+                        return Wake::Gone;
+                    }
+                    self.turns = 0;
+                }
+                // Before the socket: a client that never stops talking must not stop the clock.
                 () = &mut self.timer => {
                     let now = clock::now();
                     if now >= due {
                         return Wake::Due;
                     }
+                    // The client may have made room while this worker was busy: it gets one more chance.
                     if stalled.is_some_and(|stalled| now >= stalled) {
-                        return Wake::Stalled;
+                        if self.flush().is_err() {
+                            return Wake::Gone;
+                        }
+                        if self.blocked.is_some_and(|since| now >= since + self.write_timeout) {
+                            return Wake::Stalled;
+                        }
                     }
                 }
+                ready = self.socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => match ready {
+                    Ok(ready) if listens && ready.is_readable() => {
+                        self.turns += 1;
+                        return Wake::Readable;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return Wake::Gone,
+                },
             }
         }
     }
@@ -244,5 +271,57 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Read;
+    use std::rc::Rc;
+
+    use feed::{After, Payload};
+    use tokio::net::TcpListener;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+    use crate::hub::Hub;
+    use crate::stats::Stats;
+
+    #[tokio::test]
+    async fn catching_up_lets_others_have_their_turn() {
+        let hub = Hub::new(1, Limit { count: 10_000, bytes: 64 << 20 });
+        let log = hub.log(&"news".parse().unwrap()).unwrap();
+        let batches = 64;
+        for _ in 0..batches * STREAM_LIMIT.count {
+            log.append(&Payload { content_type: None, json: serde_json::value::to_raw_value(&1).unwrap() });
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        std::thread::spawn(move || while client.read(&mut [0; 64 << 10]).is_ok_and(|read| read > 0) {});
+        let (stream, _) = listener.accept().await.unwrap();
+        let socket = Socket::new(stream, Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        let start = log.start(After::Earliest);
+        let mut session = Session::new(socket, log.clone(), start.cursor, Duration::from_secs(10));
+
+        let others = Rc::new(Cell::new(0));
+        let catch_up = async {
+            let other = others.clone();
+            spawn_local(async move {
+                loop {
+                    other.set(other.get() + 1);
+                    yield_now().await;
+                }
+            });
+            let (mut in_a_row, mut seen) = (0, 0);
+            for _ in 0..batches {
+                assert_eq!(session.next(clock::now() + Duration::from_secs(10)).await, Wake::Moved);
+                session.read().unwrap().entries.iter().for_each(|entry| session.deliver(entry.frame()));
+                in_a_row = if others.get() == seen { in_a_row + 1 } else { 1 };
+                seen = others.get();
+                assert!(in_a_row <= TURNS, "{in_a_row} batches while another task waited");
+            }
+        };
+        LocalSet::new().run_until(catch_up).await;
     }
 }

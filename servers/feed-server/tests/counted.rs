@@ -84,3 +84,20 @@ async fn a_connection_moves_to_what_it_carries_last() {
     drop(client);
     server.stats_when(|stats| open(stats) == [0, 0]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_request_delivers_nothing() {
+    let server = Server::start(&["--history", "1"]);
+    server.publish_numbers(1..=3).await;
+    for kind in ["short-poll", "long-poll"] {
+        for after in ["earliest", "k3f9:1"] {
+            let mut client = server.dial().await;
+            let path = format!("/topics/news/{kind}?after={after}");
+            client.write(format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+            let answer = client.read_to_end().await;
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+        }
+        let stats = &server.stats().await.connections[kind];
+        assert_eq!((stats.delivered, stats.gaps, stats.answered, stats.empty), (0, 0, 2, 2), "{kind}");
+    }
+}

@@ -96,6 +96,29 @@ fn the_demo_publishes_by_itself() {
 }
 
 #[test]
+fn times_that_nothing_can_take_are_refused_in_a_sentence() {
+    for flag in [
+        "--wait-max",
+        "--head-timeout",
+        "--idle-timeout",
+        "--heartbeat",
+        "--sse-retry",
+        "--ping-interval",
+        "--pong-timeout",
+        "--write-timeout",
+        "--drain",
+    ] {
+        for value in ["0s", "25h", "500000000000y", "5"] {
+            // An address that is refused too, later: nothing may be left running if the time is not.
+            let output = command(&["--listen", "192.0.2.1:1", flag, value]).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("expected a time with its unit, above zero and up to 24h"), "{flag} {value}: {said}");
+            assert_eq!(output.status.code(), Some(2), "{flag} {value}");
+        }
+    }
+}
+
+#[test]
 fn what_keeps_it_from_starting_is_said_in_a_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();

@@ -181,6 +181,95 @@ async fn text_that_is_no_ping_is_ignored_and_counted() {
     assert!(metrics.contains("\nfeed_client_messages_ignored_total 2\n"), "{metrics}");
 }
 
+/// A masked text frame of 100 bytes, which no server has to answer.
+fn chatter() -> Vec<u8> {
+    [&[0x81, 0x80 | 100, 0, 0, 0, 0][..], &[b'x'; 100]].concat()
+}
+
+/// Sends chatter without end, and reads until `end` has come.
+async fn flood_until(client: Raw, end: &[u8]) -> Vec<u8> {
+    let (mut reading, mut writing) = client.stream.into_split();
+    let flood = tokio::spawn(async move {
+        let chatter = chatter().repeat(1000);
+        while writing.write_all(&chatter).await.is_ok() {}
+    });
+    let mut seen = Vec::new();
+    let read = async {
+        while !seen.windows(end.len()).any(|window| window == end) {
+            assert!(reading.read_buf(&mut seen).await.unwrap() > 0, "{:?}", String::from_utf8_lossy(&seen));
+        }
+    };
+    let found = tokio::time::timeout(lab::PATIENCE, read).await;
+    flood.abort();
+    found.unwrap_or_else(|_| panic!("it never came: {end:?}"));
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_says_too_much_is_ended_with_a_reason() {
+    let server = Server::start(&[]);
+    let mut talkative = server.dial().await;
+    talkative.write(handshake("")).await;
+    talkative.write(chatter().repeat(9000)).await;
+    talkative.write(b"\x81\x8f\0\0\0\0{\"type\":\"ping\"}").await;
+    talkative.read_until("{\"type\":\"pong\"}", 1).await;
+    assert!(server.stats().await.connections["ws"].ended.is_empty(), "less than 1 MiB is borne");
+
+    let mut flooding = server.dial().await;
+    flooding.write(handshake("")).await;
+    let seen = flood_until(flooding, b"\x03\xf0said too much that is ignored").await;
+    assert!(seen.windows(2).any(|head| head == b"\x88\x1f"), "a close with 1008");
+    server.stats_when(|stats| stats.connections["ws"].ended.get("sent-too-much") == Some(&1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_stops_talking_is_pinged_all_the_same() {
+    // Messages may be so large that what is ignored meets no bound.
+    let server = Server::start(&["--ping-interval", "200ms", "--message-max", "4000000000000"]);
+    let mut flooding = server.dial().await;
+    flooding.write(handshake("")).await;
+    flooding.read_until("recovered\":true}", 1).await;
+    flood_until(flooding, b"\x89\0").await;
+}
+
+#[tokio::test]
+async fn a_pong_that_waits_for_a_busy_server_is_in_time() {
+    let server = Server::start(&["--ping-interval", "200ms", "--pong-timeout", "100ms"]);
+    let mut client = server.dial().await;
+    client.write(handshake("")).await;
+    client.read_until("recovered\":true}", 1).await;
+    let mut ping = [0; 2];
+    client.stream.read_exact(&mut ping).await.unwrap();
+    assert_eq!(&ping, b"\x89\0");
+    client.write(b"\x8a\x80\0\0\0\0").await;
+    // The only thread: the server can neither read nor see how late it is.
+    std::thread::sleep(Duration::from_millis(300));
+    server.publish("news", "1").await;
+    client.read_until("\"payload\":1}", 1).await;
+    assert!(server.stats().await.connections["ws"].ended.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_clients_at_a_full_door_hold_up_neither_the_next_one_nor_the_end() {
+    let server = Server::start(&["--connections-max", "1"]);
+    let mut inside = server.dial().await;
+    inside.get("/healthz").await;
+    inside.read_until("ok\n", 1).await;
+    let mut silent = Vec::new();
+    for _ in 0..16 {
+        silent.push(server.dial().await);
+    }
+    let before = now();
+    for _ in 0..4 {
+        assert_eq!(server.dial().await.read_to_end().await, "", "closed without an answer");
+    }
+    inside.get("/stats").await;
+    let stats = inside.read_until("}}}", 1).await;
+    assert!(stats.contains(r#""connections-max":20"#), "{stats}");
+    server.stop().await;
+    assert!(before.elapsed() < Duration::from_millis(800), "{:?}", before.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_asks_for_nothing_is_closed_in_time_and_one_that_asks_again_is_kept() {
     let server = Server::start(&["--idle-timeout", "300ms", "--head-timeout", "50ms"]);

@@ -1,4 +1,4 @@
-//! The bound on connections: one more is answered with 503 and closed, a few of those at a time.
+//! The bound on connections: one more is answered with 503 and closed, a few of those at a time, and the others only closed.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use crate::refusal::Refusal;
 use crate::socket::Socket;
-use crate::stats::Reason;
 use crate::takeover;
 
-/// Connections that are being turned away at a time; when there are as many, the next waits in the listener's backlog.
+/// Connections that are being turned away at a time; when there are as many, the next is closed at once, without
+/// an answer; both count as `connections-max`.
 pub(crate) const TURNED_AWAY_AT_ONCE: usize = 16;
 /// How long a client may take to ask before it is told anyway.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -43,7 +43,6 @@ pub(crate) fn bound(asked: Option<u32>) -> anyhow::Result<usize> {
 
 /// Answers a request without looking at it; some clients take an answer to no request for a fault.
 pub(crate) async fn turn_away(mut socket: Socket, max: usize) {
-    socket.meter().ended(Reason::ConnectionsMax);
     let _ = timeout(PATIENCE, socket.ready(Interest::READABLE)).await;
     let refusal = Refusal::overloaded(format!("{max} connections are open already: come back later"));
     let body = refusal.body();

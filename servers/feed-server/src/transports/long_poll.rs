@@ -63,7 +63,7 @@ async fn open(
     let max = app.config.answer_bytes;
     let answer = Answer::read(&log, after, max);
     if !answer.is_empty() || wait.is_zero() || method == Method::HEAD {
-        return Ok(answer.response(&meter, known));
+        return Ok(answer.response(&meter, known, &method));
     }
     let cursor = answer.cursor();
     let keep_alive = takeover::keeps_alive(version, &headers);

@@ -11,12 +11,11 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use feed::{After, Cursor};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use crate::answer::Answer;
 use crate::app::App;
 use crate::guards::topics::Topic;
-use crate::hub::Log;
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};
 use crate::subscription::{self, Params};
@@ -31,6 +30,7 @@ async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Topic,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
@@ -39,10 +39,11 @@ async fn open(
     let known = subscription::if_none_match(&headers);
     let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
     let log = topic.log(&app).await?;
-    Ok(deliver(&log, after, known, &meter, app.config.answer_bytes))
+    let answer = Answer::read(&log, after, app.config.answer_bytes);
+    Ok(deliver(answer, known, &meter, &method))
 }
 
-/// Reads once and answers at once; the `ETag` is the moved cursor.
-fn deliver(log: &Log, after: After, known: Option<Cursor>, meter: &Meter, max: usize) -> Response {
-    Answer::read(log, after, max).response(meter, known)
+/// Answers at once with what was read; the `ETag` is the moved cursor.
+fn deliver(answer: Answer, known: Option<Cursor>, meter: &Meter, method: &Method) -> Response {
+    answer.response(meter, known, method)
 }

@@ -5,6 +5,7 @@
 //! Waiting: none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -29,6 +30,14 @@ use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
 use crate::subscription::{self, Params};
 use crate::takeover::{self, Takeover};
+
+/// Bytes that a client may say between two pings of the server and that get no answer, beyond one message of the largest size;
+/// more ends the stream. They are read, because a pong or a close may be among them; a well-behaved client sends next to none.
+const IGNORED_MAX: usize = 1 << 20;
+/// What a client gets beyond `--pong-timeout`, so that a pong which has come and is not yet read still counts.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+/// Bytes before the payload of a client's frame of up to 125 bytes, the mask included.
+const FRAME_HEAD: usize = 6;
 
 /// Where it lives.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -99,8 +108,11 @@ async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Opti
     if !start.recovered {
         tell_gap(&mut session, start.cursor);
     }
-    let mut client = Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0 };
-    let mut pinged = false;
+    let mut client =
+        Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0, answered: 0 };
+    let ignored_max = IGNORED_MAX.saturating_add(message_max);
+    let mut ignored_bytes = 0;
+    let (mut pinged, mut overdue) = (false, false);
     let mut due = clock::now() + ping_interval;
     let (code, why, reason) = loop {
         match session.next(due).await {
@@ -112,11 +124,15 @@ async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Opti
                 }
             },
             Wake::Readable => {
-                session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
+                ignored_bytes += session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
+                ignored_bytes = ignored_bytes.saturating_sub(std::mem::take(&mut client.answered));
                 for _ in 0..std::mem::take(&mut client.ignored) {
                     session.meter().ignored();
                 }
                 match client.goodbye.take() {
+                    None if ignored_bytes > ignored_max => {
+                        break (close::POLICY, "said too much that is ignored", Reason::TooMuch);
+                    }
                     None => {}
                     Some(Goodbye::Said(code)) => {
                         session.send(websocket::write(Opcode::Close, &close_reply(code)));
@@ -130,13 +146,17 @@ async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Opti
                 }
             }
             Wake::Due if !pinged => {
-                (pinged, client.heard) = (true, false);
+                (pinged, client.heard, ignored_bytes) = (true, false, 0);
                 session.send(websocket::write(Opcode::Ping, b""));
                 due = clock::now() + pong_timeout;
             }
             Wake::Due if client.heard => {
-                pinged = false;
+                (pinged, overdue) = (false, false);
                 due = clock::now() + ping_interval.saturating_sub(pong_timeout);
+            }
+            Wake::Due if !overdue => {
+                overdue = true;
+                due = clock::now() + LAST_LOOK;
             }
             Wake::Due => break (close::POLICY, "no pong in time", Reason::PongTimeout),
             Wake::FellBehind => {
@@ -165,7 +185,10 @@ struct Client {
     reader: Reader,
     heard: bool,
     goodbye: Option<Goodbye>,
+    /// Messages that get no answer.
     ignored: usize,
+    /// Bytes of messages that got one.
+    answered: usize,
 }
 
 enum Goodbye {
@@ -176,12 +199,18 @@ enum Goodbye {
 impl Client {
     /// Answers pings, in frames and in text, and ignores whatever else a client may say: the feed goes one way.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, heard, goodbye, ignored } = self;
+        let Self { reader, heard, goodbye, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
-            Message::Ping(payload) => outbox.push(websocket::write(Opcode::Pong, payload).into()),
+            Message::Ping(payload) => {
+                *answered += FRAME_HEAD + payload.len();
+                outbox.push(websocket::write(Opcode::Pong, payload).into());
+            }
             Message::Pong(_) => *heard = true,
             Message::Close(code, _) => *goodbye = Some(Goodbye::Said(code)),
-            Message::Text(said) if is_ping(said) => outbox.push(text(br#"{"type":"pong"}"#)),
+            Message::Text(said) if is_ping(said) => {
+                *answered += FRAME_HEAD + said.len();
+                outbox.push(text(br#"{"type":"pong"}"#));
+            }
             Message::Text(_) | Message::Binary(_) => *ignored += 1,
         });
         if let Err(error) = heard_out {
