@@ -1,0 +1,218 @@
+//! Runs that something spoils, one for each reason of a verdict: each must be called invalid, and for that reason.
+//!
+//! `send-lag` and `loop-lag` are spoilt in `known_server.rs`, `generator-cpu` in `end_to_end.rs`.
+
+mod support;
+
+use std::future::{pending, ready};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use loadgen::server_process::ServerProcess;
+use results::{Run, load};
+use rustix::process::{Pid, Signal, kill_process};
+use support::{WIDE_BOUNDS, loadgen, sibling};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// A load of a moment, where a run does not say otherwise. What was on its way is waited for longer than the half second of
+/// silence that tells an end from a cut.
+const BRIEF: [[&str; 2]; 6] = [
+    ["--clients", "4"],
+    ["--rate", "20"],
+    ["--settle", "0s"],
+    ["--warmup", "200ms"],
+    ["--duration", "1500ms"],
+    ["--drain", "1s"],
+];
+
+async fn feed_server(listen: &str, flags: &[&str]) -> ServerProcess {
+    let program = sibling("feed-server").get_program().to_owned();
+    let arguments = [&["--listen", listen, "--exit-on-stdin-close"], flags].concat();
+    ServerProcess::start_with(Path::new(&program), &arguments).await.unwrap()
+}
+
+fn address_of(server: &ServerProcess) -> SocketAddr {
+    server.url.strip_prefix("http://").unwrap().parse().unwrap()
+}
+
+/// A run that must be invalid, among others for `check`; `spoil` is carried out when the window begins.
+async fn spoilt(check: &str, url: &str, flags: &[&str], spoil: impl Future<Output = ()>) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut command = tokio::process::Command::from(loadgen());
+    command.args(["run", "--transport", "ws", "--url", url]).args(flags).args(WIDE_BOUNDS);
+    command.args(BRIEF.iter().filter(|[flag, _]| !flags.contains(flag)).flatten());
+    command.arg("--out").arg(&out).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+
+    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut spoil = Some(spoil);
+    let mut told = Vec::new();
+    while let Some(line) = progress.next_line().await.unwrap() {
+        if let Some(spoil) = spoil.take_if(|_| line.starts_with("ws: measure")) {
+            spoil.await;
+        }
+        told.push(line);
+    }
+    let output = child.wait_with_output().await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let told = format!("{stdout}{}", told.join("\n"));
+    assert!(spoil.is_none(), "the window never began: {told}");
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(stdout.trim_start().starts_with("INVALID MEASUREMENT"), "{told}");
+    let run = load(&out).unwrap().run;
+    assert!(run.verdict.reasons.iter().any(|reason| reason.check == check), "{check} is not among the reasons: {told}");
+    run
+}
+
+/// What a connection is for, by its first request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Stats,
+    Publishing,
+    Subscribing,
+}
+
+/// What a door does to the connections of one use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Ends them, and each that is opened again, once the door is shut.
+    Shuts(Use),
+    /// Lets so little through that far more is published than arrives.
+    Trickles(Use),
+}
+
+/// A door in front of a server.
+struct Door {
+    url: String,
+    is_shut: watch::Sender<bool>,
+}
+
+impl Door {
+    async fn open(server: SocketAddr, manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (is_shut, shut) = watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((outside, _)) = listener.accept().await {
+                tokio::spawn(pass(outside, server, manner, shut.clone()));
+            }
+        });
+        Self { url, is_shut }
+    }
+
+    async fn shut(&self) {
+        self.is_shut.send_replace(true);
+    }
+}
+
+/// Joins a connection with one to the server, until either ends or the door is shut to it.
+async fn pass(outside: TcpStream, server: SocketAddr, manner: Manner, mut shut: watch::Receiver<bool>) {
+    let mut first = [0; 10];
+    // Each request is written whole, so that its first packet says what it is.
+    let len = outside.peek(&mut first).await.unwrap_or(0);
+    let wanted = match &first[..len] {
+        b"GET /stats" => Use::Stats,
+        request if request.starts_with(b"POST") => Use::Publishing,
+        _ => Use::Subscribing,
+    };
+    let shut = async {
+        if manner != Manner::Shuts(wanted) || shut.wait_for(|is_shut| *is_shut).await.is_err() {
+            pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = shut => {}
+        // What a lost connection means is for both its ends to say.
+        _ = join(outside, server, manner == Manner::Trickles(wanted)) => {}
+    }
+}
+
+async fn join(mut outside: TcpStream, server: SocketAddr, trickles: bool) -> std::io::Result<()> {
+    let mut inside = TcpStream::connect(server).await?;
+    if !trickles {
+        return tokio::io::copy_bidirectional(&mut outside, &mut inside).await.map(|_| ());
+    }
+    let ((mut requests, answers), (stream, mut server)) = (outside.split(), inside.split());
+    tokio::select! {
+        done = tokio::io::copy(&mut requests, &mut server) => done.map(|_| ()),
+        done = trickle(stream, answers) => done,
+    }
+}
+
+/// At most 5 kB a second.
+async fn trickle(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) -> std::io::Result<()> {
+    let mut sip = [0; 50];
+    loop {
+        match from.read(&mut sip).await? {
+            0 => return Ok(()),
+            len => to.write_all(&sip[..len]).await?,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn clients_that_the_server_has_no_room_for_make_a_run_invalid() {
+    // Two of them are taken by the publisher and by who reads `/stats`.
+    let server = feed_server("127.0.0.1:0", &["--connections-max", "4"]).await;
+    let run = spoilt("clients-live", &server.url, &["--connect-timeout", "1s"], ready(())).await;
+    let connections = &run.measured.connections;
+    assert!(connections.live_at_start < 4 && connections.failed > 0, "{connections:?}");
+}
+
+#[tokio::test]
+async fn clients_that_are_lost_within_the_window_make_a_run_invalid() {
+    let server = feed_server("127.0.0.1:0", &[]).await;
+    let door = Door::open(address_of(&server), Manner::Shuts(Use::Subscribing)).await;
+    let run = spoilt("clients-live", &door.url, &[], door.shut()).await;
+    let connections = &run.measured.connections;
+    assert_eq!((connections.live_at_start, connections.live_at_end), (4, 0), "{connections:?}");
+}
+
+#[tokio::test]
+async fn notifications_that_the_server_refuses_make_a_run_invalid() {
+    let server = feed_server("127.0.0.1:0", &["--body-max", "100"]).await;
+    let run = spoilt("load-applied", &server.url, &["--payload", "200"], ready(())).await;
+    assert_eq!(run.measured.published.accepted, 0, "{:?}", run.measured.published);
+}
+
+#[tokio::test]
+async fn deliveries_that_still_arrive_at_the_drain_bound_make_a_run_invalid() {
+    let server = feed_server("127.0.0.1:0", &[]).await;
+    let door = Door::open(address_of(&server), Manner::Trickles(Use::Subscribing)).await;
+    // Some 30 kB a second for each client, of which a sixth arrives.
+    let run = spoilt("drain", &door.url, &["--rate", "100"], ready(())).await;
+    let deliveries = &run.measured.deliveries;
+    assert!(deliveries.delivered > 0 && deliveries.lost > 0, "{deliveries:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_another_one_after_a_moment_makes_a_run_invalid() {
+    let first = feed_server("127.0.0.1:0", &[]).await;
+    let (url, listen) = (first.url.clone(), address_of(&first).to_string());
+    let mut second = None;
+    let restart = async {
+        kill_process(Pid::from_raw(first.pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
+        first.stop().await.unwrap();
+        second = Some(feed_server(&listen, &[]).await);
+    };
+    // So long before the window that the second server cannot deliver as much as the first one had: its counters step back.
+    let run = spoilt("server-restarted", &url, &["--warmup", "2s", "--connect-timeout", "1s"], restart).await;
+    assert!(run.measured.connections.errors.values().sum::<u64>() >= 4, "{:?}", run.measured.connections);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_telling_its_cost_makes_a_run_invalid() {
+    let server = feed_server("127.0.0.1:0", &[]).await;
+    let door = Door::open(address_of(&server), Manner::Shuts(Use::Stats)).await;
+    let run = spoilt("server-stats", &door.url, &[], door.shut()).await;
+    let reasons = &run.verdict.reasons;
+    assert_eq!(reasons.iter().map(|reason| reason.check.as_str()).collect::<Vec<_>>(), ["server-stats"]);
+    assert!(run.measured.server.is_none() && run.measured.deliveries.lost == 0, "{:?}", run.measured);
+}
