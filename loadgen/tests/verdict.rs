@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use feed::{POSTMARK_LEN, Postmark};
 use loadgen::server_process::ServerProcess;
 use results::{Run, load};
 use rustix::process::{Pid, Signal, kill_process};
@@ -84,6 +85,8 @@ enum Manner {
     Shuts(Use),
     /// Lets so little through that far more is published than arrives.
     Trickles(Use),
+    /// Lets notifications say that they were due later than they arrive.
+    Postdates(Use),
 }
 
 /// A door in front of a server.
@@ -129,19 +132,44 @@ async fn pass(outside: TcpStream, server: SocketAddr, manner: Manner, mut shut: 
         biased;
         () = shut => {}
         // What a lost connection means is for both its ends to say.
-        _ = join(outside, server, manner == Manner::Trickles(wanted)) => {}
+        _ = join(outside, server, wanted, manner) => {}
     }
 }
 
-async fn join(mut outside: TcpStream, server: SocketAddr, trickles: bool) -> std::io::Result<()> {
+async fn join(mut outside: TcpStream, server: SocketAddr, wanted: Use, manner: Manner) -> std::io::Result<()> {
     let mut inside = TcpStream::connect(server).await?;
-    if !trickles {
-        return tokio::io::copy_bidirectional(&mut outside, &mut inside).await.map(|_| ());
-    }
-    let ((mut requests, answers), (stream, mut server)) = (outside.split(), inside.split());
+    let ((mut requests, mut answers), (mut stream, mut server)) = (outside.split(), inside.split());
+    let answer = async {
+        if manner == Manner::Trickles(wanted) {
+            trickle(stream, answers).await
+        } else if manner == Manner::Postdates(wanted) {
+            postdate(stream, answers).await
+        } else {
+            tokio::io::copy(&mut stream, &mut answers).await.map(|_| ())
+        }
+    };
     tokio::select! {
         done = tokio::io::copy(&mut requests, &mut server) => done.map(|_| ()),
-        done = trickle(stream, answers) => done,
+        done = answer => done,
+    }
+}
+
+/// Adds 300 ms to the intended instant in each postmark.
+async fn postdate(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) -> std::io::Result<()> {
+    let mut piece = [0; 4096];
+    loop {
+        let len = from.read(&mut piece).await?;
+        if len == 0 {
+            return Ok(());
+        }
+        let starts: Vec<usize> =
+            (0..len.saturating_sub(POSTMARK_LEN)).filter(|&at| piece[at..].starts_with(b"wl1:")).collect();
+        for at in starts {
+            if let Some(postmark) = Postmark::read(&piece[at..at + POSTMARK_LEN]) {
+                Postmark { intended_ns: postmark.intended_ns + 300_000_000, ..postmark }.write(&mut piece[at..]);
+            }
+        }
+        to.write_all(&piece[..len]).await?;
     }
 }
 
@@ -190,6 +218,14 @@ async fn deliveries_that_still_arrive_at_the_drain_bound_make_a_run_invalid() {
     let run = spoilt("drain", &door.url, &["--rate", "100"], ready(())).await;
     let deliveries = &run.measured.deliveries;
     assert!(deliveries.delivered > 0 && deliveries.lost > 0, "{deliveries:?}");
+}
+
+#[tokio::test]
+async fn deliveries_that_arrive_before_they_were_due_make_a_run_invalid() {
+    let server = feed_server("127.0.0.1:0", &[]).await;
+    let door = Door::open(address_of(&server), Manner::Postdates(Use::Subscribing)).await;
+    let run = spoilt("latency-range", &door.url, &[], ready(())).await;
+    assert!(run.measured.latency_out_of_range > 0, "they are in no percentile, nor clamped to one");
 }
 
 #[tokio::test]
