@@ -15,8 +15,9 @@ use crate::recording::{Account, Recorder};
 use crate::target::Target;
 use crate::wire::{Dialer, Traffic};
 
-/// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel.
-const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
+/// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
+const SPARE_DESCRIPTORS: u64 = 128;
 /// Most notifications of one run: the instant at which each left is kept, 8 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
