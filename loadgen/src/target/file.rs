@@ -119,17 +119,13 @@ impl TargetFile {
         };
         let name = &self.name;
         self.publishing.is_spoken().with_context(|| format!("the target `{name}`"))?;
-        if topics > 1 {
-            let places = [
-                ("[publish]", self.publishing.asks_for(Variable::Topic)),
-                ("", subscription.asks_for(Variable::Topic)),
-            ];
-            for (place, _) in places.into_iter().filter(|(_, has_topic)| !has_topic) {
-                let place = if place.is_empty() { format!("[transports.{transport}]") } else { place.to_owned() };
-                bail!(
-                    "--topics {topics} needs {{topic}} in {place} of the target `{name}`, which has one topic for all"
-                );
-            }
+        let place = match Variable::Topic {
+            topic if !self.publishing.asks_for(topic) => Some("[publish]".to_owned()),
+            topic if !subscription.asks_for(topic) => Some(format!("[transports.{transport}]")),
+            _ => None,
+        };
+        if let Some(place) = place.filter(|_| topics > 1) {
+            bail!("--topics {topics} needs {{topic}} in {place} of the target `{name}`, which has one topic for all");
         }
         let needs_token = self.publishing.needs_token() || subscription.needs_token();
         ensure!(has_token || !needs_token, "the target `{name}` needs a token: give it with --token or WIRELAB_TOKEN");
