@@ -78,7 +78,10 @@ fn write_times(out: &mut String, run: &Run) {
         ("publish", &measured.published.publish_time),
         ("send lag", &measured.published.send_lag),
         ("loop lag", &measured.generator.loop_lag),
-    ] {
+    ]
+    .into_iter()
+    .chain(measured.generator.turn_wait.as_ref().map(|wait| ("turn wait", wait)))
+    {
         let times = [p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns, p.max_ns];
         let shown = |ns| if p.count == 0 { "-".to_owned() } else { time_ns(ns) };
         cells(out, name, &times.into_iter().map(shown).chain([count(p.count)]).collect::<Vec<_>>());
@@ -98,6 +101,10 @@ fn write_deliveries(out: &mut String, run: &Run) {
         count(d.late),
         count(d.gaps)
     );
+    if let Some(foreign @ 1..) = run.measured.foreign {
+        let told = "neither notifications of this run nor the feed's own";
+        let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));
+    }
     let p = &run.measured.published;
     let _ = writeln!(
         out,
@@ -147,8 +154,8 @@ fn write_costs(out: &mut String, run: &Run) {
             s.cpu_by_process_s.map_or_else(String::new, |seconds| format!(", CPU by /proc {seconds:.2} s"));
         let _ = writeln!(
             out,
-            "               idle: {} of a core, RSS {} per client{by_process}",
-            share(s.idle_cpu_share),
+            "               idle: CPU {}, RSS {} per client{by_process}",
+            s.idle_cpu_share.map_or_else(|| NOT_MEASURED.to_owned(), |used| format!("{} of a core", share(used))),
             size(s.rss_per_idle_connection_bytes)
         );
     } else {
@@ -157,8 +164,8 @@ fn write_costs(out: &mut String, run: &Run) {
     let cost = [
         per_delivery(g.cpu_us_per_delivery),
         format!("{:.2} s", g.cpu_s),
-        size(g.rss_per_client_bytes),
-        size(g.rss_end_bytes as f64),
+        g.rss_per_client_bytes.map_or_else(|| "-".to_owned(), size),
+        g.rss_end_bytes.map_or_else(|| "-".to_owned(), |bytes| size(bytes as f64)),
         pinned(&g.cpus),
     ];
     cells(out, "generator", &cost);

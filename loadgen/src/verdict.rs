@@ -221,6 +221,7 @@ mod tests {
             latency_out_of_range: 0,
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),
+            foreign: None,
             published: results::Published {
                 due: 100,
                 sent: 100,

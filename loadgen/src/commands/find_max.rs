@@ -16,9 +16,6 @@ use crate::numbers::{count, share};
 use crate::side_by_side::wrapped;
 use crate::{clock, preflight};
 
-/// How often a load is measured before it counts as one that does not hold: machines have hiccups. An invalid measurement
-/// is no hiccup of the server's, and ends the search at once.
-const ATTEMPTS: usize = 3;
 /// Largest rate that the command line takes.
 const MOST_RATE: f64 = 1e6;
 
@@ -67,8 +64,8 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
         search.write(&out)?;
         match finding {
             StepFinding::Holds => hunt.record(load, true),
-            StepFinding::Broken if attempts(&search, load) < ATTEMPTS => {}
             StepFinding::Broken => hunt.record(load, false),
+            // No hiccup of the server's: a generator that cannot keep up will not do better at the next load.
             StepFinding::Invalid => break SearchEnding::Invalid,
         }
     };
@@ -128,10 +125,6 @@ fn finding(run: &Run) -> StepFinding {
         true if run.assertions.iter().all(|assertion| assertion.holds) => StepFinding::Holds,
         true => StepFinding::Broken,
     }
-}
-
-fn attempts(search: &Search, load: f64) -> usize {
-    search.steps.iter().filter(|step| step.load == load).count()
 }
 
 fn told(vary: Vary, load: f64) -> String {

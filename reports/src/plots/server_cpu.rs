@@ -21,7 +21,7 @@ pub fn us_per_delivery(run: &LoadedRun) -> Option<f64> {
 
 /// Share of one core that was used while nothing was published.
 pub fn idle_share(run: &LoadedRun) -> Option<f64> {
-    Some(run.run.measured.server.as_ref()?.idle_cpu_share)
+    run.run.measured.server.as_ref()?.idle_cpu_share
 }
 
 /// One row per contender: the median over rounds with its interval.
