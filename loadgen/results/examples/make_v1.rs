@@ -294,6 +294,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             rss_end_bytes: Some(12_000_000),
             rss_per_client_bytes: Some(8_000.0),
             loop_lag: Percentiles { count: 10_000, ..lag(50_000) },
+            turn_wait: None,
             workers: 2,
             cpus: vec![1, 2, 3],
         },

@@ -123,8 +123,11 @@ impl Search {
     fn finding_at(&self, load: f64) -> Option<StepFinding> {
         let findings = || self.steps.iter().filter(|step| step.load == load).map(|step| step.finding);
         let votes = |wanted| findings().filter(|finding| *finding == wanted).count();
-        let last = findings().last()?;
-        [StepFinding::Holds, StepFinding::Broken].into_iter().find(|each| votes(*each) > findings().count() / 2).or(Some(last))
+        let last = findings().next_back()?;
+        [StepFinding::Holds, StepFinding::Broken]
+            .into_iter()
+            .find(|each| votes(*each) > findings().count() / 2)
+            .or(Some(last))
     }
 }
 
@@ -150,7 +153,8 @@ mod tests {
     #[test]
     fn a_load_counts_as_most_of_its_runs_did() {
         use StepFinding::{Broken, Holds};
-        let lucky = [(1.0, Holds), (2.0, Holds), (4.0, Broken), (4.0, Broken), (2.0, Broken), (2.0, Broken), (1.0, Holds)];
+        let lucky =
+            [(1.0, Holds), (2.0, Holds), (4.0, Broken), (4.0, Broken), (2.0, Broken), (2.0, Broken), (1.0, Holds)];
         assert_eq!((search(&lucky).highest_that_holds(), search(&lucky).lowest_that_breaks()), (Some(1.0), Some(2.0)));
         let hiccup = [(1.0, Holds), (2.0, Holds), (2.0, Broken), (2.0, Holds)];
         assert_eq!((search(&hiccup).highest_that_holds(), search(&hiccup).lowest_that_breaks()), (Some(2.0), None));

@@ -1,10 +1,10 @@
 //! CPU time that one delivery costs the server.
 
 use results::LoadedRun;
+use results::numbers::{NOT_MEASURED, number, percent, time_us};
 
 use crate::drawing::{Bar, Drawing, Row, bars, header, height_of};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, number, percent, time_us};
 
 /// Name of the image.
 pub const FILE: &str = "server_cpu";
