@@ -256,7 +256,7 @@ pub struct LoadArgs {
     pub seed: u64,
     /// Threads that play clients; default: one per core that the generator may use
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub workers: Option<u32>,
+    pub threads: Option<u32>,
     /// Whether a server that is started for the run and the generator are bound to separate cores, so that neither takes
     /// time from the other
     #[arg(long, value_enum, default_value_t = Pin::Auto)]

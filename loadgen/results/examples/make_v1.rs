@@ -293,7 +293,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             rss_end_bytes: 12_000_000,
             rss_per_client_bytes: 8_000.0,
             loop_lag: Percentiles { count: 10_000, ..lag(50_000) },
-            workers: 2,
+            threads: 2,
             cpus: vec![1, 2, 3],
         },
         reconciliation: Vec::new(),

@@ -304,10 +304,11 @@ pub struct GeneratorCost {
     pub rss_end_bytes: u64,
     /// `(rss_end - rss_before) / clients`, bytes.
     pub rss_per_client_bytes: f64,
-    /// How late the workers' event loops ran a timer.
+    /// How late the players' event loops ran a timer.
     pub loop_lag: Percentiles,
-    /// Threads that clients were spread over.
-    pub workers: u32,
+    /// Threads that clients were spread over; `workers` in runs from before processes were called so.
+    #[serde(alias = "workers")]
+    pub threads: u32,
     /// Cores that the generator was pinned to; empty when it was not.
     pub cpus: Vec<usize>,
 }
