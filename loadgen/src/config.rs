@@ -150,9 +150,10 @@ pub enum VaryArg {
 
 fn search_rules() -> String {
     format!(
-        "The load is doubled until a condition no longer holds (or halved until all do), then the gap is bisected. A load that \
-         does not hold is measured up to three times before that is believed, because machines have hiccups; an invalid \
-         measurement ends the search at once, without a limit, and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
+        "The load is doubled until a condition no longer holds (or halved until all do), then the gap is bisected. Both \
+         edges of the limit are held to the same rule, because machines have hiccups: the load that breaks and the highest one \
+         that holds are measured until two runs agree, three at most; what held by luck is taken back, and the search goes on \
+         below it. An invalid measurement ends the search at once, without a limit, and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
          Exit codes: 0 a limit was found, or even the largest load holds; 1 the search could not be carried out to its end, \
          2 usage, 3 an invalid measurement, 4 not even the smallest load holds.",
         crate::assertion::help()

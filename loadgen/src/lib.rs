@@ -20,7 +20,6 @@ pub mod journal;
 pub mod junit;
 pub mod limit;
 pub mod machine;
-pub mod numbers;
 pub mod output;
 pub mod plan;
 pub mod player;
