@@ -18,6 +18,7 @@ use crate::display::Display;
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
 use crate::plan::{Plan, Reuse};
+use crate::player::{Closing, Player};
 use crate::process;
 use crate::publisher::{Publisher, Publishing, Report};
 use crate::reconciliation::{Books, reconcile};
@@ -26,9 +27,8 @@ use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use crate::verdict::{self, Circumstances};
 use crate::wire::TcpIp;
-use crate::worker::{Closing, Worker};
 
-/// Between "all is ready" and the first notification: time for every worker to learn of the window.
+/// Between "all is ready" and the first notification: time for every player to learn of the window.
 const LEAD: Duration = Duration::from_millis(200);
 /// The kernel's counters of thousands of connections take milliseconds to read: done this long before the window, so
 /// that the first notification does not wait for it.
@@ -51,7 +51,7 @@ pub struct Setup {
     /// Who runs on which cores.
     pub cores: Cores,
     /// Threads that play clients.
-    pub workers: u32,
+    pub threads: u32,
     /// Longest wait until a client is live.
     pub connect_timeout: Duration,
     /// When the run is invalid.
@@ -90,18 +90,18 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
     let plan = &setup.plan;
     let stats = StatsReader::new(&setup.target, setup.child)?;
     let departures = Arc::new(Departures::new(plan));
-    let workers = (0..setup.workers)
+    let players = (0..setup.threads)
         .map(|index| {
             let (plan, departures) = (Arc::clone(plan), Arc::clone(&departures));
-            Worker::start(index, setup.workers, plan, setup.target.clone(), setup.connect_timeout, departures)
+            Player::start(index, setup.threads, plan, setup.target.clone(), setup.connect_timeout, departures)
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await?;
-    let journal = Journal::new(&workers, &stats, display, plan.transport.name(), plan.clients);
+    let journal = Journal::new(&players, &stats, display, plan.transport.name(), plan.clients);
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();
-    Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&workers, publisher).await
+    Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&players, publisher).await
 }
 
 struct Conductor<'a> {
@@ -114,7 +114,7 @@ struct Conductor<'a> {
 }
 
 impl Conductor<'_> {
-    async fn lead(mut self, workers: &[Worker], publisher: Publisher) -> anyhow::Result<Outcome> {
+    async fn lead(mut self, players: &[Player], publisher: Publisher) -> anyhow::Result<Outcome> {
         let setup = self.setup;
         let plan = &setup.plan;
         let clients = u64::from(plan.clients);
@@ -122,7 +122,7 @@ impl Conductor<'_> {
         self.enter("connect", None);
         let paced = Duration::from_secs_f64(f64::from(plan.clients) / plan.connect_rate);
         let start = clock::now();
-        workers.iter().for_each(|worker| worker.connect(start));
+        players.iter().for_each(|player| player.connect(start));
         let live_bound = start + paced + CONNECT_GRACE;
         self.wait(live_bound, None, |counters| counters.open == clients).await?;
 
@@ -134,7 +134,7 @@ impl Conductor<'_> {
         let begin = clock::now() + LEAD + MARK_LEAD;
         let window = begin + plan.warmup..begin + plan.warmup + plan.duration;
         let mut window_ns = clock::ns_at(window.start)..clock::ns_at(window.end);
-        workers.iter().for_each(|worker| worker.set_window(window_ns.clone()));
+        players.iter().for_each(|player| player.set_window(window_ns.clone()));
         self.enter("warm-up", Some(plan.warmup + LEAD));
         let publishing = publisher.begin(begin);
         self.wait(window.start - MARK_LEAD, Some(&publishing), |_| false).await?;
@@ -148,7 +148,7 @@ impl Conductor<'_> {
         if self.interrupt.is_wanted() {
             publishing.stop();
             window_ns.end = window_ns.end.min(clock::now_ns()).max(window_ns.start);
-            workers.iter().for_each(|worker| worker.set_window(window_ns.clone()));
+            players.iter().for_each(|player| player.set_window(window_ns.clone()));
         }
         let to = self.mark().await?;
         let rss_end = process::own_rss();
@@ -156,7 +156,7 @@ impl Conductor<'_> {
 
         self.enter("drain", Some(plan.drain));
         let (report, drain_was_cut) = self.drain(publishing).await?;
-        workers.iter().for_each(Worker::set_too_late);
+        players.iter().for_each(Player::set_too_late);
 
         self.enter("close", None);
         // A reader that leaves before the server has looked at its request is never counted as one.
@@ -168,8 +168,8 @@ impl Conductor<'_> {
         let published = accepted(&report);
         let closing = Closing { ends: Arc::new(report.ends), refused: Arc::new(report.refused) };
         let mut deliveries = Deliveries::default();
-        for worker in workers {
-            add(&mut deliveries, &worker.close(closing.clone()).await?);
+        for player in players {
+            add(&mut deliveries, &player.close(closing.clone()).await?);
         }
         let last = self.mark().await?;
         let opened = opened_before + last.counters.opened;
@@ -405,7 +405,7 @@ fn generator_cost(
         rss_per_client_bytes: rss_per_client(rss_before, rss_end, setup.plan.clients),
         loop_lag: to.loop_lag.clone(),
         turn_wait: (setup.plan.transport == Transport::LongPoll).then(|| to.turn_wait.clone()),
-        workers: setup.workers,
+        threads: setup.threads,
         cpus: setup.cores.generator.clone(),
     }
 }

@@ -1,4 +1,4 @@
-//! The run second by second: collects the workers' records, keeps the totals, and tells the display.
+//! The run second by second: collects the players' records, keeps the totals, and tells the display.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use results::{LatencyLog, Percentiles, SeriesRow};
 
 use crate::clock;
 use crate::display::{Display, Progress};
+use crate::player::Player;
 use crate::process;
 use crate::publisher::Publishing;
 use crate::recording::{Counters, Snapshot};
 use crate::server_cost::{Reading, StatsReader, cpu_share};
-use crate::worker::Worker;
 
 /// Tag of the latency log's intervals that count from actual publishing instants.
 const FROM_ACTUAL: &str = "actual";
@@ -21,7 +21,7 @@ const ROW_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Keeps the run's records.
 pub struct Journal<'a> {
-    workers: &'a [Worker],
+    players: &'a [Player],
     stats: &'a StatsReader,
     display: &'a mut dyn Display,
     /// Name of the transport, by which the server's counts are found.
@@ -59,7 +59,7 @@ pub struct Records {
 impl<'a> Journal<'a> {
     /// An empty journal of a run that begins now.
     pub fn new(
-        workers: &'a [Worker],
+        players: &'a [Player],
         stats: &'a StatsReader,
         display: &'a mut dyn Display,
         transport: &'static str,
@@ -67,7 +67,7 @@ impl<'a> Journal<'a> {
     ) -> Self {
         let began = clock::now();
         Self {
-            workers,
+            players,
             stats,
             display,
             transport,
@@ -107,11 +107,11 @@ impl<'a> Journal<'a> {
         self.is_logging = true;
     }
 
-    /// Collects every worker's records; with the kernel's counters, if asked.
+    /// Collects every player's records; with the kernel's counters, if asked.
     pub async fn collect(&mut self, with_tcp_ip: bool) -> anyhow::Result<Snapshot> {
         let mut merged = Snapshot::empty();
-        for worker in self.workers {
-            merged.merge(&worker.snapshot(with_tcp_ip).await?);
+        for player in self.players {
+            merged.merge(&player.snapshot(with_tcp_ip).await?);
         }
         for sum in [&mut self.totals, &mut self.current] {
             add(&mut sum.latency, &merged.latency);
@@ -183,11 +183,11 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Light counters of all workers, between two collections.
+    /// Light counters of all players, between two collections.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
         let mut sum = Counters::default();
-        for worker in self.workers {
-            sum = sum.plus(worker.counters().await?);
+        for player in self.players {
+            sum = sum.plus(player.counters().await?);
         }
         Ok(sum)
     }

@@ -166,8 +166,8 @@ fn write_costs(out: &mut String, run: &Run) {
         pinned(&g.cpus),
     ];
     cells(out, "generator", &cost);
-    let workers = if g.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", g.workers) };
-    let _ = writeln!(out, "               {} of its cores, {workers}", percent(g.cpu_share));
+    let threads = if g.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", g.threads) };
+    let _ = writeln!(out, "               {} of its cores, {threads}", percent(g.cpu_share));
 }
 
 /// The cores that a process was bound to.

@@ -110,7 +110,7 @@ fn loop_lag(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
                 format!("the 99th percentile was {}", time_ns(lag.p99_ns))
             },
             format!("at most {}", time_ns(bounds.max_loop_lag.as_nanos() as u64)),
-            "The workers' event loops were late, so receipts were stamped late.",
+            "The generator's event loops were late, so receipts were stamped late.",
             "Free the machine, lower --clients or --rate, or give the generator more cores.",
         )
     })

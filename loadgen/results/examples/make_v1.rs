@@ -295,7 +295,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             rss_per_client_bytes: Some(8_000.0),
             loop_lag: Percentiles { count: 10_000, ..lag(50_000) },
             turn_wait: None,
-            workers: 2,
+            threads: 2,
             cpus: vec![1, 2, 3],
         },
         reconciliation: Vec::new(),

@@ -309,14 +309,15 @@ pub struct GeneratorCost {
     pub rss_end_bytes: Option<u64>,
     /// `(rss_end - rss_before) / clients`, bytes; `None` where the system does not tell.
     pub rss_per_client_bytes: Option<f64>,
-    /// How late the workers' event loops ran a timer.
+    /// How late the players' event loops ran a timer.
     pub loop_lag: Percentiles,
     /// How long clients that had an answer waited for their turn to ask again, so that unread answers came first; `None`
     /// where clients take no turns (all but long polling), and in runs from before it was told.
     #[serde(default)]
     pub turn_wait: Option<Percentiles>,
-    /// Threads that clients were spread over.
-    pub workers: u32,
+    /// Threads that clients were spread over; `workers` in runs from before processes were called so.
+    #[serde(alias = "workers")]
+    pub threads: u32,
     /// Cores that the generator was pinned to; empty when it was not.
     pub cpus: Vec<usize>,
 }

@@ -2,7 +2,7 @@
 //!
 //! One notification answers thousands of held polls within milliseconds, and every client wants to ask again at once. Sending a
 //! request costs the kernel twice what reading an answer does (8.5 us against 4, 10,000 clients on one core), so clients that
-//! ask while answers wait stamp those late: the worker's loop lag was 35 ms at the 99th percentile. With turns, answers are
+//! ask while answers wait stamp those late: the player's loop lag was 35 ms at the 99th percentile. With turns, answers are
 //! read and stamped as they come, and requests go out in the gaps.
 
 use std::cell::RefCell;
@@ -22,7 +22,7 @@ const AT_A_TIME: usize = 16;
 /// that does not end comes near it; then clients ask all the same, and answers that wait behind them show as loop lag.
 const LONGEST_PUT_OFF: Duration = Duration::from_millis(250);
 
-/// The clients of a worker that want to ask again, in the order in which they were answered.
+/// The clients of a player that want to ask again, in the order in which they were answered.
 #[derive(Debug, Default)]
 pub struct Turns {
     waiting: RefCell<VecDeque<(Instant, Waker)>>,

@@ -109,7 +109,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         target,
         child: server.as_ref().map(|server| server.pid),
         cores: cores.clone(),
-        workers: order.load.workers.unwrap_or(cores.of_generator() as u32).min(plan.clients),
+        threads: order.load.threads.unwrap_or(cores.of_generator() as u32).min(plan.clients),
         connect_timeout: order.load.connect_timeout,
         bounds: order.load.bounds.clone(),
     };

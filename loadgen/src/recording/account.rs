@@ -7,7 +7,7 @@ use feed::{Postmark, postmarks};
 
 use super::{Entry, Ledger, Recorder};
 
-/// One client's account: its ledger, and its worker's records.
+/// One client's account: its ledger, and its player's records.
 #[derive(Debug)]
 pub struct Account {
     run: u32,
@@ -74,7 +74,7 @@ impl Account {
         });
     }
 
-    /// The worker's records.
+    /// The player's records.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }

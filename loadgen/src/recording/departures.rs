@@ -1,4 +1,4 @@
-//! When each notification of the window actually left: written by the publisher's thread, read by the workers'.
+//! When each notification of the window actually left: written by the publisher's thread, read by the players'.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

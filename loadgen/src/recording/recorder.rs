@@ -1,4 +1,4 @@
-//! One worker's records. Clients of the worker share it; nobody else sees it but through snapshots.
+//! One player's records. Clients of the player share it; nobody else sees it but through snapshots.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use results::{Deliveries, new_histogram};
 use super::{Counters, Departures, Ledger, Snapshot};
 use crate::wire::Traffic;
 
-/// The records of one worker.
+/// The records of one player.
 #[derive(Debug)]
 pub struct Recorder {
     traffic: Rc<Traffic>,
@@ -34,7 +34,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Empty records of a worker whose connections count into `traffic`.
+    /// Empty records of a player whose connections count into `traffic`.
     pub fn new(traffic: Rc<Traffic>) -> Self {
         Self::with_departures(traffic, Arc::default())
     }

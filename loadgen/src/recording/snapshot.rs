@@ -1,4 +1,4 @@
-//! A worker's records at one instant, and how those of several workers become one.
+//! A player's records at one instant, and how those of several players become one.
 
 use std::collections::BTreeMap;
 
@@ -72,13 +72,13 @@ impl Counters {
         self.zip(earlier, u64::saturating_sub)
     }
 
-    /// The counters of two workers together.
+    /// The counters of two players together.
     pub fn plus(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
     }
 }
 
-/// A worker's records: counters of the whole run, histograms since the snapshot before.
+/// A player's records: counters of the whole run, histograms since the snapshot before.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Counters and gauges.
@@ -114,7 +114,7 @@ impl Snapshot {
         }
     }
 
-    /// Adds another worker's snapshot.
+    /// Adds another player's snapshot.
     pub fn merge(&mut self, other: &Self) {
         self.counters = self.counters.plus(other.counters);
         for (mine, theirs) in [

@@ -156,7 +156,7 @@ impl Trial {
             plan: Arc::clone(&plan),
             target: target.clone(),
             child: None,
-            workers: (cores.of_generator() as u32).min(plan.clients),
+            threads: (cores.of_generator() as u32).min(plan.clients),
             cores,
             connect_timeout: Duration::from_secs(10),
             bounds: bounds.clone(),

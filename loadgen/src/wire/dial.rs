@@ -14,7 +14,7 @@ const CLIENTS_PER_SOURCE: u32 = 10_000;
 /// The same where each poll takes a new connection, some dozens of which wait for their minute at any time.
 pub const FRESH_CLIENTS_PER_SOURCE: u32 = 200;
 
-/// Opens the connections of one worker's clients.
+/// Opens the connections of one player's clients.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     server: SocketAddr,

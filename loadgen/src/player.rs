@@ -23,7 +23,7 @@ use crate::wire::{Dialer, Traffic};
 /// How often the event loop is asked whether it is on time.
 const LAG_PROBE: Duration = Duration::from_millis(10);
 
-/// What the conductor asks of a worker.
+/// What the conductor asks of a player.
 enum Order {
     /// Start clients, the first of all at this instant, at the plan's pace.
     Connect(Instant),
@@ -48,18 +48,18 @@ pub struct Closing {
     pub refused: Arc<Vec<Vec<u32>>>,
 }
 
-/// A worker thread as the conductor holds it. Dropping it ends the thread.
+/// A player thread as the conductor holds it. Dropping it ends the thread.
 #[derive(Debug)]
-pub struct Worker {
+pub struct Player {
     orders: mpsc::UnboundedSender<Order>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Worker {
-    /// Starts worker `index` of `workers`, which plays every `workers`-th client.
+impl Player {
+    /// Starts player `index` of `players`, which plays every `players`-th client.
     pub fn start(
         index: u32,
-        workers: u32,
+        players: u32,
         plan: Arc<Plan>,
         target: Target,
         connect_timeout: Duration,
@@ -69,18 +69,18 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("cannot start a worker's event loop")?;
+            .context("cannot start a player's event loop")?;
         let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
+            .name(format!("player-{index}"))
             .spawn(move || {
-                let floor = Floor::new(index, workers, plan, &target, connect_timeout, departures);
+                let floor = Floor::new(index, players, plan, &target, connect_timeout, departures);
                 LocalSet::new().block_on(&runtime, floor.work(inbox));
             })
-            .context("cannot start a worker thread")?;
+            .context("cannot start a player thread")?;
         Ok(Self { orders, thread: Some(thread) })
     }
 
-    /// Starts the clients, the first of all workers' at `start`.
+    /// Starts the clients, the first of all players' at `start`.
     pub fn connect(&self, start: Instant) {
         self.give(Order::Connect(start));
     }
@@ -94,14 +94,14 @@ impl Worker {
     pub async fn snapshot(&self, with_tcp_ip: bool) -> anyhow::Result<Snapshot> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Snapshot(with_tcp_ip, reply));
-        answer.await.context("a worker thread has ended early; this is a bug")
+        answer.await.context("a player thread has ended early; this is a bug")
     }
 
     /// Reads the counters alone: cheap enough to be asked often.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Counters(reply));
-        answer.await.context("a worker thread has ended early; this is a bug")
+        answer.await.context("a player thread has ended early; this is a bug")
     }
 
     /// From now on deliveries are too late.
@@ -113,16 +113,16 @@ impl Worker {
     pub async fn close(&self, closing: Closing) -> anyhow::Result<Deliveries> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Close(closing, reply));
-        answer.await.context("a worker thread has ended early; this is a bug")
+        answer.await.context("a player thread has ended early; this is a bug")
     }
 
     fn give(&self, order: Order) {
-        // A worker that has gone is noticed where its answer is awaited.
+        // A player that has gone is noticed where its answer is awaited.
         let _ = self.orders.send(order);
     }
 }
 
-impl Drop for Worker {
+impl Drop for Player {
     fn drop(&mut self) {
         let (closed, _) = mpsc::unbounded_channel();
         self.orders = closed;
@@ -132,10 +132,10 @@ impl Drop for Worker {
     }
 }
 
-/// The worker's own side.
+/// The player's own side.
 struct Floor {
     index: u32,
-    workers: u32,
+    players: u32,
     site: Rc<Site>,
     recorder: Rc<Recorder>,
     /// Sequence numbers of the window, per topic.
@@ -147,7 +147,7 @@ struct Floor {
 impl Floor {
     fn new(
         index: u32,
-        workers: u32,
+        players: u32,
         plan: Arc<Plan>,
         target: &Target,
         connect_timeout: Duration,
@@ -160,7 +160,7 @@ impl Floor {
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
         Self {
             index,
-            workers,
+            players,
             site: Rc::new(site),
             recorder,
             sequences,
@@ -197,11 +197,11 @@ impl Floor {
         }
     }
 
-    /// Starts this worker's clients at the plan's pace, and waits for their end.
+    /// Starts this player's clients at the plan's pace, and waits for their end.
     async fn connect(self: Rc<Self>, start: Instant) {
         let mut clients = tokio::task::JoinSet::new();
         let mut stop = self.stop.subscribe();
-        for client in (self.index..self.site.plan.clients).step_by(self.workers as usize) {
+        for client in (self.index..self.site.plan.clients).step_by(self.players as usize) {
             let due = start + Duration::from_secs_f64(f64::from(client) / self.site.plan.connect_rate);
             tokio::select! {
                 biased;
@@ -221,6 +221,7 @@ impl Floor {
                 Transport::LongPoll => clients.spawn_local(subscriber.run::<LongPoll>(stopped)),
                 Transport::Sse => clients.spawn_local(subscriber.run::<Sse>(stopped)),
                 Transport::Ws => clients.spawn_local(subscriber.run::<Ws>(stopped)),
+                Transport::SocketIo => unreachable!("the preflight has refused it"),
             };
         }
         while clients.join_next().await.is_some() {}
