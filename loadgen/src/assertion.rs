@@ -69,7 +69,7 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
     ("server.rss_per_connection", Kind::Size, |m| m.server.as_ref().map(|s| s.rss_per_connection_bytes)),
     ("generator.cpu_per_delivery", Kind::Time, |m| m.generator.cpu_us_per_delivery.map(|us| us * 1e3)),
     ("generator.cpu_share", Kind::Plain, |m| Some(m.generator.cpu_share)),
-    ("generator.rss_per_client", Kind::Size, |m| Some(m.generator.rss_per_client_bytes)),
+    ("generator.rss_per_client", Kind::Size, |m| m.generator.rss_per_client_bytes),
 ];
 
 fn percentile(of: &Percentiles, value_ns: u64) -> Option<f64> {
@@ -199,12 +199,13 @@ mod tests {
             latency_out_of_range: 0,
             connect: Percentiles::default(),
             deliveries: results::Deliveries { lost: 1, ..Default::default() },
+            foreign: None,
             published: results::Published::default(),
             bytes: results::Bytes::default(),
             connections: results::Connections::default(),
             polls: None,
             server: None,
-            generator: results::GeneratorCost { rss_per_client_bytes: 2048.0, ..Default::default() },
+            generator: results::GeneratorCost { rss_per_client_bytes: Some(2048.0), ..Default::default() },
             reconciliation: Vec::new(),
         }
     }

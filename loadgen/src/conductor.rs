@@ -90,6 +90,8 @@ pub struct Outcome {
 pub struct Parts {
     /// Event-loop lag over the window, ns.
     pub loop_lag: Histogram<u64>,
+    /// Waits of clients for their turn over the window, ns.
+    pub turn_wait: Histogram<u64>,
     /// Connect times, ns.
     pub connect: Histogram<u64>,
     /// Send lag over the window, ns.
@@ -124,6 +126,8 @@ struct Mark {
     had_errors: bool,
     /// Event-loop lag since the mark before, or since the start.
     loop_lag: Histogram<u64>,
+    /// Waits of clients for their turn, over the same time.
+    turn_wait: Histogram<u64>,
     at: Instant,
 }
 
@@ -142,7 +146,7 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
     let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients());
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
-    let rss_before = process::own_rss().unwrap_or(0);
+    let rss_before = process::own_rss();
     Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&players, publisher).await
 }
 
@@ -152,7 +156,7 @@ struct Conductor<'a> {
     journal: Journal<'a>,
     readings: Readings,
     phases: Vec<Phase>,
-    rss_before: u64,
+    rss_before: Option<u64>,
 }
 
 impl Conductor<'_> {
@@ -197,7 +201,7 @@ impl Conductor<'_> {
             players.iter().for_each(|player| player.set_window(window_ns.clone()));
         }
         let to = self.mark().await?;
-        let rss_end = process::own_rss().unwrap_or(0);
+        let rss_end = process::own_rss();
         self.readings.end = self.journal.stats().read().await;
 
         self.enter("drain", Some(plan.drain));
@@ -245,6 +249,7 @@ impl Conductor<'_> {
         let polled = to.counters.since(from.counters);
         let parts = Parts {
             loop_lag: to.loop_lag.clone(),
+            turn_wait: to.turn_wait.clone(),
             connect: records.totals.connect.clone(),
             send_lag: report.send_lag,
             publish_time: report.publish_time,
@@ -265,6 +270,7 @@ impl Conductor<'_> {
             latency_out_of_range: records.totals.counters.out_of_range + report.out_of_range,
             connect: Percentiles::from(&records.totals.connect),
             deliveries,
+            foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
             published: report.published,
             bytes: window_bytes,
             connections: Connections {
@@ -404,13 +410,14 @@ impl Conductor<'_> {
         let snapshot = self.journal.collect(true).await?;
         let own_cpu = process::own_cpu_time();
         let had_errors = !snapshot.errors.is_empty();
-        let loop_lag = self.journal.take_loop_lag();
+        let (loop_lag, turn_wait) = (self.journal.take_loop_lag(), self.journal.take_turn_wait());
         Ok(Mark {
             counters: snapshot.counters,
             tcp_ip: snapshot.tcp_ip,
             own_cpu,
             had_errors,
             loop_lag,
+            turn_wait,
             at: clock::now(),
         })
     }
@@ -519,8 +526,8 @@ fn generator_cost(
     from: &Mark,
     to: &Mark,
     deliveries: u64,
-    rss_before: u64,
-    rss_end: u64,
+    rss_before: Option<u64>,
+    rss_end: Option<u64>,
 ) -> GeneratorCost {
     let cpu_s = to.own_cpu.saturating_sub(from.own_cpu).as_secs_f64();
     let elapsed = to.at.saturating_duration_since(from.at).as_secs_f64();
@@ -530,11 +537,17 @@ fn generator_cost(
         cpu_share: cpu_s / (elapsed * setup.cores.of_generator() as f64).max(1e-9),
         rss_before_bytes: rss_before,
         rss_end_bytes: rss_end,
-        rss_per_client_bytes: (rss_end as f64 - rss_before as f64) / f64::from(setup.clients()),
+        rss_per_client_bytes: rss_per_client(rss_before, rss_end, setup.clients()),
         loop_lag: Percentiles::from(&to.loop_lag),
+        turn_wait: (setup.plan.transport == Transport::LongPoll).then(|| Percentiles::from(&to.turn_wait)),
         threads: setup.threads,
         cpus: setup.cores.generator.clone(),
     }
+}
+
+/// What was added per client, bytes; not known where either end is not.
+fn rss_per_client(before: Option<u64>, end: Option<u64>, clients: u32) -> Option<f64> {
+    Some((end? as f64 - before? as f64) / f64::from(clients))
 }
 
 fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {

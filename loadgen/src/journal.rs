@@ -121,6 +121,7 @@ impl<'a> Journal<'a> {
             add(&mut sum.latency_from_actual, &merged.latency_from_actual);
             add(&mut sum.connect, &merged.connect);
             add(&mut sum.loop_lag, &merged.loop_lag);
+            add(&mut sum.turn_wait, &merged.turn_wait);
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
         }
@@ -174,7 +175,7 @@ impl<'a> Journal<'a> {
             sent_bytes: since.bytes_sent,
             polls: since.polls,
             wasted_polls: since.wasted_polls,
-            server_cpu_share: self.reading.as_ref().zip(reading.as_ref()).map(|(a, b)| cpu_share(a, b)),
+            server_cpu_share: self.reading.as_ref().zip(reading.as_ref()).and_then(|(a, b)| cpu_share(a, b)),
             server_rss_bytes: server.map(|stats| stats.rss_bytes),
             server_open: server.map(|stats| stats.connections.get(self.transport).map_or(0, |c| c.open)),
             generator_cpu_share: cpu.saturating_sub(self.row_cpu).as_secs_f64() / length.as_secs_f64().max(1e-9),
@@ -209,6 +210,13 @@ impl<'a> Journal<'a> {
         let lag = self.totals.loop_lag.clone();
         self.totals.loop_lag.reset();
         lag
+    }
+
+    /// How long clients waited for their turn, since this was last asked for, up to the last collection.
+    pub fn take_turn_wait(&mut self) -> Histogram<u64> {
+        let wait = self.totals.turn_wait.clone();
+        self.totals.turn_wait.reset();
+        wait
     }
 
     /// Reads the server's stats.

@@ -22,7 +22,6 @@ pub mod junit;
 pub mod limit;
 pub mod machine;
 pub mod merge;
-pub mod numbers;
 pub mod output;
 pub mod plan;
 pub mod player;

@@ -1,8 +1,7 @@
 //! Who was at its limit where a load no longer held: the server, or the generator that measured it?
 
+use results::numbers::percent;
 use results::{LimitedBy, Reason, Run};
-
-use crate::numbers::share;
 
 /// One side is the slower one when it used this many times as much of its cores as the other.
 const CLEARLY: f64 = 1.25;
@@ -19,7 +18,7 @@ pub fn blame(run: &Run) -> (Option<LimitedBy>, String) {
         (None, _) => return (None, "Whose limit it was is not known: the server does not tell what it spends.".into()),
         (Some(server), generator) => (server, generator),
     };
-    let used = format!("the server used {} of its cores, the generator {}", share(server), share(generator));
+    let used = format!("the server used {} of its cores, the generator {}", percent(server), percent(generator));
     let (who, name) = if server > generator * CLEARLY {
         (LimitedBy::Server, "The server")
     } else if generator > server * CLEARLY {
@@ -53,7 +52,7 @@ pub fn blame_invalid(run: &Run) -> String {
         (Some(server), _) if server > CEILING => format!(
             "The generator was at its limit there, and so was the server ({} of its cores): with more cores for the generator, \
              the server's limit could be found.",
-            share(server)
+            percent(server)
         ),
         _ => "The generator was the limit there, or other load on its machine; the server's was not found.".into(),
     }

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use feed::{Transport, subscribe_path};
+use results::numbers::count;
 
 use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, Sse, Ws};
 use crate::clock;
-use crate::numbers::count;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reuse};
 use crate::process;
 use crate::recording::{Account, Recorder, Windows};
 use crate::target::Target;
-use crate::wire::{Dialer, Traffic};
+use crate::wire::{Dialer, FRESH_CLIENTS_PER_SOURCE, Traffic};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
 /// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
@@ -23,6 +23,8 @@ const SPARE_DESCRIPTORS: u64 = 128;
 const MOST_NOTIFICATIONS: f64 = 50e6;
 /// What a start that is fixed must leave for besides connecting and settling: starting threads, the first readings.
 const START_MARGIN: Duration = Duration::from_secs(1);
+/// How long a closed connection holds the port of whoever closed it first (`TIME_WAIT`; a constant of Linux).
+const PORT_HELD: Duration = Duration::from_secs(60);
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// Raises the limit of descriptors and says whether all clients fit; returns the limit.
@@ -46,9 +48,8 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
             count(descriptors.saturating_sub(SPARE_DESCRIPTORS))
         );
     }
-    let is_spread = target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4());
     let ports = ephemeral_ports();
-    if !is_spread && clients > ports {
+    if !is_spread(target) && clients > ports {
         bail!(
             "{} clients do not fit: one source address has {} ports towards one server; lower --clients, widen {PORT_RANGE}, \
              or play the rest from another machine",
@@ -94,6 +95,44 @@ pub fn shares(plan: &Plan, start: Option<Instant>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A warning, where each poll takes a new connection and these may use up the ports of a source address. Whoever closes first holds
+/// the port: our server does as it is asked and closes first, so this is no refusal.
+pub fn port_warning(plan: &Plan, target: Option<&Target>) -> Option<String> {
+    let (needed, ports) = (ports_of_a_source(plan, is_spread(target)), ephemeral_ports());
+    (needed > ports).then(|| {
+        format!(
+            "up to {} connections of one source address close within the minute for which their ports are held (TIME_WAIT), if \
+             the server leaves closing to the clients, and it has {} ports: connecting may fail; lower --clients or the rate of \
+             polls (--poll-interval, --rate), or keep connections (--connection reuse)",
+            count(needed),
+            count(ports)
+        )
+    })
+}
+
+/// Ports that the clients of one source address take at once, those included that are held after closing.
+fn ports_of_a_source(plan: &Plan, is_spread: bool) -> u64 {
+    let clients = plan.own_clients().len() as u32;
+    let clients = if is_spread { clients.min(FRESH_CLIENTS_PER_SOURCE) } else { clients };
+    let polls_per_s = match plan.transport {
+        Transport::ShortPoll => 1.0 / plan.poll_interval.as_secs_f64(),
+        // Every notification answers the poll that waits for it.
+        Transport::LongPoll => plan.rate.max(1.0 / plan.wait.as_secs_f64()),
+        _ => 0.0,
+    };
+    if plan.connection == Reuse::Reuse || polls_per_s == 0.0 {
+        return 0;
+    }
+    let span = (plan.settle + plan.warmup + plan.duration + plan.drain).min(PORT_HELD);
+    let polls_of_a_client = 1.0 + polls_per_s * span.as_secs_f64();
+    (f64::from(clients) * polls_of_a_client).ceil() as u64
+}
+
+/// True when clients are spread over many source addresses: towards IPv4 loopback.
+fn is_spread(target: Option<&Target>) -> bool {
+    target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4())
+}
+
 /// How many clients fit into this process's file descriptors, raised as far as they go.
 pub fn most_clients() -> u64 {
     process::raise_descriptor_limit().saturating_sub(SPARE_DESCRIPTORS)
@@ -117,11 +156,13 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Transport::LongPoll => connect::<LongPoll>(plan, target).await,
             Transport::Sse => connect::<Sse>(plan, target).await,
             Transport::Ws => connect::<Ws>(plan, target).await,
+            Transport::SocketIo => Err(ClientError::NotPlayed(plan.transport)),
         }
     });
     let path = subscribe_path(&plan.topics[0], plan.transport);
     match result.await {
         Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ ClientError::NotPlayed(_))) => Err(error.into()),
         Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {}", target.url)),
         Ok(Err(error)) => Err(error).with_context(|| {
             format!("{} is not a feed: GET {path} failed; `loadgen check {}` says more", target.url, target.url)
@@ -138,4 +179,53 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let mut account = Account::new(plan.run, 0, plan.shard, windows, Rc::new(Recorder::new(traffic)));
     C::connect(&site, 0, None, &mut account).await?.close().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Arrival;
+
+    /// 1,000 clients that poll for an hour, with a new connection each time.
+    fn fresh(transport: Transport) -> Plan {
+        Plan {
+            run: 1,
+            transport,
+            clients: 1_000,
+            shard: crate::shard::Shard::WHOLE,
+            topics: vec!["news".parse().unwrap()],
+            rate: 1.0,
+            payload: 100,
+            arrival: Arrival::Constant,
+            seed: 1,
+            connect_rate: 1_000.0,
+            settle: Duration::ZERO,
+            warmup: Duration::ZERO,
+            duration: Duration::from_secs(3_600),
+            drain: Duration::ZERO,
+            poll_interval: Duration::from_secs(1),
+            wait: Duration::from_secs(25),
+            connection: Reuse::Fresh,
+            hold_up: None,
+        }
+    }
+
+    #[test]
+    fn ports_that_are_held_for_a_minute_are_counted_at_the_rate_of_polls() {
+        let plan = fresh(Transport::ShortPoll);
+        assert_eq!(ports_of_a_source(&plan, false), 1_000 + 60_000);
+        assert_eq!(ports_of_a_source(&plan, true), 200 + 12_000, "200 clients share a source on loopback");
+        assert_eq!(ports_of_a_source(&Plan { rate: 2.0, ..fresh(Transport::LongPoll) }, false), 1_000 + 120_000);
+        assert_eq!(ports_of_a_source(&Plan { duration: Duration::from_secs(10), ..plan.clone() }, false), 11_000);
+        assert_eq!(ports_of_a_source(&Plan { connection: Reuse::Reuse, ..plan }, false), 0);
+        assert_eq!(ports_of_a_source(&fresh(Transport::Ws), false), 0, "a stream keeps its connection");
+    }
+
+    #[test]
+    fn polls_that_may_use_up_the_ports_are_warned_of() {
+        let hasty = Plan { poll_interval: Duration::from_millis(1), ..fresh(Transport::ShortPoll) };
+        let warning = port_warning(&hasty, None).unwrap();
+        assert!(warning.starts_with("up to 12,000,200 connections of one source address"), "{warning}");
+        assert_eq!(port_warning(&Plan { clients: 20, ..fresh(Transport::ShortPoll) }, None), None);
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::numbers::{count, share, time_ns};
 
 /// What a verdict is made from, besides the measurement itself.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ fn load_applied(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
         reason(
             "load-applied",
             format!("{} of {} notifications were accepted", published.accepted, published.due),
-            format!("at least {}", share(bounds.min_load)),
+            format!("at least {}", percent(bounds.min_load)),
             "The server refused them, did not answer in time, or nothing was due in the window.",
             "Lower --rate or --payload, lengthen --duration, or look at the server's log.",
         )
@@ -121,8 +121,8 @@ fn generator_cpu(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
     (used > bounds.max_cpu).then(|| {
         reason(
             "generator-cpu",
-            format!("{} of the cores that it may use", share(used)),
-            format!("at most {}", share(bounds.max_cpu)),
+            format!("{} of the cores that it may use", percent(used)),
+            format!("at most {}", percent(bounds.max_cpu)),
             "The generator was at its ceiling, so it may be what was measured.",
             "Lower --clients or --rate, or give the generator more cores.",
         )
@@ -221,6 +221,7 @@ mod tests {
             latency_out_of_range: 0,
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),
+            foreign: None,
             published: results::Published {
                 due: 100,
                 sent: 100,

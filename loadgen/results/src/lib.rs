@@ -14,6 +14,7 @@ mod folder;
 mod latency_log;
 mod machine;
 mod measured;
+pub mod numbers;
 mod quantity;
 mod run;
 mod search;

@@ -91,7 +91,7 @@ fn order_of_runs(contenders: usize, rounds: u32) -> impl Iterator<Item = (u32, u
 }
 
 fn one_line(round: u32, label: &str, run: &Run) -> String {
-    use crate::numbers::{count, time_ns};
+    use results::numbers::{count, time_ns};
     let measured = &run.measured;
     let reasons: Vec<&str> = run.verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     format!(

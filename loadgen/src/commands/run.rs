@@ -131,6 +131,9 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     let plan = Arc::new(plan(order)?);
     let named = order.url.as_deref().map(Target::resolve).transpose()?;
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
+    if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
+        eprintln!("warning: {warning}");
+    }
     let program = if named.is_none() { Some(server_process::find_server()?) } else { None };
     let server = match &program {
         Some(program) => {

@@ -57,7 +57,7 @@ pub fn for_leader() -> Box<dyn Display> {
 
 /// The figures that both displays show.
 fn figures(progress: &Progress) -> String {
-    use crate::numbers::{count, time_ns};
+    use results::numbers::{count, time_ns};
     let latency = match (progress.p50_ns, progress.p99_ns) {
         (Some(p50), Some(p99)) => format!("p50 {} p99 {}", time_ns(p50), time_ns(p99)),
         _ => "no latency yet".to_owned(),

@@ -3,8 +3,8 @@
 use results::{Reason, Verdict};
 
 use super::Part;
-use crate::numbers::time_ns;
 use crate::shard::Shard;
+use results::numbers::time_ns;
 
 /// How far the shards' windows may lie apart, share of the window: beyond it, the load was not that of all of them together.
 const MOST_APART: f64 = 0.1;

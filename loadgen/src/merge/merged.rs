@@ -124,7 +124,7 @@ fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observ
     let (clients, deliveries) = (connections.asked, bytes.deliveries);
     let books: Vec<_> = parts.iter().map(|part| ledgers::close(part, parts)).collect();
     let [latency, from_actual] = times.whole();
-    let mut generator = sums::generator(parts, clients, deliveries, Percentiles::from(&times.loop_lag));
+    let mut generator = sums::generator(parts, clients, deliveries, times);
     if let Some(observed) = observed {
         generator.cpus.clone_from(&observed.cpus);
     }
@@ -136,6 +136,7 @@ fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observ
         connect: Percentiles::from(&times.connect),
         deliveries: sum(books.iter()),
         published: published(parts, times),
+        foreign: parts.iter().map(|part| part.run.measured.foreign).sum(),
         connections,
         polls: sums::polls(parts),
         server: match observed {

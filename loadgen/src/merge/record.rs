@@ -31,6 +31,8 @@ pub mod tag {
     pub const CONNECT: &str = "connect";
     /// Event-loop lag over the window.
     pub const LOOP_LAG: &str = "loop-lag";
+    /// Waits of clients for their turn over the window.
+    pub const TURN_WAIT: &str = "turn-wait";
     /// Send lag over the window.
     pub const SEND_LAG: &str = "send-lag";
     /// Publish times over the window.
@@ -96,6 +98,7 @@ pub fn keep(
     for (tag, histogram) in [
         (tag::CONNECT, &parts.connect),
         (tag::LOOP_LAG, &parts.loop_lag),
+        (tag::TURN_WAIT, &parts.turn_wait),
         (tag::SEND_LAG, &parts.send_lag),
         (tag::PUBLISH, &parts.publish_time),
     ] {

@@ -21,6 +21,8 @@ pub(super) struct Times {
     pub connect: Histogram<u64>,
     /// Event-loop lag.
     pub loop_lag: Histogram<u64>,
+    /// Waits of clients for their turn.
+    pub turn_wait: Histogram<u64>,
     /// Send lag.
     pub send_lag: Histogram<u64>,
     /// Publish times.
@@ -35,6 +37,7 @@ impl Times {
             from_actual: BTreeMap::new(),
             connect: new_histogram(),
             loop_lag: new_histogram(),
+            turn_wait: new_histogram(),
             send_lag: new_histogram(),
             publish_time: new_histogram(),
         };
@@ -47,6 +50,7 @@ impl Times {
                     Some(tag::ACTUAL) => times.from_actual.entry(second).or_insert_with(new_histogram),
                     Some(tag::CONNECT) => &mut times.connect,
                     Some(tag::LOOP_LAG) => &mut times.loop_lag,
+                    Some(tag::TURN_WAIT) => &mut times.turn_wait,
                     Some(tag::SEND_LAG) => &mut times.send_lag,
                     Some(tag::PUBLISH) => &mut times.publish_time,
                     Some(_) => return,

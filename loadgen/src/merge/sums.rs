@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use results::{Bytes, Connections, GeneratorCost, Layers, Percentiles, Phase, Polls, ServerCost, Total, WholeRun};
 
 use super::Part;
+use super::seconds::Times;
 
 pub(super) fn bytes(parts: &[Part]) -> Bytes {
     let all = || parts.iter().map(|part| &part.run.measured.bytes);
@@ -116,19 +117,23 @@ pub fn server_costs(costs: &[ServerCost], clients: u64, deliveries: u64) -> Opti
 
 /// What all shards spent. Those of one machine share its cores, so what they used of them adds up; of several machines, the
 /// one that was used most speaks.
-pub(super) fn generator(parts: &[Part], clients: u64, deliveries: u64, loop_lag: Percentiles) -> GeneratorCost {
+pub(super) fn generator(parts: &[Part], clients: u64, deliveries: u64, times: &Times) -> GeneratorCost {
     let all = || parts.iter().map(|part| &part.run.measured.generator);
     let cpu_s: f64 = all().map(|cost| cost.cpu_s).sum();
-    let rss_before_bytes = all().map(|cost| cost.rss_before_bytes).sum();
-    let rss_end_bytes = all().map(|cost| cost.rss_end_bytes).sum();
+    let rss_before_bytes: Option<u64> = all().map(|cost| cost.rss_before_bytes).sum();
+    let rss_end_bytes: Option<u64> = all().map(|cost| cost.rss_end_bytes).sum();
+    let has_turns = all().any(|cost| cost.turn_wait.is_some());
     GeneratorCost {
         cpu_s,
         cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
         cpu_share: parts.iter().map(|part| share_of_host(part, parts)).fold(0.0, f64::max),
         rss_before_bytes,
         rss_end_bytes,
-        rss_per_client_bytes: (rss_end_bytes as f64 - rss_before_bytes as f64) / (clients as f64).max(1.0),
-        loop_lag,
+        rss_per_client_bytes: rss_before_bytes
+            .zip(rss_end_bytes)
+            .map(|(before, end)| (end as f64 - before as f64) / (clients as f64).max(1.0)),
+        loop_lag: Percentiles::from(&times.loop_lag),
+        turn_wait: has_turns.then(|| Percentiles::from(&times.turn_wait)),
         threads: all().map(|cost| cost.threads).sum(),
         cpus: union(all().flat_map(|cost| cost.cpus.iter().copied())),
     }

@@ -27,6 +27,7 @@ pub struct Recorder {
     latency_from_actual: RefCell<Histogram<u64>>,
     connect: RefCell<Histogram<u64>>,
     loop_lag: RefCell<Histogram<u64>>,
+    turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
     /// Receipt minus intended instant, each on the clock of its own process, ns: the smallest that was heard of each shard's
     /// publishers but our own.
@@ -53,6 +54,7 @@ impl Recorder {
             latency_from_actual: RefCell::new(new_histogram()),
             connect: RefCell::new(new_histogram()),
             loop_lag: RefCell::new(new_histogram()),
+            turn_wait: RefCell::new(new_histogram()),
             errors: RefCell::default(),
             heard: RefCell::default(),
             ledgers: RefCell::default(),
@@ -117,6 +119,11 @@ impl Recorder {
     /// Records how late the event loop ran a timer, ns.
     pub fn record_loop_lag(&self, ns: u64) {
         self.record(&self.loop_lag, Some(ns));
+    }
+
+    /// Records how long a client waited for its turn to ask again, ns.
+    pub fn record_turn_wait(&self, ns: u64) {
+        self.record(&self.turn_wait, Some(ns));
     }
 
     /// Records a time, ns. One that no histogram holds, or that ends before it began, is counted apart, never clamped.
@@ -190,6 +197,7 @@ impl Recorder {
             latency_from_actual: self.latency_from_actual.replace(new_histogram()),
             connect: self.connect.replace(new_histogram()),
             loop_lag: self.loop_lag.replace(new_histogram()),
+            turn_wait: self.turn_wait.replace(new_histogram()),
             errors: self.errors.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }

@@ -91,6 +91,8 @@ pub struct Snapshot {
     pub connect: Histogram<u64>,
     /// Event-loop lag, ns.
     pub loop_lag: Histogram<u64>,
+    /// How long clients waited for their turn to ask again, ns.
+    pub turn_wait: Histogram<u64>,
     /// What went wrong since the start, by kind.
     pub errors: BTreeMap<String, u64>,
     /// TCP/IP bytes since the start; only where the snapshot was asked for them and the system tells.
@@ -106,6 +108,7 @@ impl Snapshot {
             latency_from_actual: new_histogram(),
             connect: new_histogram(),
             loop_lag: new_histogram(),
+            turn_wait: new_histogram(),
             errors: BTreeMap::new(),
             tcp_ip: Some(TcpIp::default()),
         }
@@ -119,6 +122,7 @@ impl Snapshot {
             (&mut self.latency_from_actual, &other.latency_from_actual),
             (&mut self.connect, &other.connect),
             (&mut self.loop_lag, &other.loop_lag),
+            (&mut self.turn_wait, &other.turn_wait),
         ] {
             mine.add(theirs).expect("all histograms have the same bounds");
         }
