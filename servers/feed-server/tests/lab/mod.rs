@@ -39,7 +39,8 @@ impl Server {
     /// Starts one with `flags`.
     pub(crate) fn start(flags: &[&str]) -> Self {
         let config = Config::try_parse_from([&["feed-server", "--listen", "127.0.0.1:0"], flags].concat()).unwrap();
-        let listening = feed_server::listen(&config).unwrap();
+        let listen = || tokio::runtime::Handle::current().block_on(feed_server::listen(&config));
+        let listening = tokio::task::block_in_place(listen).unwrap();
         let address = listening.address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(feed_server::run(listening, config, async move { drop(stopped.await) }));
