@@ -6,17 +6,17 @@ use crate::lab::{PATIENCE, Server};
 use crate::redis::{Keeps, Redis};
 
 /// A server behind each broker, and what must live as long.
-fn every_broker(test: &str, flags: &[&str]) -> Vec<(&'static str, Server, Option<Redis>)> {
+async fn every_broker(test: &str, flags: &[&str]) -> Vec<(&'static str, Server, Option<Redis>)> {
     let mut servers = vec![("memory", Server::start(flags), None)];
     if let Some(redis) = Redis::start(test, Keeps::Nothing) {
-        servers.push(("redis", redis.server(flags), Some(redis)));
+        servers.push(("redis", redis.server(flags).await, Some(redis)));
     }
     servers
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offsets_are_contiguous_from_1_whoever_publishes() {
-    for (broker, server, _redis) in every_broker("offsets_are_contiguous_from_1_whoever_publishes", &[]) {
+    for (broker, server, _redis) in every_broker("offsets_are_contiguous_from_1_whoever_publishes", &[]).await {
         let server = std::sync::Arc::new(server);
         let publishers: Vec<_> = (0..8_u64)
             .map(|publisher| {
@@ -49,7 +49,7 @@ async fn offsets_are_contiguous_from_1_whoever_publishes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notification_is_in_the_log_before_its_publisher_is_answered() {
     for (broker, server, _redis) in
-        every_broker("a_notification_is_in_the_log_before_its_publisher_is_answered", &["--history", "100"])
+        every_broker("a_notification_is_in_the_log_before_its_publisher_is_answered", &["--history", "100"]).await
     {
         // Followed from the second time on, not before the first.
         for number in 1..=50 {
@@ -64,7 +64,7 @@ async fn a_notification_is_in_the_log_before_its_publisher_is_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipeline_of_one_publisher_stays_in_order() {
-    for (broker, server, _redis) in every_broker("a_pipeline_of_one_publisher_stays_in_order", &[]) {
+    for (broker, server, _redis) in every_broker("a_pipeline_of_one_publisher_stays_in_order", &[]).await {
         let mut publisher = server.dial().await;
         let mut requests = String::new();
         for number in 1..=200 {
@@ -83,7 +83,7 @@ async fn a_pipeline_of_one_publisher_stays_in_order() {
 async fn a_reader_behind_the_window_is_told_about_the_gap_whatever_the_broker() {
     let flags = ["--history", "4"];
     for (broker, server, _redis) in
-        every_broker("a_reader_behind_the_window_is_told_about_the_gap_whatever_the_broker", &flags)
+        every_broker("a_reader_behind_the_window_is_told_about_the_gap_whatever_the_broker", &flags).await
     {
         server.publish_numbers(1..=10).await;
         let epoch = server.read(Transport::ShortPoll, None).await.cursor.split(':').next().unwrap().to_owned();
@@ -101,7 +101,8 @@ async fn a_reader_behind_the_window_is_told_about_the_gap_whatever_the_broker() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_too_many_is_refused_whatever_the_broker() {
-    for (broker, server, _redis) in every_broker("a_topic_too_many_is_refused_whatever_the_broker", &["--topics-max", "1"])
+    for (broker, server, _redis) in
+        every_broker("a_topic_too_many_is_refused_whatever_the_broker", &["--topics-max", "1"]).await
     {
         server.publish("news", "1").await;
         let answers = [
@@ -109,14 +110,18 @@ async fn a_topic_too_many_is_refused_whatever_the_broker() {
             reqwest::Client::new().post(server.url("/topics/third")).body("1").timeout(PATIENCE).send().await.unwrap(),
         ];
         for answer in answers {
-            assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"1".parse().unwrap()), "{broker}");
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["retry-after"]),
+                (503, &"1".parse().unwrap()),
+                "{broker}"
+            );
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_broker_is_and_how_it_does_is_told() {
-    for (broker, server, _redis) in every_broker("what_a_broker_is_and_how_it_does_is_told", &[]) {
+    for (broker, server, _redis) in every_broker("what_a_broker_is_and_how_it_does_is_told", &[]).await {
         let stats = server.stats().await.broker;
         assert_eq!((&*stats.kind, stats.connected, stats.reconnects, stats.errors), (broker, true, 0, 0));
         assert_eq!(server.get("/readyz").await.status(), 200);

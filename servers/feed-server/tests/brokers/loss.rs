@@ -38,7 +38,7 @@ async fn everybody_is_told(servers: [&Server; 2], streams: &mut [Reader], before
 
 /// Two servers with a history of five and a stream of each kind, and the cursor after it.
 async fn two_servers(redis: &Redis) -> ([Server; 2], Vec<Reader>, String) {
-    let servers = [redis.server(&[]), redis.server(&[])];
+    let servers = [redis.server(&[]).await, redis.server(&[]).await];
     servers[0].publish_numbers(1..=5).await;
     let mut streams = Vec::new();
     for server in &servers {
@@ -76,12 +76,12 @@ async fn a_flush_is_told_as_a_gap() {
 async fn an_old_snapshot_that_comes_back_is_not_taken_for_the_history() {
     let test = "an_old_snapshot_that_comes_back_is_not_taken_for_the_history";
     let Some(mut redis) = Redis::start(test, Keeps::Nothing) else { return };
-    let server = redis.server(&[]);
+    let server = redis.server(&[]).await;
     server.publish_numbers(1..=3).await;
     assert_eq!(redis.command(&["SAVE"]).unwrap(), "+OK");
     let ([one, other], mut streams, before) = {
         server.publish_numbers(4..=5).await;
-        let servers = [server, redis.server(&[])];
+        let servers = [server, redis.server(&[]).await];
         let mut streams = Vec::new();
         for server in &servers {
             let mut stream = server.read(Transport::Ws, Some("earliest")).await;
@@ -95,7 +95,7 @@ async fn an_old_snapshot_that_comes_back_is_not_taken_for_the_history() {
     redis.restart();
     assert_eq!(redis.command(&["HGET", "wirelab:topic:news", "head"]).unwrap(), "$1", "the snapshot is back");
     // A third server that never saw the old history must not go on with it either.
-    redis.server(&[]).publish("news", "7").await;
+    redis.server(&[]).await.publish("news", "7").await;
     for server in [&one, &other] {
         server.stats_when(|stats| stats.broker.connected && stats.broker.reconnects == 1).await;
     }

@@ -19,7 +19,7 @@ async fn try_publish(server: &Server, number: u64) -> (u16, Option<String>) {
 async fn an_outage_refuses_publishers_and_loses_no_reader_anything() {
     let test = "an_outage_refuses_publishers_and_loses_no_reader_anything";
     let Some(mut redis) = Redis::start(test, Keeps::Everything) else { return };
-    let (one, other) = (redis.server(&[]), redis.server(&[]));
+    let (one, other) = (redis.server(&[]).await, redis.server(&[]).await);
     let mut readers = Vec::new();
     for server in [&one, &other] {
         for transport in Transport::ALL {
@@ -57,7 +57,7 @@ async fn an_outage_refuses_publishers_and_loses_no_reader_anything() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_hangs_holds_no_publisher_for_long() {
     let Some(redis) = Redis::start("a_redis_that_hangs_holds_no_publisher_for_long", Keeps::Nothing) else { return };
-    let server = redis.server(&[]);
+    let server = redis.server(&[]).await;
     let mut reader = server.read(Transport::Sse, None).await;
     server.publish_numbers(1..=3).await;
     redis.signal("-STOP");
@@ -84,7 +84,7 @@ async fn a_redis_that_hangs_holds_no_publisher_for_long() {
 async fn a_listener_that_is_cut_off_catches_up_with_what_it_missed() {
     let test = "a_listener_that_is_cut_off_catches_up_with_what_it_missed";
     let Some(redis) = Redis::start(test, Keeps::Nothing) else { return };
-    let (one, other) = (redis.server(&[]), redis.server(&[]));
+    let (one, other) = (redis.server(&[]).await, redis.server(&[]).await);
     let mut reader = other.read(Transport::Ws, None).await;
     for turn in 0..5 {
         redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);

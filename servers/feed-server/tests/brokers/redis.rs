@@ -51,7 +51,8 @@ impl Redis {
         let folder = self.folder.to_str().unwrap();
         let port = self.port.to_string();
         let append_only = if self.logs_writes { "yes" } else { "no" };
-        let flags = ["--port", &port, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", append_only];
+        let flags =
+            ["--port", &port, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", append_only];
         let child = Command::new("redis-server").args(flags).stdout(Stdio::null()).spawn().unwrap();
         self.child = Some(child);
         let started = now();
@@ -90,8 +91,8 @@ impl Redis {
     }
 
     /// A feed server behind it.
-    pub(crate) fn server(&self, flags: &[&str]) -> Server {
-        Server::start(&[&["--broker", &self.url()], flags].concat())
+    pub(crate) async fn server(&self, flags: &[&str]) -> Server {
+        Server::connect(&[&["--broker", &self.url()], flags].concat()).await
     }
 }
 

@@ -14,7 +14,7 @@ async fn history(server: &Server) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_show_one_order_and_the_same_bytes() {
     let Some(redis) = Redis::start("two_servers_show_one_order_and_the_same_bytes", Keeps::Nothing) else { return };
-    let servers: Vec<_> = (0..2).map(|_| Arc::new(redis.server(&[]))).collect();
+    let servers = [redis.server(&[]).await, redis.server(&[]).await].map(Arc::new);
     let mut readers = Vec::new();
     for server in &servers {
         for transport in Transport::ALL {
@@ -42,13 +42,15 @@ async fn two_servers_show_one_order_and_the_same_bytes() {
     let shown = history(&servers[0]).await;
     assert!(shown.contains("\"id\":400,"));
     assert_eq!(shown, history(&servers[1]).await, "ids, epoch, timestamps and encoding");
-    assert_eq!(shown, history(&redis.server(&[])).await, "a server that came later reads the same");
+    assert_eq!(shown, history(&redis.server(&[]).await).await, "a server that came later reads the same");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_goes_on_at_another_server_with_its_cursor() {
-    let Some(redis) = Redis::start("a_reader_goes_on_at_another_server_with_its_cursor", Keeps::Nothing) else { return };
-    let servers: Vec<_> = (0..2).map(|_| Arc::new(redis.server(&[]))).collect();
+    let Some(redis) = Redis::start("a_reader_goes_on_at_another_server_with_its_cursor", Keeps::Nothing) else {
+        return;
+    };
+    let servers = [redis.server(&[]).await, redis.server(&[]).await].map(Arc::new);
     for transport in Transport::ALL {
         let mut reader = servers[0].read(transport, None).await;
         let publisher = tokio::spawn({
@@ -73,7 +75,7 @@ async fn a_reader_goes_on_at_another_server_with_its_cursor() {
 async fn a_reader_that_is_ahead_of_its_new_server_is_not_told_of_a_gap() {
     let test = "a_reader_that_is_ahead_of_its_new_server_is_not_told_of_a_gap";
     let Some(redis) = Redis::start(test, Keeps::Nothing) else { return };
-    let (ahead, behind) = (redis.server(&[]), redis.server(&[]));
+    let (ahead, behind) = (redis.server(&[]).await, redis.server(&[]).await);
     behind.read(Transport::ShortPoll, None).await;
     for number in 1..=100 {
         ahead.publish("news", &number.to_string()).await;
@@ -87,11 +89,11 @@ async fn a_reader_that_is_ahead_of_its_new_server_is_not_told_of_a_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_later_has_the_whole_history() {
     let Some(redis) = Redis::start("a_server_that_comes_later_has_the_whole_history", Keeps::Nothing) else { return };
-    let first = redis.server(&["--history", "300"]);
+    let first = redis.server(&["--history", "300"]).await;
     first.publish_numbers(1..=10).await;
     let cursor = first.read(Transport::ShortPoll, None).await.cursor;
     first.publish_numbers(11..=310).await;
-    let later = redis.server(&["--history", "300"]);
+    let later = redis.server(&["--history", "300"]).await;
     for transport in Transport::ALL {
         let mut reader = later.read(transport, Some(&cursor)).await;
         assert!(reader.started.recovered);
@@ -99,24 +101,28 @@ async fn a_server_that_comes_later_has_the_whole_history() {
         let earliest = later.read(transport, Some("earliest")).await;
         assert_eq!(earliest.cursor, cursor, "{transport}");
     }
-    assert_eq!(redis.command(&["XLEN", "wirelab:log:news"]).unwrap(), ":300", "Redis retains no more than it is asked to");
+    assert_eq!(
+        redis.command(&["XLEN", "wirelab:log:news"]).unwrap(),
+        ":300",
+        "Redis retains no more than it is asked to"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_retains_no_more_bytes_than_it_is_asked_to() {
     let Some(redis) = Redis::start("redis_retains_no_more_bytes_than_it_is_asked_to", Keeps::Nothing) else { return };
-    let server = redis.server(&["--history-bytes", "1000"]);
+    let server = redis.server(&["--history-bytes", "1000"]).await;
     for _ in 0..50 {
         server.publish("news", &format!("\"{}\"", "x".repeat(300))).await;
     }
     assert_eq!(redis.command(&["XLEN", "wirelab:log:news"]).unwrap(), ":3", "without their envelopes, three fit");
-    assert_eq!(history(&server).await, history(&redis.server(&["--history-bytes", "1000"])).await);
+    assert_eq!(history(&server).await, history(&redis.server(&["--history-bytes", "1000"]).await).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_json_crosses_servers_unharmed() {
     let Some(redis) = Redis::start("what_is_no_json_crosses_servers_unharmed", Keeps::Nothing) else { return };
-    let (one, other) = (redis.server(&[]), redis.server(&[]));
+    let (one, other) = (redis.server(&[]).await, redis.server(&[]).await);
     let http = reqwest::Client::new();
     let bodies = [("text/plain; charset=utf-8", "grüß Gott \u{0}\n".as_bytes()), ("image/png", &[0, 255, 10, 13, 32])];
     for (media_type, body) in bodies {

@@ -133,7 +133,8 @@ impl Link {
     /// Tells Redis which run of it this server sees, so that a snapshot which came back is not taken for what was there.
     async fn enter(&self, commands: &mut MultiplexedConnection) -> RedisResult<()> {
         let info: String = redis::cmd("INFO").query_async(commands).await?;
-        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let field =
+            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
         let run = field("run_id").ok_or_else(|| late("INFO names no run_id"))?;
         let mut enter = self.scripts.enter.key("wirelab:run");
         enter.key("wirelab:life").arg(run).arg(field("aof_enabled").unwrap_or("0"));
