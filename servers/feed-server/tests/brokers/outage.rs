@@ -97,6 +97,24 @@ async fn a_listener_that_is_cut_off_catches_up_with_what_it_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publisher_is_answered_when_its_own_server_has_it_though_no_news_came() {
+    let test = "a_publisher_is_answered_when_its_own_server_has_it_though_no_news_came";
+    let Some(redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    let mut reader = server.read(Transport::Sse, None).await;
+    // Redis drops whoever listens instead of sending more than 16 KiB.
+    assert_eq!(redis.command(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 1 1 1"]).unwrap(), "+OK");
+    let long = format!("\"{}\"", "x".repeat(40_000));
+    for turn in 1..=5 {
+        assert_eq!(server.publish("news", &long).await, turn);
+        let batch: serde_json::Value = server.get("/topics/news/short-poll?after=earliest").await.json().await.unwrap();
+        assert_eq!(batch["offset"], turn);
+        server.stats_when(|stats| stats.broker.connected && stats.broker.reconnects == turn).await;
+        assert_eq!(reader.message().await.unwrap()["id"], turn);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_its_broker_does_not_start() {
     let config = ["feed-server", "--listen", "127.0.0.1:0", "--broker", "redis://127.0.0.1:1"];
     let config = <feed_server::Config as clap::Parser>::try_parse_from(config).unwrap();

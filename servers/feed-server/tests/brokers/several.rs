@@ -84,6 +84,17 @@ async fn a_reader_that_is_ahead_of_its_new_server_is_not_told_of_a_gap() {
         assert!(reader.started.recovered, "{cursor}");
         assert_eq!(reader.cursor, cursor);
     }
+    // A notification whose news never came: Redis has it, and some other server has delivered it.
+    let cursor = ahead.read(Transport::ShortPoll, None).await.cursor;
+    let epoch = cursor.strip_suffix(":100").unwrap();
+    redis.command(&["XADD", "wirelab:log:news", "101-0", "entry", &format!("{epoch} 101 1795132800000000 0 101")]);
+    redis.command(&["HSET", "wirelab:topic:news", "head", "101"]);
+    for transport in Transport::ALL {
+        let cursor = format!("{epoch}:101");
+        let reader = behind.read(transport, Some(&cursor)).await;
+        assert!(reader.started.recovered, "{transport}");
+        assert_eq!(reader.cursor, cursor);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
