@@ -24,7 +24,7 @@ use crate::window::Limit;
 
 /// Commands that wait to be written at a time; publishers beyond them wait for a place. What waits is written at once.
 const PIPELINE: usize = 1024;
-/// Longest that dialling may take.
+/// Longest that dialling one connection may take.
 const DIAL: Duration = Duration::from_secs(2);
 /// First pause before dialling again; it doubles up to the longest. Each is drawn between half of it and all of it, so that servers
 /// do not come back as one.
@@ -103,7 +103,15 @@ impl Link {
 
     /// Makes both connections, and listens to every topic that is followed.
     pub(super) async fn dial(&self) -> RedisResult<PubSubStream> {
-        let dial = async {
+        let dialled = self.connect().await;
+        if dialled.is_err() {
+            self.errors.fetch_add(1, Relaxed);
+        }
+        dialled
+    }
+
+    async fn connect(&self) -> RedisResult<PubSubStream> {
+        let commands = async {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(DIAL))
                 .set_response_timeout(Some(ANSWER))
@@ -113,21 +121,18 @@ impl Link {
             for script in [&self.scripts.publish, &self.scripts.read] {
                 script.load_async(&mut commands).await?;
             }
-            let (mut listening, news) = self.client.get_async_pubsub().await?.split();
-            let topics = self.topics();
-            let channels: Vec<_> =
-                topics.iter().filter(|topic| topic.is_wanted()).map(|topic| topic.channel.as_str()).collect();
-            for channels in channels.chunks(CHANNELS) {
-                listening.subscribe(channels).await?;
-            }
-            self.set_lines(Some(Lines { commands, listening }));
-            Ok(news)
+            Ok(commands)
         };
-        let dialled = timeout(DIAL, dial).await.unwrap_or_else(|_| Err(late("no connection within 2 s")));
-        if dialled.is_err() {
-            self.errors.fetch_add(1, Relaxed);
+        let commands = within(DIAL, commands).await?;
+        let (mut listening, news) = within(DIAL, self.client.get_async_pubsub()).await?.split();
+        let topics = self.topics();
+        let channels: Vec<_> =
+            topics.iter().filter(|topic| topic.is_wanted()).map(|topic| topic.channel.as_str()).collect();
+        for channels in channels.chunks(CHANNELS) {
+            within(ANSWER, listening.subscribe(channels)).await?;
         }
-        dialled
+        self.set_lines(Some(Lines { commands, listening }));
+        Ok(news)
     }
 
     /// Tells Redis which run of it this server sees, so that a snapshot which came back is not taken for what was there.
@@ -135,7 +140,8 @@ impl Link {
         let info: String = redis::cmd("INFO").query_async(commands).await?;
         let field =
             |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-        let run = field("run_id").ok_or_else(|| late("INFO names no run_id"))?;
+        let run = field("run_id")
+            .ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "INFO names no run_id")))?;
         let mut enter = self.scripts.enter.key("wirelab:run");
         enter.key("wirelab:life").arg(run).arg(field("aof_enabled").unwrap_or("0"));
         enter.invoke_async(commands).await
@@ -197,10 +203,8 @@ impl Link {
                 redis::cmd("PING").exec_async(&mut commands).await?;
                 listening.ping::<redis::Value>().await
             };
-            match timeout(ANSWER, ask).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return error.to_string(),
-                Err(_) => return "no answer for 2 s".to_owned(),
+            if let Err(error) = within(ANSWER, ask).await {
+                return error.to_string();
             }
         }
     }
@@ -222,10 +226,9 @@ impl Link {
     pub(super) async fn begin(&self, topic: &Topic) -> Result<(), Failure> {
         topic.want();
         let mut listening = self.lines()?.listening;
-        match timeout(ANSWER, listening.subscribe(&topic.channel)).await {
-            Ok(Ok(())) => topic.catch_up(self, None).await,
-            Ok(Err(error)) => Err(self.failure(&error)),
-            Err(_) => Err(self.failure(&late("no answer for 2 s"))),
+        match within(ANSWER, listening.subscribe(&topic.channel)).await {
+            Ok(()) => topic.catch_up(self, None).await,
+            Err(error) => Err(self.failure(&error)),
         }
     }
 
@@ -275,8 +278,9 @@ fn address(script: &mut ScriptInvocation<'_>, topic: &Topic, known: Option<Curso
     script.arg(new_epoch().as_str()).arg(epoch).arg(known.map_or(0, |known| known.offset));
 }
 
-fn late(what: &'static str) -> RedisError {
-    RedisError::from((ErrorKind::Io, what))
+async fn within<T>(bound: Duration, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let late = |_| Err(RedisError::from((ErrorKind::Io, "no answer in time", format!("within {} s", bound.as_secs()))));
+    timeout(bound, answer).await.unwrap_or_else(late)
 }
 
 impl fmt::Debug for Link {
