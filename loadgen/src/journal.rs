@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use results::{LatencyLog, Percentiles, SeriesRow};
+use results::{LatencyLog, SeriesRow};
 
 use crate::clock;
 use crate::display::{Display, Progress};
@@ -36,6 +36,8 @@ pub struct Journal<'a> {
     /// What was collected since the last row.
     current: Snapshot,
     row_began: Instant,
+    /// Rows end whole seconds before or after this, where those of several shards are to be added up.
+    grid: Option<Instant>,
     row_counters: Counters,
     row_cpu: Duration,
     row_sent: u64,
@@ -79,6 +81,7 @@ impl<'a> Journal<'a> {
             totals: Snapshot::empty(),
             current: Snapshot::empty(),
             row_began: began,
+            grid: None,
             row_counters: Counters::default(),
             row_cpu: process::own_cpu_time(),
             row_sent: 0,
@@ -127,7 +130,17 @@ impl<'a> Journal<'a> {
 
     /// The instant at which the next row is due.
     pub fn next_row(&self) -> Instant {
-        self.row_began + Duration::from_secs(1)
+        let next = self.row_began + Duration::from_secs(1);
+        let Some(grid) = self.grid else { return next };
+        // The nearest whole second.
+        let ahead = next.saturating_duration_since(grid).as_secs_f64().round();
+        let behind = grid.saturating_duration_since(next).as_secs_f64().round();
+        if ahead > 0.0 { grid + Duration::from_secs_f64(ahead) } else { grid - Duration::from_secs_f64(behind) }
+    }
+
+    /// From now on, rows end whole seconds before or after `instant`.
+    pub fn align(&mut self, instant: Instant) {
+        self.grid = Some(instant);
     }
 
     /// Ends the current row.
@@ -193,15 +206,15 @@ impl<'a> Journal<'a> {
     }
 
     /// The event-loop lag recorded since this was last asked for, up to the last collection.
-    pub fn take_loop_lag(&mut self) -> Percentiles {
-        let lag = Percentiles::from(&self.totals.loop_lag);
+    pub fn take_loop_lag(&mut self) -> Histogram<u64> {
+        let lag = self.totals.loop_lag.clone();
         self.totals.loop_lag.reset();
         lag
     }
 
     /// How long clients waited for their turn, since this was last asked for, up to the last collection.
-    pub fn take_turn_wait(&mut self) -> Percentiles {
-        let wait = Percentiles::from(&self.totals.turn_wait);
+    pub fn take_turn_wait(&mut self) -> Histogram<u64> {
+        let wait = self.totals.turn_wait.clone();
         self.totals.turn_wait.reset();
         wait
     }
@@ -222,7 +235,7 @@ impl<'a> Journal<'a> {
         let counters = self.totals.counters;
         let latency = &self.totals.latency;
         let progress = Progress {
-            phase: self.phase,
+            phase: self.phase.into(),
             elapsed: clock::now().saturating_duration_since(self.phase_began),
             length: self.phase_length,
             clients: self.clients,

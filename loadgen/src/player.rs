@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 use crate::clients::{LongPoll, ShortPoll, Site, Sse, Ws};
 use crate::clock;
 use crate::plan::{Plan, Reuse};
-use crate::recording::{Account, Counters, Departures, Recorder, Snapshot};
+use crate::recording::{Account, Counters, Departures, Recorder, Snapshot, Stack, Windows};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
 use crate::wire::{Dialer, Traffic};
@@ -25,7 +25,7 @@ const LAG_PROBE: Duration = Duration::from_millis(10);
 
 /// What the conductor asks of a player.
 enum Order {
-    /// Start clients, the first of all at this instant, at the plan's pace.
+    /// Start clients, the first of all players' at this instant, at the plan's pace.
     Connect(Instant),
     /// These intended instants (ns) belong to the window.
     Window(Range<u64>),
@@ -36,16 +36,29 @@ enum Order {
     /// From now on deliveries are too late.
     TooLate,
     /// End all clients and close their books.
-    Close(Closing, oneshot::Sender<Deliveries>),
+    Close(Closing, oneshot::Sender<Closed>),
 }
 
 /// What is needed to close the books of a topic's subscribers.
 #[derive(Debug, Clone)]
 pub struct Closing {
-    /// One past the last sequence number sent, per publisher.
+    /// Number of this process's first publisher.
+    pub base: u16,
+    /// One past the last sequence number sent, per publisher of this process.
     pub ends: Arc<Vec<u32>>,
     /// Sequence numbers that the server is not known to have accepted, ascending, per publisher.
     pub refused: Arc<Vec<Vec<u32>>>,
+}
+
+/// What a player's clients leave.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// Their books, of this process's publishers.
+    pub deliveries: Deliveries,
+    /// Their ledgers of all publishers, where there are other shards.
+    pub stacks: Vec<Stack>,
+    /// What was heard of the other shards, see [`Recorder::heard`].
+    pub heard: Vec<Option<i64>>,
 }
 
 /// A player thread as the conductor holds it. Dropping it ends the thread.
@@ -110,7 +123,7 @@ impl Player {
     }
 
     /// Ends all clients and closes their books.
-    pub async fn close(&self, closing: Closing) -> anyhow::Result<Deliveries> {
+    pub async fn close(&self, closing: Closing) -> anyhow::Result<Closed> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Close(closing, reply));
         answer.await.context("a player thread has ended early; this is a bug")
@@ -138,8 +151,7 @@ struct Floor {
     players: u32,
     site: Rc<Site>,
     recorder: Rc<Recorder>,
-    /// Sequence numbers of the window, per topic.
-    sequences: Vec<Range<u32>>,
+    windows: Rc<Windows>,
     connect_timeout: Duration,
     stop: watch::Sender<bool>,
 }
@@ -154,7 +166,7 @@ impl Floor {
         departures: Arc<Departures>,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let sequences = plan.window_sequences();
+        let windows = Rc::new(Windows { sequences: plan.window_of_all(), topics: plan.topics.len() });
         let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
         let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
@@ -163,7 +175,7 @@ impl Floor {
             players,
             site: Rc::new(site),
             recorder,
-            sequences,
+            windows,
             connect_timeout,
             stop: watch::Sender::new(false),
         }
@@ -191,9 +203,17 @@ impl Floor {
                     if let Some(clients) = clients.take() {
                         let _ = clients.await;
                     }
-                    let _ = reply.send(floor.recorder.close_ledgers(&closing.ends, &closing.refused));
+                    let _ = reply.send(floor.close(&closing));
                 }
             }
+        }
+    }
+
+    fn close(&self, closing: &Closing) -> Closed {
+        Closed {
+            stacks: if self.site.plan.shard.is_whole() { Vec::new() } else { self.recorder.stacks() },
+            heard: self.recorder.heard(),
+            deliveries: self.recorder.close_ledgers(closing.base, &closing.ends, &closing.refused),
         }
     }
 
@@ -201,16 +221,18 @@ impl Floor {
     async fn connect(self: Rc<Self>, start: Instant) {
         let mut clients = tokio::task::JoinSet::new();
         let mut stop = self.stop.subscribe();
-        for client in (self.index..self.site.plan.clients).step_by(self.players as usize) {
-            let due = start + Duration::from_secs_f64(f64::from(client) / self.site.plan.connect_rate);
+        let own = self.site.plan.own_clients();
+        for client in own.clone().skip(self.index as usize).step_by(self.players as usize) {
+            let due =
+                start + Duration::from_secs_f64(f64::from(client - own.start) / self.site.plan.own_connect_rate());
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 () = clock::sleep_until(due) => {}
             }
-            let publisher = self.site.plan.topic_of(client);
-            let sequences = self.sequences[usize::from(publisher)].clone();
-            let account = Account::new(self.site.plan.run, publisher, sequences, Rc::clone(&self.recorder));
+            let (plan, topic) = (&self.site.plan, self.site.plan.topic_of(client));
+            let account =
+                Account::new(plan.run, topic, plan.shard, Rc::clone(&self.windows), Rc::clone(&self.recorder));
             let subscriber = Subscriber::new(Rc::clone(&self.site), client, account, self.connect_timeout);
             let mut stop = self.stop.subscribe();
             let stopped = async move {

@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use feed::{Transport, subscribe_path};
 use results::numbers::count;
 
 use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, Sse, Ws};
+use crate::clock;
 use crate::plan::{Plan, Reuse};
 use crate::process;
-use crate::recording::{Account, Recorder};
+use crate::recording::{Account, Recorder, Windows};
 use crate::target::Target;
 use crate::wire::{Dialer, FRESH_CLIENTS_PER_SOURCE, Traffic};
 
@@ -20,6 +21,8 @@ use crate::wire::{Dialer, FRESH_CLIENTS_PER_SOURCE, Traffic};
 const SPARE_DESCRIPTORS: u64 = 128;
 /// Most notifications of one run: the instant at which each left is kept, 8 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
+/// What a start that is fixed must leave for besides connecting and settling: starting threads, the first readings.
+const START_MARGIN: Duration = Duration::from_secs(1);
 /// How long a closed connection holds the port of whoever closed it first (`TIME_WAIT`; a constant of Linux).
 const PORT_HELD: Duration = Duration::from_secs(60);
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -35,11 +38,11 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
         );
     }
     let descriptors = process::raise_descriptor_limit();
-    let clients = u64::from(plan.clients);
+    let clients = plan.own_clients().len() as u64;
     if clients + SPARE_DESCRIPTORS > descriptors {
         bail!(
             "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
-             (ulimit -n), or play the rest from another process",
+             (ulimit -n), or play them from several processes (--workers)",
             count(clients),
             count(descriptors),
             count(descriptors.saturating_sub(SPARE_DESCRIPTORS))
@@ -55,6 +58,41 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
         );
     }
     Ok(descriptors)
+}
+
+/// Where several processes play a plan: whether each has something to do, and enough time until `start`, if that is fixed.
+pub fn shares(plan: &Plan, start: Option<Instant>) -> anyhow::Result<()> {
+    if plan.shard.is_whole() {
+        return Ok(());
+    }
+    let of = plan.shard.of;
+    if plan.clients < of {
+        bail!("{} clients are not enough for {of} shards: raise --clients", count(plan.clients.into()));
+    }
+    for shard in plan.window_of_all().chunks(plan.topics.len()) {
+        if shard.iter().all(std::ops::Range::is_empty) {
+            bail!(
+                "a shard of {of} would publish nothing while it is measured, and so measure no latency: measure for {} or longer, \
+                 or raise --rate",
+                humantime::format_duration(Duration::from_secs_f64((f64::from(of) / plan.rate).ceil()))
+            );
+        }
+    }
+    let Some(start) = start else { return Ok(()) };
+    let connecting = Duration::from_secs_f64(plan.own_clients().len() as f64 / plan.own_connect_rate());
+    let needed = connecting + plan.settle + START_MARGIN;
+    let left = start.saturating_duration_since(clock::now());
+    if left < needed {
+        bail!(
+            "publishing is to start in {:.1} s, but connecting takes {:.1} s and settling {:.1} s: name a --start-at that is {:.1} s \
+             ahead, or more",
+            left.as_secs_f64(),
+            connecting.as_secs_f64(),
+            plan.settle.as_secs_f64(),
+            needed.as_secs_f64()
+        );
+    }
+    Ok(())
 }
 
 /// A warning, where each poll takes a new connection and these may use up the ports of a source address. Whoever closes first holds
@@ -74,7 +112,8 @@ pub fn port_warning(plan: &Plan, target: Option<&Target>) -> Option<String> {
 
 /// Ports that the clients of one source address take at once, those included that are held after closing.
 fn ports_of_a_source(plan: &Plan, is_spread: bool) -> u64 {
-    let clients = if is_spread { plan.clients.min(FRESH_CLIENTS_PER_SOURCE) } else { plan.clients };
+    let clients = plan.own_clients().len() as u32;
+    let clients = if is_spread { clients.min(FRESH_CLIENTS_PER_SOURCE) } else { clients };
     let polls_per_s = match plan.transport {
         Transport::ShortPoll => 1.0 / plan.poll_interval.as_secs_f64(),
         // Every notification answers the poll that waits for it.
@@ -137,7 +176,8 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let mut account = Account::new(plan.run, 0, 0..0, Rc::new(Recorder::new(traffic)));
+    let windows = Rc::new(Windows { sequences: std::iter::once(0..0).collect(), topics: 1 });
+    let mut account = Account::new(plan.run, 0, plan.shard, windows, Rc::new(Recorder::new(traffic)));
     C::connect(&site, 0, None, &mut account).await?.close().await;
     Ok(())
 }
@@ -153,6 +193,7 @@ mod tests {
             run: 1,
             transport,
             clients: 1_000,
+            shard: crate::shard::Shard::WHOLE,
             topics: vec!["news".parse().unwrap()],
             rate: 1.0,
             payload: 100,

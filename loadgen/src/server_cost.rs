@@ -97,6 +97,11 @@ pub struct Readings {
 }
 
 impl Readings {
+    /// All of them, in their order.
+    pub fn all(&self) -> impl Iterator<Item = &Option<Reading>> {
+        [&self.before, &self.settled, &self.connected, &self.start, &self.end, &self.last].into_iter()
+    }
+
     /// The cost over the window; `None` when a reading is missing, or is of another process.
     pub fn cost(&self, transport: Transport, clients: u32, deliveries: u64, cpus: Vec<usize>) -> Option<ServerCost> {
         let (before, connected) = (self.before.as_ref()?, self.connected.as_ref()?);

@@ -189,6 +189,7 @@ fn run(shape: &Shape, round: u32, weather: f64, latency: Percentiles) -> Run {
             allocator: "system".to_owned(),
         },
         measured: measured(shape, weather, latency),
+        shards: Vec::new(),
     }
 }
 
@@ -212,6 +213,7 @@ fn asked(shape: &Shape) -> Asked {
         wait_s: 25.0,
         connection: "reuse".to_owned(),
         pin: "auto".to_owned(),
+        shard: None,
     }
 }
 

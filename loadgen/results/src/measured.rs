@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Measured {
     /// The phases in order, in seconds since the run began.
     pub phases: Vec<Phase>,
-    /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery.
+    /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery. Where several
+    /// shards play a run, of what each shard's own publisher sent to its own clients: so no two clocks need to agree.
     pub latency: Percentiles,
     /// The same minus the *actual* publishing instant: what differs is the publisher's own lag. Absent in runs from before it
     /// was measured.

@@ -7,7 +7,7 @@ use results::numbers::{NOT_MEASURED, count, percent};
 use results::{FolderError, Reason, Run, SCHEMA, Search, SearchEnding, SearchStep, StepFinding, Vary};
 
 use super::End;
-use super::run::{Order, default_folder, measure};
+use super::run::{Order, Place, default_folder, measure};
 use crate::config::{FindMaxArgs, VaryArg};
 use crate::cores::Cores;
 use crate::hunt::Hunt;
@@ -115,6 +115,7 @@ fn order(args: &FindMaxArgs, vary: Vary, at: f64) -> Order {
         url: args.url.clone(),
         load,
         conditions: args.slo.clone(),
+        place: Place::default(),
         title: format!("{} {}", args.transport, told(vary, at)),
     }
 }

@@ -1,16 +1,20 @@
 //! What the user sees while a run runs; the numbers are those of the same snapshots that the result files are made of.
 
 mod plain;
+mod relay;
 mod screen;
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a run is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Name of the phase.
-    pub phase: &'static str,
+    pub phase: Cow<'static, str>,
     /// Since the phase began.
     pub elapsed: Duration,
     /// Length of the phase, if it is known.
@@ -44,6 +48,11 @@ pub fn for_run(title: &str) -> Box<dyn Display> {
     } else {
         Box::new(plain::Plain::new(title))
     }
+}
+
+/// Tells the process that leads this one.
+pub fn for_leader() -> Box<dyn Display> {
+    Box::new(relay::Relay)
 }
 
 /// The figures that both displays show.

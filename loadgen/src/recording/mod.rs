@@ -7,10 +7,12 @@ mod account;
 mod departures;
 mod ledger;
 mod recorder;
+mod shelf;
 mod snapshot;
 
-pub use account::{Account, InFlight};
+pub use account::{Account, InFlight, Windows};
 pub use departures::Departures;
 pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;
+pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};
