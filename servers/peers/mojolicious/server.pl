@@ -74,9 +74,9 @@ my $daemon = Mojo::Server::Daemon->new(
   max_clients        => $CLIENTS_MAX,
   silent             => 1,
 );
-$daemon->start;
 $| = 1;
-printf "mojolicious listening on http://127.0.0.1:%d\n", $daemon->ports->[0];
+# At the loop's first turn: from then on it can be asked to end.
+Mojo::IOLoop->next_tick(sub { printf "mojolicious listening on http://127.0.0.1:%d\n", $daemon->ports->[0] });
 
 # Whoever started this server has gone when standard input ends.
 my $reactor = Mojo::IOLoop->singleton->reactor;

@@ -1,6 +1,7 @@
 """A chat over websockets: everyone is in one set, and what one says is sent to all."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -95,11 +96,15 @@ async def main():
         "ping_interval": PING_INTERVAL,
         "ping_timeout": PING_TIMEOUT,
     }
-    async with serve(chat, "127.0.0.1", PORT, **options) as server:
-        port = server.sockets[0].getsockname()[1]
-        print(f"python-websockets listening on http://127.0.0.1:{port}", flush=True)
-        on_stdin_end(lambda: loop.call_soon_threadsafe(stop.set))
-        await stop.wait()
+    server = await serve(chat, "127.0.0.1", PORT, **options)
+    port = server.sockets[0].getsockname()[1]
+    print(f"python-websockets listening on http://127.0.0.1:{port}", flush=True)
+    on_stdin_end(lambda: loop.call_soon_threadsafe(stop.set))
+    await stop.wait()
+    server.close()
+    # A client that is still shaking hands, or does not say goodbye, is not waited for.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(server.wait_closed(), FAREWELL)
 
 
 if __name__ == "__main__":

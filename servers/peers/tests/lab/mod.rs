@@ -3,6 +3,7 @@
 
 pub(crate) mod crowd;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod socketio;
 
 use std::time::Duration;
