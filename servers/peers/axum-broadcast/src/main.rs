@@ -5,12 +5,14 @@ mod sse;
 mod topics;
 mod ws;
 
+use std::io;
+
 use anyhow::Context;
 use axum::Router;
 use axum::routing::{get, post};
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use topics::Topics;
 
@@ -39,13 +41,15 @@ async fn main() -> anyhow::Result<()> {
 /// Returns on SIGTERM, on Ctrl-c, and when standard input ends: whoever started this is gone then.
 async fn stopped() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut input = tokio::io::stdin();
-    let mut ignored = [0; 256];
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
-            read = input.read(&mut ignored) => if read.unwrap_or(0) == 0 { return Ok(()) },
-        }
+    let (ended, input_ended) = oneshot::channel();
+    // A thread of its own: the runtime would wait at its end for one of tokio's that reads still.
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = input_ended => Ok(()),
     }
 }
