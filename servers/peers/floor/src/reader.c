@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,8 @@ static struct site site = {.topic = "news"};
 static struct client *clients;
 static long connections = CONNECTIONS;
 static struct totals totals;
+/* Notifications after which there is no need to go on. */
+static uint64_t enough = UINT64_MAX;
 
 static void usage(FILE *to)
 {
@@ -44,6 +47,7 @@ static void usage(FILE *to)
             "  --topic TOPIC      what to subscribe to (default news)\n"
             "  --connections N    clients (default %d, at most %d)\n"
             "  --seconds SECONDS  how long to count once all are live, s (default %d)\n"
+            "  --messages N       ends as soon as so many have come, clients taken together (default: counts to the end)\n"
             "  --interval MS      between two short polls of a client, ms (default %d)\n"
             "Says `ready` on standard error when all are live, and at the end, or on SIGTERM, one line of JSON on standard output.\n",
             CONNECTIONS, CONNECTIONS_MAX, SECONDS, INTERVAL_MS);
@@ -117,11 +121,11 @@ static int64_t ask_in_turn(int64_t began_us, int64_t interval_us)
     }
 }
 
-/* Reads until the time is over, all connections have ended, or a signal says stop. */
+/* Reads until the time is over, enough has come, all connections have ended, or a signal says stop. */
 static void run(int events, int *signals, int64_t began_us, int64_t end_us, int64_t interval_us)
 {
     struct epoll_event happened[EVENTS];
-    for (int64_t now; (now = now_us()) < end_us && totals.ended < (uint64_t)connections;) {
+    for (int64_t now; (now = now_us()) < end_us && totals.notifications < enough && totals.ended < (uint64_t)connections;) {
         int64_t wait = end_us - now;
         if (site.transport == SHORT_POLL) {
             int64_t turn = ask_in_turn(began_us, interval_us);
@@ -166,7 +170,8 @@ static void read_options(int argc, char **argv, int64_t *seconds, int64_t *inter
         {"url", required_argument, NULL, 'u'},         {"transport", required_argument, NULL, 't'},
         {"topic", required_argument, NULL, 'o'},       {"connections", required_argument, NULL, 'c'},
         {"seconds", required_argument, NULL, 's'},     {"interval", required_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'},              {0},
+        {"messages", required_argument, NULL, 'm'},    {"help", no_argument, NULL, 'h'},
+        {0},
     };
     bool has_url = false, has_transport = false, is_wrong = false;
     for (int option; (option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1;) {
@@ -177,6 +182,7 @@ static void read_options(int argc, char **argv, int64_t *seconds, int64_t *inter
         case 'c': connections = option_number("--connections", optarg, 1, CONNECTIONS_MAX); break;
         case 's': *seconds = option_number("--seconds", optarg, 1, SECONDS_MAX); break;
         case 'i': *interval_ms = option_number("--interval", optarg, 1, INTERVAL_MAX_MS); break;
+        case 'm': enough = (uint64_t)option_number("--messages", optarg, 1, LONG_MAX); break;
         case 'h': usage(stdout); exit(0);
         default: is_wrong = true;
         }

@@ -1,6 +1,8 @@
 //! What the tests of several peers share: a WebSocket client that waits with a bound.
 #![allow(dead_code)] // Each test program uses a part.
 
+mod raw;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -9,6 +11,9 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+#[allow(unused_imports, reason = "each test program uses a part")]
+pub(crate) use raw::{Raw, field, flood, flood_number, publish};
 
 /// Longest wait for what must come: generous, because a machine that tests in parallel is slow.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
