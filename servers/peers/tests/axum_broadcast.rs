@@ -2,7 +2,8 @@
 
 mod lab;
 
-use lab::{Client, Raw, flood, flood_number, publish};
+use lab::Client;
+use lab::wire::{Wire, flood, flood_number, publish};
 use peers::Peer;
 
 /// More than a channel of 100 and the buffers of two sockets hold.
@@ -12,7 +13,7 @@ const FLOOD: usize = 400;
 async fn what_is_published_reaches_websockets_and_event_streams() {
     let Some(peer) = Peer::for_test("axum-broadcast", &[]).await else { return };
     let mut socket = Client::connect(&peer.ws("/topics/news/ws")).await;
-    let mut stream = Raw::dial(&peer).await;
+    let mut stream = Wire::dial(&peer).await;
     stream.get("/topics/news/sse", &[]).await;
     let head = stream.hear_until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("text/event-stream"), "{head}");
@@ -27,7 +28,7 @@ async fn what_is_published_reaches_websockets_and_event_streams() {
 #[tokio::test]
 async fn a_reader_that_lags_loses_messages_and_is_not_told() {
     let Some(peer) = Peer::for_test("axum-broadcast", &[]).await else { return };
-    let mut slow = Raw::dial_narrow(&peer).await;
+    let mut slow = Wire::dial_narrow(&peer).await;
     slow.upgrade("/topics/news/ws").await;
     for number in 0..FLOOD {
         assert_eq!(publish(&peer, "news", &flood(number)).await.0, 201, "the publisher is not told either");

@@ -4,7 +4,8 @@ mod lab;
 
 use std::process::{Output, Stdio};
 
-use lab::{BOUND, Raw, field, flood, flood_number, publish};
+use lab::BOUND;
+use lab::wire::{Wire, field, flood, flood_number, publish};
 use peers::Peer;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -46,12 +47,12 @@ fn terminate(child: &Child) {
 async fn every_transport_gets_the_same_bytes() {
     let Some(peer) = Peer::for_test("floor", &[]).await else { return };
     let payload = r#"{"text": "wl1:0badcafe:0000:00000001:00000000000000ff;"}"#;
-    let mut socket = Raw::dial(&peer).await;
+    let mut socket = Wire::dial(&peer).await;
     socket.upgrade("/topics/news/ws").await;
-    let mut stream = Raw::dial(&peer).await;
+    let mut stream = Wire::dial(&peer).await;
     stream.get("/topics/news/sse", &[]).await;
     stream.hear_until("3\r\n:\n\n\r\n").await;
-    let mut held = Raw::dial(&peer).await;
+    let mut held = Wire::dial(&peer).await;
     held.get("/topics/news/long-poll", &[]).await;
     let (head, body) = held.hear_answer().await;
     assert_eq!((field(&head, "etag"), body.as_str()), (Some("\"0\""), ""), "the first poll brings the cursor, at once");
@@ -74,7 +75,7 @@ async fn every_transport_gets_the_same_bytes() {
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let Some(peer) = Peer::for_test("floor", &[]).await else { return };
-    let mut client = Raw::dial(&peer).await;
+    let mut client = Wire::dial(&peer).await;
     let mut requests = String::new();
     for number in 0..200 {
         requests.push_str(&format!("POST /topics/news HTTP/1.1\r\nContent-Length: 3\r\n\r\n{:03}", number + 1));
@@ -94,7 +95,7 @@ async fn pipelined_requests_are_answered_in_order() {
 #[tokio::test]
 async fn a_websocket_client_is_ponged_and_bid_farewell() {
     let Some(peer) = Peer::for_test("floor", &[]).await else { return };
-    let mut client = Raw::dial(&peer).await;
+    let mut client = Wire::dial(&peer).await;
     client.upgrade("/topics/news/ws").await;
     // Masked with zeros: a text, a ping with `hi`, a close with 1000 (RFC 6455, section 5.2).
     client.say(b"\x81\x83\0\0\0\0abc\x89\x82\0\0\0\0hi").await;
@@ -102,7 +103,7 @@ async fn a_websocket_client_is_ponged_and_bid_farewell() {
     client.say(b"\x88\x82\0\0\0\0\x03\xe8").await;
     assert_eq!(client.hear_frame().await, (0x88, b"\x03\xe8".to_vec()));
     assert_eq!(client.end().await, b"");
-    let mut unmasked = Raw::dial(&peer).await;
+    let mut unmasked = Wire::dial(&peer).await;
     unmasked.upgrade("/topics/news/ws").await;
     unmasked.say(b"\x81\x03abc").await;
     assert_eq!(unmasked.hear_frame().await, (0x88, b"\x03\xea".to_vec()), "1002, protocol error");
@@ -122,7 +123,7 @@ async fn what_makes_no_sense_is_refused_by_name() {
         ("POST /topics/news HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb".to_owned(), "400"),
         (format!("GET /topics/news/ws HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(9_000)), "431"),
     ] {
-        let mut client = Raw::dial(&peer).await;
+        let mut client = Wire::dial(&peer).await;
         client.say(&request).await;
         let answer = String::from_utf8(client.end().await).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{:.60}: {answer}", request);
@@ -148,11 +149,11 @@ async fn a_stream_that_takes_nothing_is_skipped_and_counted_and_the_others_lose_
     let line = timeout(BOUND, lines.next_line()).await.unwrap().unwrap().unwrap();
     let url = line.strip_prefix("listening on ").unwrap();
 
-    let mut slow = Raw::connect(url, Some(4096)).await;
+    let mut slow = Wire::connect(url, Some(4096)).await;
     slow.upgrade("/topics/news/ws").await;
-    let mut fast = Raw::connect(url, None).await;
+    let mut fast = Wire::connect(url, None).await;
     fast.upgrade("/topics/news/ws").await;
-    let mut publisher = Raw::connect(url, None).await;
+    let mut publisher = Wire::connect(url, None).await;
     for number in 0..FLOOD {
         let payload = flood(number);
         publisher
@@ -207,10 +208,10 @@ async fn a_delivery_is_one_write() {
     let payload = "x".repeat(300);
     let mut sockets = Vec::new();
     for _ in 0..READERS {
-        let mut socket = Raw::dial(&peer).await;
+        let mut socket = Wire::dial(&peer).await;
         socket.upgrade("/topics/news/ws").await;
         sockets.push(socket);
-        let mut stream = Raw::dial(&peer).await;
+        let mut stream = Wire::dial(&peer).await;
         stream.get("/topics/news/sse", &[]).await;
         stream.hear_until(":\n\n\r\n").await;
         sockets.push(stream);

@@ -2,7 +2,8 @@
 
 mod lab;
 
-use lab::{Client, Raw, flood, flood_number, publish};
+use lab::Client;
+use lab::wire::{Wire, flood, flood_number, publish};
 use peers::Peer;
 
 /// More than a queue of 256 and the buffers of two sockets hold.
@@ -35,7 +36,7 @@ async fn what_is_published_reaches_the_clients_of_its_topic_untouched() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_dropped_and_the_others_lose_nothing() {
     let Some(peer) = Peer::for_test("go-gorilla", &[]).await else { return };
-    let mut slow = Raw::dial_narrow(&peer).await;
+    let mut slow = Wire::dial_narrow(&peer).await;
     slow.upgrade("/topics/news/ws").await;
     let mut fast = join(&peer, "news", "\"both are here\"").await;
     slow.hear_frame().await;

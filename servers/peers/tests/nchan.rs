@@ -2,14 +2,15 @@
 
 mod lab;
 
-use lab::{Client, Raw, field, publish};
+use lab::Client;
+use lab::wire::{Wire, field, publish};
 use peers::Peer;
 
 const STREAM: &str = "Accept: text/event-stream";
 
 /// Opens an event stream and waits for its first bytes.
-async fn open_stream(peer: &Peer, topic: &str, fields: &[&str]) -> Raw {
-    let mut stream = Raw::dial(peer).await;
+async fn open_stream(peer: &Peer, topic: &str, fields: &[&str]) -> Wire {
+    let mut stream = Wire::dial(peer).await;
     stream.get(&format!("/topics/{topic}/sse"), &[&[STREAM], fields].concat()).await;
     let head = stream.hear_until(": hi\n\n").await;
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("text/event-stream"), "{head}");
@@ -17,7 +18,7 @@ async fn open_stream(peer: &Peer, topic: &str, fields: &[&str]) -> Raw {
 }
 
 /// Polls, with the cursor that an earlier answer left behind, if there was one.
-async fn ask(poller: &mut Raw, path: &str, after: Option<&str>) {
+async fn ask(poller: &mut Wire, path: &str, after: Option<&str>) {
     match after {
         None => poller.get(path, &[]).await,
         Some(head) => {
@@ -34,14 +35,14 @@ async fn what_is_published_reaches_every_transport_untouched() {
     let payload = r#"{"text": "wl1:0badcafe:0000:00000001:00000000000000ff;"}"#;
     let mut socket = Client::connect(&peer.ws("/topics/news/ws")).await;
     let mut stream = open_stream(&peer, "news", &[]).await;
-    let mut held = Raw::dial(&peer).await;
+    let mut held = Wire::dial(&peer).await;
     ask(&mut held, "/topics/news/long-poll", None).await;
     // The first is answered 201 or 202 by whether the others are subscribed already: both say that it was taken.
     assert!([201, 202].contains(&publish(&peer, "news", payload).await.0));
     assert_eq!(socket.hear().await, payload);
     assert!(stream.hear_until("\n\n").await.ends_with(&format!("\ndata: {payload}\n\n")));
     assert_eq!(held.hear_answer().await.1, payload);
-    let mut poller = Raw::dial(&peer).await;
+    let mut poller = Wire::dial(&peer).await;
     ask(&mut poller, "/topics/news/short-poll", None).await;
     assert_eq!(poller.hear_answer().await.1, payload);
 }
@@ -66,7 +67,7 @@ async fn an_event_stream_goes_on_after_its_last_event_id() {
 #[tokio::test]
 async fn a_long_poll_goes_on_from_its_etag_and_waits_once_it_has_everything() {
     let Some(peer) = Peer::for_test("nchan", &[]).await else { return };
-    let mut poller = Raw::dial(&peer).await;
+    let mut poller = Wire::dial(&peer).await;
     ask(&mut poller, "/topics/news/short-poll", None).await;
     assert!(
         poller.hear_answer().await.0.starts_with("HTTP/1.1 304 "),
@@ -96,7 +97,7 @@ async fn a_short_poll_without_news_is_told_so_and_one_with_news_is_given_one_mes
     for number in ["1", "2"] {
         publish(&peer, "news", number).await;
     }
-    let mut poller = Raw::dial(&peer).await;
+    let mut poller = Wire::dial(&peer).await;
     ask(&mut poller, "/topics/news/short-poll", None).await;
     let first = poller.hear_answer().await;
     ask(&mut poller, "/topics/news/short-poll", Some(&first.0)).await;
@@ -112,7 +113,7 @@ async fn it_ends_with_its_standard_input_and_leaves_no_file_behind() {
     let Some(peer) = Peer::for_test("nchan", &[("TMPDIR", folder.path().to_str().unwrap())]).await else { return };
     let files = || std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(files(), 1, "the folder of its configuration");
-    let mut held = Raw::dial(&peer).await;
+    let mut held = Wire::dial(&peer).await;
     ask(&mut held, "/topics/news/long-poll", None).await;
     peer.close_stdin().await.unwrap();
     held.end().await;

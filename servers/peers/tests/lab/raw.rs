@@ -1,143 +1,75 @@
-//! A connection on which a test says and reads bytes, and the one that publishes.
+//! A connection whose bytes are written by hand: for what no well-behaved client sends, and for thousands at little cost.
 
-use peers::Peer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 
 use super::BOUND;
 
-/// A plain TCP connection that waits with a bound.
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A connection, and what came over it.
 pub(crate) struct Raw {
-    stream: TcpStream,
-    /// What came and was not asked for yet.
-    waiting: Vec<u8>,
+    socket: TcpStream,
+    seen: Vec<u8>,
 }
 
 impl Raw {
-    /// Connects to a peer.
-    pub(crate) async fn dial(peer: &Peer) -> Self {
-        Self::connect(&peer.url, None).await
+    /// Opens a WebSocket: done when its head has come.
+    pub(crate) async fn upgrade(url: &str, path: &str) -> Self {
+        Self::open(url, path, UPGRADE, "101").await
     }
 
-    /// Connects to a peer with a small receive buffer, so that it is soon stalled when it reads nothing.
-    pub(crate) async fn dial_narrow(peer: &Peer) -> Self {
-        Self::connect(&peer.url, Some(4096)).await
+    /// Asks for a stream: done when its head has come.
+    pub(crate) async fn stream(url: &str, path: &str) -> Self {
+        Self::open(url, path, "", "200").await
     }
 
-    /// Connects to a base URL, with a receive buffer of so many bytes.
-    pub(crate) async fn connect(url: &str, receive: Option<u32>) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        if let Some(bytes) = receive {
-            socket.set_recv_buffer_size(bytes).unwrap();
-        }
-        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
-        let stream = timeout(BOUND, socket.connect(address)).await.expect("connecting takes too long").unwrap();
-        Self { stream, waiting: Vec::new() }
+    /// Sends a request whose answer may take its time.
+    pub(crate) async fn send(url: &str, path: &str) -> Self {
+        Self::request(url, path, "").await
     }
 
-    /// Sends bytes.
-    pub(crate) async fn say(&mut self, text: impl AsRef<[u8]>) {
-        timeout(BOUND, self.stream.write_all(text.as_ref())).await.expect("it takes nothing").unwrap();
+    async fn request(url: &str, path: &str, fields: &str) -> Self {
+        let address = url.strip_prefix("http://").expect("a base URL");
+        let mut socket = bounded(TcpStream::connect(address)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        Self { socket, seen: Vec::new() }
     }
 
-    /// Sends a GET request with these fields, a line each, without their line ends.
-    pub(crate) async fn get(&mut self, path: &str, fields: &[&str]) {
-        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
-        self.say(format!("GET {path} HTTP/1.1\r\nHost: x\r\n{fields}\r\n")).await;
+    async fn open(url: &str, path: &str, fields: &str, status: &str) -> Self {
+        let mut raw = Self::request(url, path, fields).await;
+        raw.hear("\r\n\r\n").await;
+        let head = String::from_utf8_lossy(&raw.seen).into_owned();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
+        raw
     }
 
-    /// Opens a WebSocket and takes the head of its answer.
-    pub(crate) async fn upgrade(&mut self, path: &str) {
-        let fields = [
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        ];
-        self.get(path, &fields).await;
-        let head = self.hear_until("\r\n\r\n").await;
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        // The accepted key of RFC 6455, section 1.3.
-        assert!(head.to_lowercase().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+    /// Writes bytes.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
     }
 
-    /// What comes up to and with `end`.
-    pub(crate) async fn hear_until(&mut self, end: &str) -> String {
-        loop {
-            if let Some(at) = self.waiting.windows(end.len()).position(|window| window == end.as_bytes()) {
-                return String::from_utf8_lossy(&self.take(at + end.len())).into_owned();
-            }
-            self.hear_more().await;
+    /// Reads until this text has come.
+    pub(crate) async fn hear(&mut self, text: &str) {
+        while !self.seen.windows(text.len()).any(|window| window == text.as_bytes()) {
+            let read = bounded(self.socket.read_buf(&mut self.seen)).await.unwrap();
+            assert!(read > 0, "the connection ended before `{text}`: {}", String::from_utf8_lossy(&self.seen));
         }
     }
 
-    /// So many bytes.
-    pub(crate) async fn hear(&mut self, len: usize) -> Vec<u8> {
-        while self.waiting.len() < len {
-            self.hear_more().await;
-        }
-        self.take(len)
+    /// Forgets what has come: nobody waits for it.
+    pub(crate) fn forget(&mut self) {
+        self.seen.clear();
     }
 
-    /// The next WebSocket frame of a server: its first byte and its payload.
-    pub(crate) async fn hear_frame(&mut self) -> (u8, Vec<u8>) {
-        let head = self.hear(2).await;
-        let len = match head[1] {
-            126 => u64::from(u16::from_be_bytes(self.hear(2).await.try_into().unwrap())),
-            127 => u64::from_be_bytes(self.hear(8).await.try_into().unwrap()),
-            len => u64::from(len),
-        };
-        (head[0], self.hear(usize::try_from(len).unwrap()).await)
-    }
-
-    /// An answer with a length: its head and its body.
-    pub(crate) async fn hear_answer(&mut self) -> (String, String) {
-        let head = self.hear_until("\r\n\r\n").await;
-        let len = field(&head, "content-length").map_or(0, |len| len.parse().unwrap());
-        let body = self.hear(len).await;
-        (head, String::from_utf8(body).unwrap())
-    }
-
-    /// Waits until the other side ends the connection; what came before it.
-    pub(crate) async fn end(&mut self) -> Vec<u8> {
-        // A reset is an end as well.
-        let _ = timeout(BOUND, self.stream.read_to_end(&mut self.waiting)).await.expect("the connection does not end");
-        std::mem::take(&mut self.waiting)
-    }
-
-    async fn hear_more(&mut self) {
-        let came = timeout(BOUND, self.stream.read_buf(&mut self.waiting)).await;
-        let shown = String::from_utf8_lossy(&self.waiting[..self.waiting.len().min(500)]);
-        assert!(matches!(came, Ok(Ok(1..))), "{came:?} after: {shown}");
-    }
-
-    fn take(&mut self, len: usize) -> Vec<u8> {
-        self.waiting.drain(..len).collect()
+    /// Reads until the server ends the connection, in order or not.
+    pub(crate) async fn end(&mut self) {
+        while matches!(bounded(self.socket.read_buf(&mut self.seen)).await, Ok(1..)) {}
     }
 }
 
-/// The value of a field in an answer's head; its name in small letters.
-pub(crate) fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    head.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.to_lowercase() == name).map(|pair| pair.1)
-}
-
-/// Publishes on a topic over HTTP; the status and body of the answer.
-pub(crate) async fn publish(peer: &Peer, topic: &str, payload: &str) -> (u16, String) {
-    let url = peer.http(&format!("/topics/{topic}"));
-    let request = reqwest::Client::new().post(url).header("Content-Type", "application/json").timeout(BOUND);
-    let answer = request.body(payload.to_owned()).send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
-}
-
-/// Notification `number` of a flood: long, so that sockets are soon full.
-pub(crate) fn flood(number: usize) -> String {
-    format!("\"{number}:{}\"", "x".repeat(60_000))
-}
-
-/// The number of a notification of a flood.
-pub(crate) fn flood_number(text: &[u8]) -> usize {
-    let text = std::str::from_utf8(text).unwrap();
-    assert!(text.ends_with("x\"") && text.len() > 60_000, "a broken notification: {}", &text[..text.len().min(100)]);
-    text[1..].split_once(':').unwrap().0.parse().unwrap()
+/// Waits, but not for ever.
+async fn bounded<T>(wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, wait).await.expect("nothing came in time")
 }
