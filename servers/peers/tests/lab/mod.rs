@@ -5,6 +5,7 @@ pub(crate) mod crowd;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod socketio;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
