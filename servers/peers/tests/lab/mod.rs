@@ -1,0 +1,77 @@
+//! What the tests of several peers share: a WebSocket client that waits with a bound.
+#![allow(dead_code)] // Each test program uses a part.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Longest wait for what must come: generous, because a machine that tests in parallel is slow.
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
+
+/// A WebSocket client.
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    /// Connects to a `ws://` URL.
+    pub(crate) async fn connect(url: &str) -> Self {
+        let opened = tokio::time::timeout(BOUND, connect_async(url)).await.expect("the handshake takes too long");
+        Self { socket: opened.unwrap_or_else(|error| panic!("{url}: {error}")).0 }
+    }
+
+    /// Sends a text message.
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Sends a binary message.
+    pub(crate) async fn say_bytes(&mut self, bytes: &'static [u8]) {
+        self.socket.send(Message::binary(Bytes::from_static(bytes))).await.unwrap();
+    }
+
+    /// The next text message; pings are answered on the way.
+    pub(crate) async fn hear(&mut self) -> String {
+        loop {
+            match self.next().await {
+                Some(Message::Text(text)) => return text.as_str().to_owned(),
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("expected a text message, got {other:?}"),
+            }
+        }
+    }
+
+    /// The next text message, as JSON.
+    pub(crate) async fn hear_json(&mut self) -> Value {
+        let text = self.hear().await;
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+
+    /// Waits for the end, whatever comes before it: the close frame, if there was one.
+    pub(crate) async fn end(&mut self) -> Option<CloseFrame> {
+        let mut farewell = None;
+        loop {
+            match tokio::time::timeout(BOUND, self.socket.next()).await.expect("the connection does not end") {
+                Some(Ok(Message::Close(frame))) => farewell = frame,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return farewell,
+            }
+        }
+    }
+
+    /// Says goodbye and waits for the server's.
+    pub(crate) async fn leave(mut self) {
+        self.socket.close(None).await.unwrap();
+        self.end().await;
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        let next = tokio::time::timeout(BOUND, self.socket.next()).await;
+        next.expect("nothing came in time").map(|message| message.expect("the connection broke"))
+    }
+}
