@@ -32,8 +32,12 @@ fn assert_one_sentence(words: &[&str], said: &[&str]) {
 #[test]
 fn flags_that_make_no_sense_are_usage_errors_that_say_what_would() {
     let run = ["run", "--transport", "ws"];
-    let cases: [(&[&str], &[&str]); 10] = [
-        (&["run", "--transport", "tcp"], &["unknown transport `tcp`: expected short-poll, long-poll, sse or ws"]),
+    let cases: [(&[&str], &[&str]); 11] = [
+        (&["selftest", "--transports", "socketio"], &["socketio is not spoken by the stub server", "sse or ws"]),
+        (
+            &["run", "--transport", "tcp"],
+            &["unknown transport `tcp`: expected short-poll, long-poll, sse, ws or socketio"],
+        ),
         (&["run", "--transport", "ws", "--url", "nonsense"], &["`nonsense` is not a URL", "http://127.0.0.1:8080"]),
         (&["run", "--transport", "ws", "--url", "ftp://x"], &["has the scheme `ftp`"]),
         (&[run[0], run[1], run[2], "--clients", "0"], &["'0'", "1..=1000000"]),
@@ -103,4 +107,15 @@ fn an_output_that_cannot_be_written_is_said_before_the_measuring() {
 fn more_clients_than_descriptors_are_refused_with_what_to_do() {
     let words = ["run", "--transport", "ws", "--clients", "1000000"];
     assert_one_sentence(&words, &["1,000,000 clients do not fit", "file descriptors", "lower --clients"]);
+}
+
+#[test]
+fn polls_that_may_use_up_the_ports_of_a_source_are_warned_of_before_the_run() {
+    // A port that nobody listens at any more: the warning comes first, the run is not carried out.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    let words = ["run", "--transport", "short-poll", "--connection", "fresh", "--poll-interval", "10ms", "--url", &url];
+    let said =
+        ["warning: up to ", " connections of one source address close within the minute", "error: cannot reach "];
+    assert_refused(&words, NOT_CARRIED_OUT, &said);
 }

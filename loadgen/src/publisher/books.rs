@@ -116,6 +116,8 @@ impl Books {
             published: self.published.clone(),
             ends,
             refused,
+            send_lag: self.send_lag.clone(),
+            publish_time: self.publish_time.clone(),
             failures: std::mem::take(&mut self.failures),
             out_of_range: self.out_of_range,
         }

@@ -17,6 +17,7 @@ use rand::RngExt;
 use crate::clients::{Client, LongPoll, ShortPoll, Sse, Ws};
 use crate::plan::{Arrival, Plan, Reuse};
 use crate::publisher::Channels;
+use crate::shard::Shard;
 use crate::target::Target;
 use listener::Listener;
 
@@ -98,6 +99,8 @@ pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
             Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
             Transport::Sse => try_out::<Sse>(&plan, target).await?,
             Transport::Ws => try_out::<Ws>(&plan, target).await?,
+            // Socket.IO has a description of its own, and is told of below the table.
+            Transport::SocketIo => continue,
         });
     }
     Ok(findings)
@@ -186,6 +189,7 @@ fn plan(transport: Transport) -> anyhow::Result<Plan> {
         run,
         transport,
         clients: 2,
+        shard: Shard::WHOLE,
         topics: vec![format!("check-{run:08x}").parse()?],
         rate: 1.0,
         payload: PAYLOAD,

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use results::numbers::time_ns;
+
 use super::{Finding, Resumption};
-use crate::numbers::time_ns;
 use crate::target::{Publishing, Target};
 
 const NOTHING: &str = "-";
