@@ -124,6 +124,21 @@ async fn why_publishing_failed_is_told_by_kind() {
 }
 
 #[test]
+fn every_peer_is_a_target() {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/peers");
+    let mut read = 0;
+    for peer in std::fs::read_dir(peers).unwrap() {
+        let file = peer.unwrap().path().join("peer.toml");
+        if file.is_file() {
+            let target = TargetFile::named(path(&file)).unwrap_or_else(|e| panic!("{e:#}"));
+            assert!(target.server.is_some(), "{}: a run starts it by itself", target.name);
+            read += 1;
+        }
+    }
+    assert!(read >= 5, "{read} peers were found");
+}
+
+#[test]
 fn every_target_that_comes_with_loadgen_can_be_read() {
     for name in ["feed", "broadcast", "nchan", "socketio"] {
         assert_eq!(TargetFile::named(name).unwrap().name, name);
