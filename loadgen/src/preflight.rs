@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use feed::{Transport, subscribe_path};
+use feed::Transport;
 use results::numbers::count;
 
-use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, Sse, Ws};
+use crate::clients::{Client, ClientError, LongPoll, Resume, ShortPoll, Site, Sse, Ws};
 use crate::clock;
 use crate::plan::{Plan, Reuse};
 use crate::process;
 use crate::recording::{Account, Recorder, Windows};
-use crate::target::Target;
+use crate::target::{Live, Target, Token, Values};
 use crate::wire::{Dialer, FRESH_CLIENTS_PER_SOURCE, Traffic};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
 /// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
 const SPARE_DESCRIPTORS: u64 = 128;
+/// How long a server that holds the first request is given to refuse it.
+const REFUSAL_PATIENCE: Duration = Duration::from_millis(250);
 /// Most notifications of one run: the instant at which each left is kept, 8 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
 /// What a start that is fixed must leave for besides connecting and settling: starting threads, the first readings.
@@ -160,16 +162,39 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Transport::SocketIo => Err(ClientError::NotPlayed(plan.transport)),
         }
     });
-    let path = subscribe_path(&plan.topics[0], plan.transport);
+    let (url, name) = (target.shown_url(), &target.file.name);
+    let path = shown_path(plan, target);
     match result.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ ClientError::NotPlayed(_))) => Err(error.into()),
-        Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {}", target.url)),
+        Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {url}")),
         Ok(Err(error)) => Err(error).with_context(|| {
-            format!("{} is not a feed: GET {path} failed; `loadgen check {}` says more", target.url, target.url)
+            let (what, check) = match target.file.is_feed() {
+                true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
+                false => (format!("is no `{name}`"), format!("loadgen check --target {name} {url}")),
+            };
+            format!("{url} {what}: GET {path} failed; `{check}` says more")
         }),
-        Err(_) => bail!("{} did not answer GET {path} within {}", target.url, humantime::format_duration(bound)),
+        Err(_) => bail!(
+            "{url} did not answer GET {path} within {}{}",
+            humantime::format_duration(bound),
+            if plan.transport == Transport::LongPoll && !target.file.is_feed() {
+                "; if it holds the first poll, too, its target file needs live = \"request\""
+            } else {
+                ""
+            }
+        ),
     }
+}
+
+/// Path and query of the first request, without the secret that may stand in them.
+fn shown_path(plan: &Plan, target: &Target) -> String {
+    let mut path = String::new();
+    if let Some(subscription) = target.file.subscription(plan.transport) {
+        let hidden = target.token.as_ref().map(|_| Token::HIDDEN);
+        subscription.request.write_path(&Values::of(plan.topics[0].as_str(), plan.run, hidden), &mut path);
+    }
+    path
 }
 
 async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
@@ -178,7 +203,13 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let site = Site::new(Arc::clone(plan), dialer, target);
     let windows = Rc::new(Windows { sequences: std::iter::once(0..0).collect(), topics: 1 });
     let mut account = Account::new(plan.run, 0, plan.shard, windows, Rc::new(Recorder::new(traffic)));
-    C::connect(&site, 0, None, &mut account).await?.close().await;
+    let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
+    if site.subscription().live == Live::Request
+        && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
+    {
+        answered?;
+    }
+    client.close().await;
     Ok(())
 }
 

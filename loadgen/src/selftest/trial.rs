@@ -159,6 +159,7 @@ impl Trial {
             plan: Arc::clone(&plan),
             target: target.clone(),
             child: None,
+            server_pid: None,
             threads: (cores.of_generator() as u32).min(plan.clients),
             cores,
             gate: Gate::Open,
