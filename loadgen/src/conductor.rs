@@ -208,7 +208,7 @@ impl Conductor<'_> {
                 reconnected: records.totals.counters.reconnected,
                 errors: records.totals.errors.clone(),
             },
-            polls: plan.transport.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
+            polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
             server,
             generator,
             reconciliation: reconciliation.unwrap_or_default(),
@@ -375,7 +375,7 @@ fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mar
         bytes_received: counters.bytes_received,
         bytes_sent: counters.bytes_sent,
         opened: counters.opened,
-        open_at_window_end: keeps_connections.then_some(to.counters.open),
+        open_at_window_end: keeps_connections.then_some(to.counters.connections),
         was_disturbed: interrupted
             || counters.failed + counters.reconnected + counters.abandoned > 0
             || last.had_errors,

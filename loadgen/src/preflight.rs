@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use feed::{Transport, subscribe_path};
 
-use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, Sse, Ws};
+use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::numbers::count;
 use crate::plan::Plan;
 use crate::process;
@@ -34,31 +34,36 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     }
     let descriptors = process::raise_descriptor_limit();
     let clients = u64::from(plan.clients);
-    if clients + SPARE_DESCRIPTORS > descriptors {
+    let connections = clients * u64::from(plan.connections_per_client());
+    if connections + SPARE_DESCRIPTORS > descriptors {
         bail!(
             "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
              (ulimit -n), or play the rest from another process",
             count(clients),
             count(descriptors),
-            count(descriptors.saturating_sub(SPARE_DESCRIPTORS))
+            count(room(descriptors, plan.connections_per_client()))
         );
     }
     let is_spread = target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4());
     let ports = ephemeral_ports();
-    if !is_spread && clients > ports {
+    if !is_spread && connections > ports {
         bail!(
-            "{} clients do not fit: one source address has {} ports towards one server; lower --clients, widen {PORT_RANGE}, \
+            "{} connections do not fit: one source address has {} ports towards one server; lower --clients, widen {PORT_RANGE}, \
              or play the rest from another machine",
-            count(clients),
+            count(connections),
             count(ports)
         );
     }
     Ok(descriptors)
 }
 
-/// How many clients fit into this process's file descriptors, raised as far as they go.
-pub fn most_clients() -> u64 {
-    process::raise_descriptor_limit().saturating_sub(SPARE_DESCRIPTORS)
+/// How many clients of so many connections each fit into this process's file descriptors, raised as far as they go.
+pub fn most_clients(connections_per_client: u32) -> u64 {
+    room(process::raise_descriptor_limit(), connections_per_client)
+}
+
+fn room(descriptors: u64, connections_per_client: u32) -> u64 {
+    descriptors.saturating_sub(SPARE_DESCRIPTORS) / u64::from(connections_per_client)
 }
 
 fn ephemeral_ports() -> u64 {
@@ -79,13 +84,12 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Transport::LongPoll => connect::<LongPoll>(plan, target).await,
             Transport::Sse => connect::<Sse>(plan, target).await,
             Transport::Ws => connect::<Ws>(plan, target).await,
-            Transport::SocketIo => Err(ClientError::NotPlayed(plan.transport)),
+            Transport::SocketIo => connect::<SocketIo>(plan, target).await,
         }
     });
     let path = subscribe_path(&plan.topics[0], plan.transport);
     match result.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error @ ClientError::NotPlayed(_))) => Err(error.into()),
         Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {}", target.url)),
         Ok(Err(error)) => Err(error).with_context(|| {
             format!("{} is not a feed: GET {path} failed; `loadgen check {}` says more", target.url, target.url)
@@ -99,6 +103,13 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
     let mut account = Account::new(plan.run, 0, 0..0, Rc::new(Recorder::new(traffic)));
-    C::connect(&site, 0, None, &mut account).await?.close().await;
+    let recorder = account.shared_recorder();
+    let connecting = async { C::connect(&site, 0, None, &mut account).await };
+    let client = tokio::select! {
+        client = connecting => client?,
+        // Who polls while connecting asks when it is its turn, and somebody must give turns.
+        () = site.turns.lead(&recorder) => unreachable!("turns are given for as long as they are wanted"),
+    };
+    client.close().await;
     Ok(())
 }

@@ -79,6 +79,11 @@ impl Account {
         &self.recorder
     }
 
+    /// The same, for what outlives a borrow of this account.
+    pub fn shared_recorder(&self) -> Rc<Recorder> {
+        Rc::clone(&self.recorder)
+    }
+
     /// Hands the ledger in.
     pub fn deposit(self) {
         self.recorder.deposit(self.publisher, self.ledger);

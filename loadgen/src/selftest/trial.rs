@@ -14,7 +14,7 @@ use crate::conductor::{self, Outcome, Setup};
 use crate::config::{Bounds, Pin};
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
-use crate::plan::{Arrival, Plan, Reuse};
+use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use crate::server_process::ServerProcess;
 use crate::target::Target;
 use crate::{clock, display};
@@ -128,6 +128,7 @@ impl Trial {
             poll_interval: Duration::from_millis(100),
             wait: Duration::from_secs(25),
             connection: Reuse::Reuse,
+            socketio: SocketIoMode::Upgrade,
             hold_up: self.hold_up.clone(),
         })
     }

@@ -3,6 +3,7 @@
 mod connection;
 mod counted;
 mod dial;
+mod handshake;
 pub mod http;
 mod tcp_info;
 mod traffic;
@@ -10,4 +11,5 @@ mod traffic;
 pub use connection::Connection;
 pub use counted::Counted;
 pub use dial::Dialer;
+pub use handshake::Handshake;
 pub use traffic::{TcpIp, Traffic};

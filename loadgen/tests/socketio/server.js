@@ -1,0 +1,76 @@
+// A feed on the official Socket.IO server, for loadgen's tests: publish over HTTP or by event, subscribe by event.
+//
+//   node server.js [--binary] [--no-upgrade] [--ping-interval MS]
+//
+// --binary sends each payload as an attachment; --no-upgrade offers polling alone. It listens on a free port of loopback, says
+// so on stdout, and ends when its stdin does.
+"use strict";
+
+const http = require("node:http");
+const { Server } = require("socket.io");
+
+const words = process.argv.slice(2);
+const isBinary = words.includes("--binary");
+const pingAt = words.indexOf("--ping-interval");
+
+const EPOCH = "node1";
+/** Per topic, every notification that was published: offset n stands at index n - 1. */
+const logs = new Map();
+
+function logOf(topic) {
+  if (!logs.has(topic)) logs.set(topic, []);
+  return logs.get(topic);
+}
+
+function publish(topic, text) {
+  const log = logOf(topic);
+  const payload = isBinary ? Buffer.from(JSON.stringify(text)) : text;
+  const notification = { type: "notification", topic, id: log.length + 1, timestamp: Date.now() * 1000, payload };
+  log.push(notification);
+  io.to(topic).emit("notification", notification);
+  return { id: notification.id, epoch: EPOCH };
+}
+
+const server = http.createServer((request, response) => {
+  const topic = request.method === "POST" && /^\/topics\/([\w.-]+)$/.exec(request.url)?.[1];
+  if (!topic) return response.writeHead(404).end();
+  const pieces = [];
+  request.on("data", (piece) => pieces.push(piece));
+  request.on("end", () => {
+    const answer = JSON.stringify(publish(topic, JSON.parse(Buffer.concat(pieces).toString())));
+    response.writeHead(201, { "Content-Type": "application/json" }).end(answer);
+  });
+});
+
+const io = new Server(server, {
+  transports: words.includes("--no-upgrade") ? ["polling"] : ["polling", "websocket"],
+  ...(pingAt < 0 ? {} : { pingInterval: Number(words[pingAt + 1]), pingTimeout: Number(words[pingAt + 1]) }),
+});
+
+io.on("connection", (socket) => {
+  socket.on("subscribe", ({ topic, after }, acknowledge) => {
+    const log = logOf(topic);
+    const offset = after === undefined ? log.length : Number(after.split(":")[1]);
+    socket.join(topic);
+    acknowledge({ epoch: EPOCH, offset, recovered: true });
+    for (const notification of log.slice(offset)) socket.emit("notification", notification);
+  });
+  // What chat servers do: a room, and messages that everybody in it gets.
+  socket.on("join", (topic) => socket.join(topic));
+  socket.on("publish", (topic, text, acknowledge) => {
+    const published = publish(topic, text);
+    if (acknowledge) acknowledge(published);
+  });
+});
+
+// A namespace with a door.
+io.of("/members").use((socket, next) => {
+  next(socket.handshake.auth.token === "open-sesame" ? undefined : new Error("not a member"));
+});
+io.of("/members").on("connection", (socket) => {
+  socket.on("join", (topic) => io.sockets.adapter && socket.join(topic));
+  socket.on("publish", (topic, text) => io.of("/members").to(topic).emit("message", text));
+});
+
+server.listen(0, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${server.address().port}`));
+process.stdin.on("end", () => process.exit(0)).resume();
