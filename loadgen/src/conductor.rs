@@ -48,6 +48,8 @@ pub struct Setup {
     pub target: Target,
     /// Process id of the server if it is our child.
     pub child: Option<u32>,
+    /// Process id of the server if somebody named it.
+    pub server_pid: Option<u32>,
     /// Who runs on which cores.
     pub cores: Cores,
     /// Threads that play clients.
@@ -86,7 +88,7 @@ struct Mark {
 /// Carries a run out.
 pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
-    let stats = StatsReader::new(&setup.target, setup.child)?;
+    let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
     let departures = Arc::new(Departures::new(plan));
     let workers = (0..setup.workers)
         .map(|index| {
@@ -181,11 +183,11 @@ impl Conductor<'_> {
         let server =
             self.readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
         let reconciliation = match setup.child {
-            Some(_) => {
+            Some(_) if setup.target.file.is_feed() => {
                 let books = books(plan, published, &to, &last, self.interrupt.is_wanted());
                 reconcile(&books, &self.readings, plan.transport)
             }
-            None => Some(Vec::new()),
+            _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
         let circumstances = circumstances(setup, &self.readings, told_all, drain_was_cut);
@@ -408,11 +410,14 @@ fn generator_cost(
 fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
     let all =
         [&readings.before, &readings.settled, &readings.connected, &readings.start, &readings.end, &readings.last];
-    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.stats.pid)).collect();
+    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.pid)).collect();
+    // Promised is what can be known: of a server that we started, or whose process was named, or that has told once.
+    let is_known = setup.child.is_some() || setup.server_pid.is_some();
+    let can_be_known = setup.target.file.is_feed() || cfg!(target_os = "linux");
     Circumstances {
         drain_was_cut,
         server_restarted: pids.windows(2).any(|pair| pair[0] != pair[1]),
-        server_fell_silent: (setup.child.is_some() || !pids.is_empty()) && !has_cost,
+        server_fell_silent: ((is_known && can_be_known) || !pids.is_empty()) && !has_cost,
         publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.rate * setup.plan.topics.len() as f64)),
     }
 }

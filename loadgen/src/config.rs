@@ -1,15 +1,18 @@
 //! The command line: every flag with its unit, its default and the reason for it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use feed::{TopicName, Transport};
 
 use crate::assertion::Condition;
+use crate::contender_name::ContenderName;
 use crate::plan::{Arrival, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
 use crate::selftest::stub::Script;
+use crate::target::{FEED, TargetFile, Token};
 
 /// Plays thousands of clients against a realtime server and measures what arrives, when, and at what cost.
 #[derive(Debug, Parser)]
@@ -33,9 +36,9 @@ const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held, 1 one did not, or
 /// What loadgen does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Measure one transport; without --url, against a feed-server that is started for it
+    /// Measure one transport; without --url, against a server that is started for it
     Run(RunArgs),
-    /// Measure several transports in interleaved rounds, each run against a fresh feed-server
+    /// Measure several transports in interleaved rounds, each run against a fresh server
     Compare(CompareArgs),
     /// Find the highest load that a server carries while conditions hold
     FindMax(FindMaxArgs),
@@ -57,10 +60,16 @@ pub struct RunArgs {
     /// How notifications are carried: short-poll, long-poll, sse, ws or socketio
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
-    /// Base URL of the server under test, for example http://127.0.0.1:8080; without it, a feed-server is started on a free
-    /// port, as a process of its own, and stopped at the end
+    /// Base URL of the server under test, for example http://127.0.0.1:8080; without it, the target's own server, a
+    /// feed-server as a rule, is started on a free port, as a process of its own, and stopped at the end
     #[arg(long, value_name = "URL", value_parser = url_value)]
     pub url: Option<String>,
+    /// What the server understands.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Process id of a server that somebody else started: what it and its descendants spend is read from /proc
+    #[arg(long, value_name = "PID", requires = "url")]
+    pub server_pid: Option<u32>,
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
@@ -87,10 +96,13 @@ const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_RULES)]
 pub struct CompareArgs {
-    /// Transports to compare, separated by commas; one that is named twice is compared with itself (A/A), which must come
-    /// out as not distinguishable
+    /// Transports to compare, separated by commas; TRANSPORT@TARGET is one on another server than --target says; one that is
+    /// named twice is compared with itself (A/A), which must come out as not distinguishable
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
-    pub transports: Vec<Transport>,
+    pub transports: Vec<ContenderName>,
+    /// What the server understands.
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Rounds; every second one runs in reverse order, so that what drifts over time favours nobody
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
@@ -109,9 +121,16 @@ pub struct FindMaxArgs {
     /// How notifications are carried: short-poll, long-poll, sse, ws or socketio
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
-    /// Base URL of the server under test; without it, a fresh feed-server is started for each step
+    /// Base URL of the server under test; without it, the target's own server, a feed-server as a rule, is started afresh
+    /// for each step
     #[arg(long, value_name = "URL", value_parser = url_value)]
     pub url: Option<String>,
+    /// What the server understands.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Process id of a server that somebody else started: what it and its descendants spend is read from /proc
+    #[arg(long, value_name = "PID", requires = "url")]
+    pub server_pid: Option<u32>,
     /// What grows: clients from --clients on, or notifications per second and topic from --rate on
     #[arg(long, value_enum)]
     pub vary: VaryArg,
@@ -200,6 +219,25 @@ pub struct SelftestArgs {
     /// Bounds beyond which a run is not to be believed.
     #[command(flatten)]
     pub bounds: Bounds,
+}
+
+/// How one speaks with the server.
+#[derive(Debug, Clone, Args)]
+pub struct TargetArgs {
+    /// How one subscribes and publishes there: feed, broadcast, nchan, socketio, or the path of a target file (see TARGETS.md)
+    #[arg(long = "target", value_name = "NAME|FILE", default_value = FEED, value_parser = target_value)]
+    pub file: Arc<TargetFile>,
+    /// The secret that stands for {token} in a target file. Other users of this machine can read a command line: rather
+    /// set the variable. It appears in no result, log or error
+    #[arg(long, value_name = "TOKEN", env = "WIRELAB_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl TargetArgs {
+    /// The secret, if one was given.
+    pub fn token(&self) -> anyhow::Result<Option<Token>> {
+        self.token.clone().map(Token::new).transpose()
+    }
 }
 
 /// The load, and how it is measured.
@@ -300,6 +338,10 @@ pub struct Bounds {
 
 fn url_value(text: &str) -> Result<String, String> {
     crate::target::parse(text).map(|_| text.to_owned()).map_err(|e| format!("{e:#}"))
+}
+
+fn target_value(text: &str) -> Result<Arc<TargetFile>, String> {
+    TargetFile::named(text).map(Arc::new).map_err(|e| format!("{e:#}"))
 }
 
 fn rate_value(text: &str) -> Result<f64, String> {

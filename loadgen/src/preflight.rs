@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use feed::{Transport, subscribe_path};
+use feed::Transport;
 
-use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
+use crate::clients::{Client, ClientError, LongPoll, Resume, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::numbers::count;
 use crate::plan::Plan;
 use crate::process;
 use crate::recording::{Account, Recorder};
-use crate::target::Target;
+use crate::target::{Live, Target, Token, Values};
 use crate::wire::{Dialer, Traffic};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
 /// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
 const SPARE_DESCRIPTORS: u64 = 128;
+/// How long a server that holds the first request is given to refuse it.
+const REFUSAL_PATIENCE: Duration = Duration::from_millis(250);
 /// Most notifications of one run: the instant at which each left is kept, 8 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -87,15 +89,41 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Transport::SocketIo => connect::<SocketIo>(plan, target).await,
         }
     });
-    let path = subscribe_path(&plan.topics[0], plan.transport);
+    let (url, name) = (target.shown_url(), &target.file.name);
+    let path = shown_path(plan, target);
     match result.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {}", target.url)),
+        Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {url}")),
         Ok(Err(error)) => Err(error).with_context(|| {
-            format!("{} is not a feed: GET {path} failed; `loadgen check {}` says more", target.url, target.url)
+            let (what, check) = match target.file.is_feed() {
+                true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
+                false => (format!("is no `{name}`"), format!("loadgen check --target {name} {url}")),
+            };
+            format!("{url} {what}: GET {path} failed; `{check}` says more")
         }),
-        Err(_) => bail!("{} did not answer GET {path} within {}", target.url, humantime::format_duration(bound)),
+        Err(_) => bail!(
+            "{url} did not answer GET {path} within {}{}",
+            humantime::format_duration(bound),
+            if plan.transport == Transport::LongPoll && !target.file.is_feed() {
+                "; if it holds the first poll, too, its target file needs live = \"request\""
+            } else {
+                ""
+            }
+        ),
     }
+}
+
+/// Path and query of the first request, without the secret that may stand in them.
+fn shown_path(plan: &Plan, target: &Target) -> String {
+    let mut path = String::new();
+    let hidden = target.token.as_ref().map(|_| Token::HIDDEN);
+    let values = Values::of(plan.topics[0].as_str(), plan.run, hidden);
+    if let Some(subscription) = target.file.subscription(plan.transport) {
+        subscription.request.write_path(&values, &mut path);
+    } else if let Some(socketio) = &target.file.socketio {
+        path.push_str(&socketio.path.filled(&values));
+    }
+    path
 }
 
 async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
@@ -104,12 +132,17 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let site = Site::new(Arc::clone(plan), dialer, target);
     let mut account = Account::new(plan.run, 0, 0..0, Rc::new(Recorder::new(traffic)));
     let recorder = account.shared_recorder();
-    let connecting = async { C::connect(&site, 0, None, &mut account).await };
-    let client = tokio::select! {
+    let connecting = async { C::connect(&site, 0, Resume::default(), &mut account).await };
+    let mut client = tokio::select! {
         client = connecting => client?,
         // Who polls while connecting asks when it is its turn, and somebody must give turns.
         () = site.turns.lead(&recorder) => unreachable!("turns are given for as long as they are wanted"),
     };
+    if site.live() == Live::Request
+        && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
+    {
+        answered?;
+    }
     client.close().await;
     Ok(())
 }

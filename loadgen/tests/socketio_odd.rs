@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine::{Engine, Reply, Request, handshake, ok};
 use feed::framings::websocket::{Opcode, write};
 use feed::{POSTMARK_LEN, Postmark, Transport};
-use loadgen::clients::{Client, ClientError, Site, SocketIo};
+use loadgen::clients::{Client, ClientError, Resume, Site, SocketIo};
 use loadgen::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use loadgen::recording::{Account, Recorder, Snapshot};
 use loadgen::target::Target;
@@ -64,7 +64,7 @@ impl Lab {
     async fn connect(&mut self) -> Result<SocketIo, ClientError> {
         let Self { site, account, recorder } = self;
         tokio::select! {
-            client = SocketIo::connect(site, 0, None, account) => client,
+            client = SocketIo::connect(site, 0, Resume::default(), account) => client,
             () = site.turns.lead(recorder) => unreachable!(),
             () = tokio::time::sleep(PATIENCE) => panic!("it neither connects nor fails"),
         }
@@ -124,7 +124,7 @@ async fn several_packets_in_one_poll_are_all_heard() {
     assert_eq!(end.kind(), "ended-by-server");
     let counters = lab.snapshot().counters;
     assert_eq!((counters.received, counters.gaps, counters.foreign), (2, 1, 0));
-    assert_eq!(client.cursor().unwrap().to_string(), "k3f9:43", "the last notification's");
+    assert_eq!(client.resume().cursor.unwrap().to_string(), "k3f9:43", "the last notification's");
     let subscribe = r#"420["subscribe",{"topic":"news"}]"#;
     assert_eq!(server.posted()[..2], ["40", subscribe]);
 }
@@ -157,7 +157,7 @@ async fn a_notification_in_an_attachment_counts_when_its_attachment_is_there() {
     lab.listen(&mut client).await;
     let counters = lab.snapshot().counters;
     assert_eq!((counters.received, counters.foreign), (1, 0));
-    assert_eq!(client.cursor().unwrap().offset, 42);
+    assert_eq!(client.resume().cursor.unwrap().offset, 42);
     assert_eq!((counters.polls, counters.wasted_polls), (5, 4), "of five answers, the attachment's brought something");
 }
 

@@ -31,8 +31,8 @@ pub use folder::{
 pub use latency_log::{HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log};
 pub use machine::Machine;
 pub use measured::{
-    Bytes, Connections, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls, Published, Reconciled,
-    ServerCost, Total, WholeRun,
+    Accepted, Bytes, Connections, CostSource, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls,
+    Published, Reconciled, ServerCost, Total, WholeRun,
 };
 pub use quantity::{Quantity, Unit};
 pub use run::{Ending, Run, SCHEMA};

@@ -1,5 +1,6 @@
 //! `loadgen find-max`: the highest load that holds, found in steps that are runs like any other.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::bail;
@@ -15,6 +16,7 @@ use crate::limit::{blame, blame_invalid};
 use crate::numbers::{count, share};
 use crate::plan::connections_per_client;
 use crate::side_by_side::wrapped;
+use crate::target::Token;
 use crate::{clock, preflight};
 
 /// How often a load is measured before it counts as one that does not hold: machines have hiccups. An invalid measurement
@@ -30,6 +32,8 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
         return Err(FolderError::Exists(out).into());
     }
     let (vary, start, ceiling) = bounds(&args)?;
+    let token = args.target.token()?;
+    order(&args, token.as_ref(), vary, start).check()?;
     let mut search = Search {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -56,7 +60,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
             break SearchEnding::OutOfBounds;
         }
         let folder = format!("step-{:02}-{load}", search.steps.len() + 1);
-        let run = measure(&order(&args, vary, load), &out.join(&folder), &cores, &interrupt).await?;
+        let run = measure(&order(&args, token.as_ref(), vary, load), &out.join(&folder), &cores, &interrupt).await?;
         if interrupt.is_wanted() {
             break SearchEnding::Unfinished;
         }
@@ -109,7 +113,7 @@ fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     Ok((vary, start, if vary == Vary::Clients { ceiling.floor().max(1.0) } else { ceiling }))
 }
 
-fn order(args: &FindMaxArgs, vary: Vary, at: f64) -> Order {
+fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Order {
     let mut load = args.load.clone();
     match vary {
         Vary::Clients => load.clients = at as u32,
@@ -117,7 +121,10 @@ fn order(args: &FindMaxArgs, vary: Vary, at: f64) -> Order {
     }
     Order {
         transport: args.transport,
+        target: Arc::clone(&args.target.file),
+        token: token.cloned(),
         url: args.url.clone(),
+        server_pid: args.server_pid,
         load,
         conditions: args.slo.clone(),
         title: format!("{} {}", args.transport, told(vary, at)),

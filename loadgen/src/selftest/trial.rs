@@ -157,6 +157,7 @@ impl Trial {
             plan: Arc::clone(&plan),
             target: target.clone(),
             child: None,
+            server_pid: None,
             workers: (cores.of_generator() as u32).min(plan.clients),
             cores,
             connect_timeout: Duration::from_secs(10),

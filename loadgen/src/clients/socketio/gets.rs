@@ -64,7 +64,7 @@ impl Gets {
     /// Takes in an answer that is on its way, counting its bytes only: the session is over.
     pub(super) async fn discard_answer(&mut self) {
         if let (Some(_), Some(connection)) = (self.asking.take(), &mut self.connection) {
-            let _ = http::read_answer(connection, |_, _, _| ()).await;
+            let _ = http::read_answer(connection, &[], |_, _, _| ()).await;
         }
     }
 
@@ -89,7 +89,7 @@ impl Gets {
     async fn hear(&mut self, account: &mut Account, conversation: &mut Conversation) -> Result<(), ClientError> {
         let connection = self.connection.as_mut().ok_or(HttpError::Closed)?;
         let before = conversation.found();
-        let keeps_alive = http::read_answer(connection, |head, body, at| {
+        let keeps_alive = http::read_answer(connection, &[], |head, body, at| {
             if head.status != 200 {
                 return Err(ClientError::Status(head.status));
             }

@@ -14,14 +14,13 @@ mod upgrade;
 use std::pin::Pin;
 use std::time::Duration;
 
-use feed::Cursor;
 use tokio::time::Sleep;
 
 use self::conversation::Conversation;
 use self::polling::Polling;
 use self::rendezvous::Rendezvous;
 use self::socket::Socket;
-use super::{Client, ClientError, Site};
+use super::{Client, ClientError, Resume, Site};
 use crate::clock;
 use crate::plan::SocketIoMode;
 use crate::recording::Account;
@@ -59,13 +58,8 @@ impl Carrier {
 impl Client for SocketIo {
     /// Live when the namespace has let it in and its subscription is acknowledged. One that is to move to WebSocket does so
     /// before it subscribes, so that a window is carried by one transport alone.
-    async fn connect(
-        site: &Site,
-        client: u32,
-        resume: Option<Cursor>,
-        account: &mut Account,
-    ) -> Result<Self, ClientError> {
-        let rendezvous = Rendezvous::new(site, client, resume);
+    async fn connect(site: &Site, client: u32, resume: Resume, account: &mut Account) -> Result<Self, ClientError> {
+        let rendezvous = Rendezvous::new(site, client, &resume);
         let mut this = Self::open(site, client, &rendezvous, account).await?;
         this.say(&[rendezvous.join()]).await?;
         while !this.conversation.has_joined() {
@@ -91,8 +85,8 @@ impl Client for SocketIo {
         if has_rung { self.heed_alarm() } else { Ok(()) }
     }
 
-    fn cursor(&self) -> Option<Cursor> {
-        self.conversation.cursor()
+    fn resume(&self) -> Resume {
+        Resume { cursor: self.conversation.cursor(), remembered: Vec::new() }
     }
 
     async fn close(mut self) {

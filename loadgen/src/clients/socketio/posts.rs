@@ -115,5 +115,5 @@ async fn exchange(connection: &mut Connection, post: &mut Post) -> Result<(u16, 
         connection.write_all(&post.request).await?;
         post.is_sent = true;
     }
-    http::read_answer(connection, |head, _, _| (head.status, head.keeps_alive)).await
+    http::read_answer(connection, &[], |head, _, _| (head.status, head.keeps_alive)).await
 }
