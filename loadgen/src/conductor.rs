@@ -208,7 +208,13 @@ impl Conductor<'_> {
                 opened: records.totals.counters.opened,
                 failed: records.totals.counters.failed,
                 reconnected: records.totals.counters.reconnected,
-                errors: records.totals.errors.clone(),
+                errors: records
+                    .totals
+                    .errors
+                    .iter()
+                    .chain(&report.failures)
+                    .map(|(kind, n)| (kind.clone(), *n))
+                    .collect(),
             },
             polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
             server,

@@ -30,7 +30,7 @@ fn conditions_and_exit_codes() -> String {
     format!("{}\n\n{EXIT_CODES}", crate::assertion::help())
 }
 
-const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held, 1 one did not, or nobody listens there, 2 usage.\n\n\
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held (with --target: every transport delivers), 1 one did not, or nobody listens there, 2 usage.\n\n\
                                 Publishes to topics of its own, named check-<random>-<number>; no wait is longer than 3 s.";
 
 /// What loadgen does.
@@ -204,9 +204,14 @@ const DIFF_RULES: &str = "A regression is a quantity that is distinguishable (it
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXIT_CODES)]
 pub struct CheckArgs {
-    /// Base URL of the server, ours or any other, for example http://127.0.0.1:8080
+    /// Base URL of the server, ours or any other, for example http://127.0.0.1:8080; may be left out where the target file
+    /// says how to start one
     #[arg(value_name = "URL", value_parser = url_value)]
-    pub url: String,
+    pub url: Option<String>,
+    /// What the server understands. Of another target than the feed, no contract is checked: it is tried out and said what
+    /// of it works
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// Flags of `loadgen selftest`.

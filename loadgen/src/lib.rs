@@ -35,6 +35,7 @@ pub mod server_cost;
 pub mod server_process;
 pub mod side_by_side;
 pub mod subscriber;
+pub mod survey;
 pub mod target;
 pub mod verdict;
 pub mod wire;

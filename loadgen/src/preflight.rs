@@ -131,13 +131,7 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
     let mut account = Account::new(plan.run, 0, 0..0, Rc::new(Recorder::new(traffic)));
-    let recorder = account.shared_recorder();
-    let connecting = async { C::connect(&site, 0, Resume::default(), &mut account).await };
-    let mut client = tokio::select! {
-        client = connecting => client?,
-        // Who polls while connecting asks when it is its turn, and somebody must give turns.
-        () = site.turns.lead(&recorder) => unreachable!("turns are given for as long as they are wanted"),
-    };
+    let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
     if site.live() == Live::Request
         && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {

@@ -1,12 +1,17 @@
 //! What the publisher writes down: what was due, what was sent, and what became of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hdrhistogram::Histogram;
 use results::{Accepted, Percentiles, Published, new_histogram};
 
 use super::Report;
 use crate::plan::{Arrive, Plan};
+
+/// The channel was lost, or the answer never came.
+const LOST: &str = "lost";
+/// There was no channel at the time.
+pub(super) const UNCONNECTED: &str = "unconnected";
 
 /// A request that has not been answered.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +26,7 @@ pub(super) struct Pending {
 pub(super) struct Books {
     pub pending: VecDeque<Pending>,
     refused: Vec<Vec<u32>>,
+    failures: BTreeMap<String, u64>,
     published: Published,
     send_lag: Histogram<u64>,
     publish_time: Histogram<u64>,
@@ -32,6 +38,7 @@ impl Books {
         Self {
             pending: VecDeque::new(),
             refused: vec![Vec::new(); plan.topics.len()],
+            failures: BTreeMap::new(),
             published: Published { accepted_when, ..Published::default() },
             send_lag: new_histogram(),
             publish_time: new_histogram(),
@@ -53,8 +60,9 @@ impl Books {
         self.pending.push_back(pending);
     }
 
-    /// The server is not known to have accepted it.
-    pub(super) fn refuse(&mut self, arrive: Arrive, in_window: bool) {
+    /// The server is not known to have accepted it, for a reason of this kind.
+    pub(super) fn refuse(&mut self, arrive: Arrive, in_window: bool, kind: &str) {
+        *self.failures.entry(format!("publish-{kind}")).or_default() += 1;
         self.refused[usize::from(arrive.topic)].push(arrive.sequence);
         self.published.refused += u64::from(in_window);
     }
@@ -65,7 +73,7 @@ impl Books {
         if is_written {
             self.published.accepted += u64::from(pending.in_window);
         } else {
-            self.refuse(pending.arrive, pending.in_window);
+            self.refuse(pending.arrive, pending.in_window, LOST);
         }
     }
 
@@ -73,7 +81,7 @@ impl Books {
     pub(super) fn answer(&mut self, status: u16, at_ns: u64) {
         let Some(pending) = self.pending.pop_front() else { return };
         if !(200..300).contains(&status) {
-            self.refuse(pending.arrive, pending.in_window);
+            self.refuse(pending.arrive, pending.in_window, &format!("status-{status}"));
         } else {
             self.accept(pending, at_ns);
         }
@@ -102,11 +110,16 @@ impl Books {
     pub(super) fn lose_pending(&mut self, is_carried: impl Fn(u16) -> bool) {
         for pending in std::mem::take(&mut self.pending) {
             if is_carried(pending.arrive.topic) {
-                self.refuse(pending.arrive, pending.in_window);
+                self.refuse(pending.arrive, pending.in_window, LOST);
             } else {
                 self.pending.push_back(pending);
             }
         }
+    }
+
+    /// What kept notifications from being accepted so far, by kind.
+    pub(super) fn failures(&self) -> &BTreeMap<String, u64> {
+        &self.failures
     }
 
     /// Closes the books; `ends` are the numbers behind the last that was due, per topic.
@@ -119,6 +132,12 @@ impl Books {
         };
         let mut refused = std::mem::take(&mut self.refused);
         refused.iter_mut().for_each(|numbers| numbers.sort_unstable());
-        Report { published: self.published.clone(), ends, refused, out_of_range: self.out_of_range }
+        Report {
+            published: self.published.clone(),
+            ends,
+            refused,
+            failures: std::mem::take(&mut self.failures),
+            out_of_range: self.out_of_range,
+        }
     }
 }

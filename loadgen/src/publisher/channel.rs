@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::books::{Books, Pending};
+use super::books::{Books, Pending, UNCONNECTED};
 use super::http::Http;
 use super::socketio::SocketIo;
 use super::ws::Ws;
@@ -21,6 +21,8 @@ use crate::target::{Publishing, Target};
 
 /// Pause before a lost publishing channel is opened again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// Between two looks at whether answers have come.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// Longest wait for the last answers, or for the server's end of a channel that has none.
 const ANSWERS_BOUND: Duration = Duration::from_secs(5);
 
@@ -88,6 +90,25 @@ impl Channels {
         &self.channels[usize::from(topic) % self.channels.len()]
     }
 
+    /// Publishes one notification on the first topic, now, and says within `bound` why it was not accepted, if it was not.
+    pub async fn publish_one(&self, plan: &Plan, sequence: u32, bound: Duration) -> Result<(), String> {
+        let before = self.books.borrow().failures().clone();
+        let arrive = Arrive { offset: plan.warmup, topic: 0, sequence };
+        let postmark = Postmark { run: plan.run, publisher: 0, sequence, intended_ns: clock::now_ns() };
+        let published = async {
+            self.of(0).send(arrive, true, postmark, || ()).await;
+            while !self.books.borrow().pending.is_empty() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if tokio::time::timeout(bound, published).await.is_err() {
+            return Err("no answer in time".to_owned());
+        }
+        let books = self.books.borrow();
+        let new = books.failures().iter().find(|(kind, count)| before.get(*kind) != Some(count));
+        new.map_or(Ok(()), |(kind, _)| Err(kind.clone()))
+    }
+
     /// Waits, for a bounded time, until everything that was sent has been answered for or been taken in by the server.
     pub async fn await_answers(&self) {
         let bound = clock::now() + ANSWERS_BOUND;
@@ -132,7 +153,7 @@ impl Channel {
     /// Sends one notification; waits for room in the socket if need be, never for an answer. `sent` is told the instant.
     pub(super) async fn send(&self, arrive: Arrive, in_window: bool, postmark: Postmark, sent: impl FnOnce()) {
         let Some(mut writer) = self.writer.borrow_mut().take() else {
-            self.books.borrow_mut().refuse(arrive, in_window);
+            self.books.borrow_mut().refuse(arrive, in_window, UNCONNECTED);
             return;
         };
         let bytes = match &self.kind {
@@ -175,7 +196,6 @@ impl Channel {
 
     /// Waits until everything was answered; where nothing is, until the server has ended what we have ended.
     async fn settle(&self) {
-        const LOOK_AGAIN: Duration = Duration::from_millis(1);
         while self.kind.is_answered() && !self.books.borrow().pending.is_empty() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }

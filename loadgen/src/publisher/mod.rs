@@ -16,6 +16,7 @@ mod ws;
 pub use channel::{Channel, Channels};
 pub use message::MIN_PAYLOAD;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -41,6 +42,8 @@ pub struct Report {
     pub ends: Vec<u32>,
     /// Sequence numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// What kept notifications from being accepted, by kind, over the whole run.
+    pub failures: BTreeMap<String, u64>,
     /// Times that no histogram holds.
     pub out_of_range: u64,
 }

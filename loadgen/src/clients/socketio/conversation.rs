@@ -23,6 +23,7 @@ pub(super) struct Conversation {
     handshake: Option<Handshake>,
     has_joined: bool,
     is_acknowledged: bool,
+    is_live: bool,
     /// Engine.IO packets that wait to be sent, as text.
     outbox: Vec<Vec<u8>>,
     /// An event whose attachments have not all come.
@@ -58,6 +59,7 @@ impl Conversation {
             handshake: None,
             has_joined: false,
             is_acknowledged: false,
+            is_live: false,
             outbox: Vec::new(),
             unfinished: None,
             epoch: None,
@@ -100,6 +102,16 @@ impl Conversation {
     /// True when nothing more has to come for what was said first.
     pub(super) fn is_subscribed(&self, rendezvous: &Rendezvous) -> bool {
         self.is_acknowledged || !rendezvous.wants_acknowledgement()
+    }
+
+    /// The client is live from now on.
+    pub(super) fn go_live(&mut self) {
+        self.is_live = true;
+    }
+
+    /// True once the client is live.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_live
     }
 
     /// Where this client is in the log, if the server said so.

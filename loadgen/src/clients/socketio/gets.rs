@@ -38,7 +38,7 @@ impl Gets {
         Ok((this, sid))
     }
 
-    /// Has a GET answered: asks when it is this client's turn, unless it has asked already.
+    /// Has a GET answered: asks, unless it has asked already. Among many live clients it waits for its turn to ask.
     pub(super) async fn advance(
         &mut self,
         site: &Site,
@@ -46,7 +46,9 @@ impl Gets {
         conversation: &mut Conversation,
     ) -> Result<(), ClientError> {
         if self.asking.is_none() {
-            site.turns.turn().await;
+            if conversation.is_live() {
+                site.turns.turn().await;
+            }
             self.ask(site, account).await?;
         }
         self.hear(account, conversation).await

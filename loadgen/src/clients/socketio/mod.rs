@@ -72,6 +72,7 @@ impl Client for SocketIo {
         while !this.conversation.is_subscribed(&rendezvous) {
             this.receive(site, account).await?;
         }
+        this.conversation.go_live();
         Ok(this)
     }
 
