@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use results::Measured;
+use results::{Measured, Run};
 use support::{WIDE_BOUNDS, finish, loadgen};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socketio");
@@ -21,10 +21,7 @@ struct Official {
 impl Official {
     /// Starts one; `None`, having said why, where it cannot be set up.
     fn start(test: &str, words: &[&str]) -> Option<Self> {
-        static SET_UP: OnceLock<Result<(), String>> = OnceLock::new();
-        if let Err(reason) = SET_UP.get_or_init(set_up) {
-            // Past the test harness, which keeps what a passing test prints to itself.
-            let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+        if !is_set_up(test) {
             return None;
         }
         let mut node = Command::new("node");
@@ -36,31 +33,51 @@ impl Official {
         Some(Self { url, child })
     }
 
-    /// Measures it, exactly, for a moment.
+    /// Measures the feed on it over `carrier`, exactly.
     fn measure(&self, carrier: &str, rate: &str) -> Measured {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("run");
-        let mut command = loadgen();
-        command
-            .args(["run", "--transport", "socketio", "--socketio", carrier, "--url", &self.url, "--clients", "20"])
-            .args(["--rate", rate, "--payload", "150", "--settle", "200ms", "--warmup", "300ms", "--duration", "2s"])
-            .args(WIDE_BOUNDS)
-            .arg("--out")
-            .arg(&out);
-        let (code, stdout, stderr) = finish(&mut command);
-        assert!(code == 0 || code == 3, "{carrier}: {stdout}{stderr}");
-        let run = results::load(&out).unwrap().run;
-        // A busy machine may be late, which makes a run invalid, but nothing is lost by that.
-        let is_late = |check: &str| ["send-lag", "loop-lag"].contains(&check);
-        assert!(run.verdict.reasons.iter().all(|reason| is_late(&reason.check)), "{carrier}: {stdout}");
+        let run = measure(run_of(carrier, rate).args(["--url", &self.url]));
         assert_eq!((run.asked.transport.as_str(), run.asked.socketio.as_deref()), ("socketio", Some(carrier)));
-        let measured = run.measured;
-        let books = &measured.deliveries;
-        assert_eq!((books.lost, books.duplicated, books.reordered, books.late), (0, 0, 0, 0), "{carrier}");
-        assert_eq!(books.delivered, books.expected, "{carrier}");
-        assert_eq!((measured.connections.failed, measured.connections.reconnected), (0, 0), "{carrier}");
-        measured
+        run.measured
     }
+}
+
+/// A run of a moment.
+fn run_of(carrier: &str, rate: &str) -> Command {
+    let mut command = loadgen();
+    command
+        .args(["run", "--transport", "socketio", "--socketio", carrier, "--clients", "20", "--rate", rate])
+        .args(["--payload", "150", "--settle", "200ms", "--warmup", "300ms", "--duration", "2s"])
+        .args(WIDE_BOUNDS);
+    command
+}
+
+/// Carries a run out, in which nothing may be lost, doubled or disturbed.
+fn measure(command: &mut Command) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let (code, stdout, stderr) = finish(command.arg("--out").arg(&out));
+    assert!(code == 0 || code == 3, "{stdout}{stderr}");
+    let run = results::load(&out).unwrap().run;
+    // A busy machine may be late, which makes a run invalid, but nothing is lost by that.
+    let is_late = |check: &str| ["send-lag", "loop-lag"].contains(&check);
+    assert!(run.verdict.reasons.iter().all(|reason| is_late(&reason.check)), "{stdout}");
+    let books = &run.measured.deliveries;
+    assert_eq!((books.lost, books.duplicated, books.reordered, books.late), (0, 0, 0, 0), "{stdout}");
+    assert_eq!(books.delivered, books.expected, "{stdout}");
+    let connections = &run.measured.connections;
+    assert_eq!((connections.failed, connections.reconnected), (0, 0), "{stdout}");
+    run
+}
+
+/// Whether the official server is there; says why, where it is not.
+fn is_set_up(test: &str) -> bool {
+    static SET_UP: OnceLock<Result<(), String>> = OnceLock::new();
+    let set_up = SET_UP.get_or_init(set_up);
+    if let Err(reason) = set_up {
+        // Past the test harness, which keeps what a passing test prints to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+    }
+    set_up.is_ok()
 }
 
 impl Drop for Official {
@@ -121,4 +138,32 @@ fn pings_of_the_official_server_are_answered_in_time() {
         assert!(measured.connections.errors.is_empty(), "{carrier}: {:?}", measured.connections.errors);
         assert!(measured.bytes.sent.framing > 0, "{carrier}: pongs");
     }
+}
+
+#[test]
+fn rooms_of_a_chat_are_measured_by_a_built_in_target() {
+    let Some(server) = Official::start("socketio-chat", &[]) else { return };
+    for carrier in ["polling", "upgrade"] {
+        let run = measure(run_of(carrier, "20").args(["--target", "socketio", "--topics", "3", "--url", &server.url]));
+        assert_eq!(run.measured.published.publish_time, None, "nobody answers for what is said in a chat");
+        assert_eq!(run.measured.deliveries.expected, 20 * 40, "{carrier}");
+    }
+}
+
+#[test]
+fn a_namespace_behind_a_door_is_measured_as_its_target_file_says() {
+    if !is_set_up("socketio-members") {
+        return;
+    }
+    let members = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socketio/members.toml");
+    let run = measure(run_of("upgrade", "20").args(["--target", members]).env("WIRELAB_TOKEN", "open-sesame"));
+    let published = &run.measured.published;
+    assert_eq!((published.due, published.accepted, published.refused), (40, 40, 0));
+    assert_eq!(published.publish_time.as_ref().expect("each is acknowledged").count, 40);
+    assert!(!serde_json::to_string(&run).unwrap().contains("open-sesame"));
+
+    let mut refused = run_of("websocket", "20");
+    let (code, _, stderr) = finish(refused.args(["--target", members]).env("WIRELAB_TOKEN", "open-sesamy"));
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("not a member") && !stderr.contains("open-sesamy"), "{stderr}");
 }

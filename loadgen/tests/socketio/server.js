@@ -1,4 +1,4 @@
-// A feed on the official Socket.IO server, for loadgen's tests: publish over HTTP or by event, subscribe by event.
+// The official Socket.IO server, for loadgen's tests: Wirelab's feed, a chat with rooms, and one behind a door.
 //
 //   node server.js [--binary] [--no-upgrade] [--ping-interval MS]
 //
@@ -55,21 +55,21 @@ io.on("connection", (socket) => {
     acknowledge({ epoch: EPOCH, offset, recovered: true });
     for (const notification of log.slice(offset)) socket.emit("notification", notification);
   });
-  // What chat servers do: a room, and messages that everybody in it gets.
-  socket.on("join", (topic) => socket.join(topic));
-  socket.on("publish", (topic, text, acknowledge) => {
-    const published = publish(topic, text);
-    if (acknowledge) acknowledge(published);
-  });
+  // What chat servers do: rooms, and messages that everybody in the speaker's rooms gets.
+  socket.on("join", (room) => socket.join(room));
+  socket.on("chat message", (text) => io.to([...socket.rooms]).emit("chat message", text));
 });
 
-// A namespace with a door.
+// A namespace with a door, where every message is acknowledged, in an order of its own.
 io.of("/members").use((socket, next) => {
   next(socket.handshake.auth.token === "open-sesame" ? undefined : new Error("not a member"));
 });
 io.of("/members").on("connection", (socket) => {
-  socket.on("join", (topic) => io.sockets.adapter && socket.join(topic));
-  socket.on("publish", (topic, text) => io.of("/members").to(topic).emit("message", text));
+  socket.on("join", (room) => socket.join(room));
+  socket.on("say", ({ room, text }, acknowledge) => {
+    io.of("/members").to(room).emit("said", text);
+    setTimeout(acknowledge, Math.random() * 20);
+  });
 });
 
 server.listen(0, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${server.address().port}`));
