@@ -62,10 +62,12 @@ impl Lab {
     }
 
     async fn connect(&mut self) -> Result<SocketIo, ClientError> {
-        let Self { site, account, recorder } = self;
+        self.connect_from(Resume::default()).await
+    }
+
+    async fn connect_from(&mut self, resume: Resume) -> Result<SocketIo, ClientError> {
         tokio::select! {
-            client = SocketIo::connect(site, 0, Resume::default(), account) => client,
-            () = site.turns.lead(recorder) => unreachable!(),
+            client = SocketIo::connect(&self.site, 0, resume, &mut self.account) => client,
             () = tokio::time::sleep(PATIENCE) => panic!("it neither connects nor fails"),
         }
     }
@@ -116,14 +118,15 @@ fn polling(interval: u64, then: impl Fn(usize) -> Reply + Send + Sync + 'static)
 
 #[tokio::test]
 async fn several_packets_in_one_poll_are_all_heard() {
-    let body = [&notification(0), "2", r#"42["gap",{"type":"gap"}]"#, &notification(1), "6"].join("\x1e");
+    let (gap, elsewhere) = (r#"42["gap",{"type":"gap"}]"#, r#"42/elsewhere,["notification",{}]"#);
+    let body = [&notification(0), "2", gap, elsewhere, &notification(1), "6"].join("\x1e");
     let server = Engine::start(polling(60_000, move |poll| if poll == 0 { ok(&body) } else { ok("1") })).await;
     let mut lab = Lab::new(&server, SocketIoMode::Polling);
     let mut client = lab.connect().await.unwrap();
     let end = lab.listen(&mut client).await;
     assert_eq!(end.kind(), "ended-by-server");
     let counters = lab.snapshot().counters;
-    assert_eq!((counters.received, counters.gaps, counters.foreign), (2, 1, 0));
+    assert_eq!((counters.received, counters.gaps, counters.foreign), (2, 1, 1));
     assert_eq!(client.resume().cursor.unwrap().to_string(), "k3f9:43", "the last notification's");
     let subscribe = r#"420["subscribe",{"topic":"news"}]"#;
     assert_eq!(server.posted()[..2], ["40", subscribe]);
@@ -237,6 +240,48 @@ async fn a_post_goes_out_again_when_its_idle_connection_was_ended() {
     }
     assert_eq!(server.posted().last().unwrap(), "3");
     assert_eq!(lab.snapshot().counters.opened, 1 + 3, "one that polls, and one for each POST");
+}
+
+#[tokio::test]
+async fn a_post_goes_out_again_when_its_idle_connection_ended_under_it() {
+    let polls = polling(60_000, |_| Reply::Hold);
+    let server = Engine::start(move |request, before| match (request.method.as_str(), before) {
+        ("POST", 1) => Reply::End,
+        _ => polls(request, before),
+    })
+    .await;
+    let mut lab = Lab::new(&server, SocketIoMode::Polling);
+    lab.connect().await.unwrap();
+    let posted = server.posted();
+    assert_eq!((posted.len(), &posted[1]), (3, &posted[2]), "the subscription, which nobody answered, twice");
+    // On a connection that has never answered, the same is a failure.
+    let polls = polling(60_000, |_| Reply::Hold);
+    let server = Engine::start(move |request, before| match request.method.as_str() {
+        "POST" => Reply::End,
+        _ => polls(request, before),
+    })
+    .await;
+    assert_eq!(Lab::new(&server, SocketIoMode::Polling).connect().await.unwrap_err().kind(), "closed-by-server");
+}
+
+#[tokio::test]
+async fn who_comes_back_asks_for_what_follows_the_last_notification() {
+    let body = notification(5);
+    let server = Engine::start(move |request, before| match (request.method.as_str(), before % 5) {
+        ("POST", _) => ok("ok"),
+        (_, 0) => handshake("", 60_000),
+        (_, 1) => ok(JOINED),
+        (_, 2) => ok(SUBSCRIBED),
+        (_, 3) => ok(&body),
+        _ => ok("1"),
+    })
+    .await;
+    let mut lab = Lab::new(&server, SocketIoMode::Polling);
+    let mut client = lab.connect().await.unwrap();
+    lab.listen(&mut client).await;
+    lab.connect_from(client.resume()).await.unwrap();
+    let again = r#"420["subscribe",{"after":"k3f9:47","topic":"news"}]"#;
+    assert_eq!(server.posted().last().unwrap(), again);
 }
 
 #[tokio::test]

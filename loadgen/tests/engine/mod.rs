@@ -26,6 +26,8 @@ pub(crate) enum Reply {
     AnswerAndEnd(String),
     /// It is answered when a POST has said the first of these.
     WhenPosted(&'static str, String),
+    /// The connection ends instead.
+    End,
     /// It is held for as long as the client waits.
     Hold,
     /// The WebSocket opens, and says nothing.
@@ -93,6 +95,7 @@ async fn serve<S: Fn(&Request, usize) -> Reply>(mut socket: TcpStream, all: Arc<
                 answer(&mut socket, 200, &body).await;
             }
             Reply::AnswerAndEnd(body) => return answer(&mut socket, 200, &body).await,
+            Reply::End => return,
             Reply::Hold => return until_end(&mut socket).await,
             Reply::OpenSilently => {
                 shake_hands(&mut socket, &request).await;

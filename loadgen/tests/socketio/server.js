@@ -1,9 +1,10 @@
 // The official Socket.IO server, for loadgen's tests: Wirelab's feed, a chat with rooms, and one behind a door.
 //
-//   node server.js [--binary] [--no-upgrade] [--ping-interval MS]
+//   node server.js [--binary] [--no-upgrade] [--ping-interval MS] [--throw-out-after MS]
 //
-// --binary sends each payload as an attachment; --no-upgrade offers polling alone. It listens on a free port of loopback, says
-// so on stdout, and ends when its stdin does.
+// --binary sends each payload as an attachment; --no-upgrade offers polling alone; --throw-out-after ends all
+// sessions once, so long after the first publication. It listens on a free port of loopback, says so on stdout, and ends when
+// its stdin does.
 "use strict";
 
 const http = require("node:http");
@@ -11,7 +12,9 @@ const { Server } = require("socket.io");
 
 const words = process.argv.slice(2);
 const isBinary = words.includes("--binary");
-const pingAt = words.indexOf("--ping-interval");
+const numberAfter = (word) => (words.includes(word) ? Number(words[words.indexOf(word) + 1]) : undefined);
+const pingEvery = numberAfter("--ping-interval");
+const throwOutAfter = numberAfter("--throw-out-after");
 
 const EPOCH = "node1";
 /** Per topic, every notification that was published: offset n stands at index n - 1. */
@@ -22,7 +25,11 @@ function logOf(topic) {
   return logs.get(topic);
 }
 
+let isFirst = true;
+
 function publish(topic, text) {
+  if (isFirst && throwOutAfter) setTimeout(() => io.disconnectSockets(true), throwOutAfter);
+  isFirst = false;
   const log = logOf(topic);
   const payload = isBinary ? Buffer.from(JSON.stringify(text)) : text;
   const notification = { type: "notification", topic, id: log.length + 1, timestamp: Date.now() * 1000, payload };
@@ -44,7 +51,7 @@ const server = http.createServer((request, response) => {
 
 const io = new Server(server, {
   transports: words.includes("--no-upgrade") ? ["polling"] : ["polling", "websocket"],
-  ...(pingAt < 0 ? {} : { pingInterval: Number(words[pingAt + 1]), pingTimeout: Number(words[pingAt + 1]) }),
+  ...(pingEvery && { pingInterval: pingEvery, pingTimeout: pingEvery }),
 });
 
 io.on("connection", (socket) => {
