@@ -292,7 +292,7 @@ impl Conductor<'_> {
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.
             server: server.filter(|_| plan.shard.is_whole()),
-            polls: plan.transport.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
+            polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
             generator,
             reconciliation: reconciliation.unwrap_or_default(),
         };
@@ -522,7 +522,7 @@ fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mar
         bytes_received: counters.bytes_received,
         bytes_sent: counters.bytes_sent,
         opened: counters.opened,
-        open_at_window_end: keeps_connections.then_some(to.counters.open),
+        open_at_window_end: keeps_connections.then_some(to.counters.connections),
         was_disturbed: interrupted
             || counters.failed + counters.reconnected + counters.abandoned > 0
             || last.had_errors,
@@ -547,7 +547,7 @@ fn generator_cost(
         rss_end_bytes: rss_end,
         rss_per_client_bytes: rss_per_client(rss_before, rss_end, setup.clients()),
         loop_lag: Percentiles::from(&to.loop_lag),
-        turn_wait: (setup.plan.transport == Transport::LongPoll).then(|| Percentiles::from(&to.turn_wait)),
+        turn_wait: setup.plan.takes_turns().then(|| Percentiles::from(&to.turn_wait)),
         threads: setup.threads,
         cpus: setup.cores.generator.clone(),
     }

@@ -8,7 +8,7 @@ use feed::{TopicName, Transport};
 use serde::{Deserialize, Serialize};
 
 use crate::assertion::Condition;
-use crate::plan::{Arrival, Reuse};
+use crate::plan::{Arrival, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
 use crate::selftest::stub::Script;
 use crate::shard::{MOST_SHARDS, Shard};
@@ -323,6 +323,10 @@ pub struct LoadArgs {
     /// Whether a polling client keeps its connection between polls
     #[arg(long, value_enum, default_value_t = Reuse::Reuse)]
     pub connection: Reuse,
+    /// What carries a Socket.IO session: polling, websocket, or upgrade, which is polling first and then websocket, as the official
+    /// client has it
+    #[arg(long, value_enum, value_name = "CARRIER", default_value_t = SocketIoMode::Upgrade)]
+    pub socketio: SocketIoMode,
     /// Topic to publish to, or the prefix of several; the default is one of this run's own, so that runs do not meet
     #[arg(long, value_name = "NAME")]
     pub topic: Option<TopicName>,

@@ -134,7 +134,7 @@ fn enter(message: &[u8], at: u64, account: &mut Account, epoch: &mut Option<Epoc
 }
 
 /// The `id` of one of the feed's notifications, found without decoding the rest.
-fn notification_id(message: &[u8]) -> Option<u64> {
+pub(super) fn notification_id(message: &[u8]) -> Option<u64> {
     const FIELD: &[u8] = br#""id":"#;
     let digits = &message[memmem::find(message, FIELD)? + FIELD.len()..];
     let len = digits.iter().position(|b| !b.is_ascii_digit())?;

@@ -270,6 +270,7 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
         poll_interval: load.poll_interval,
         wait: load.wait,
         connection: load.connection,
+        socketio: load.socketio,
         hold_up: None,
     })
 }
@@ -295,6 +296,7 @@ fn asked(order: &Order, plan: &Plan) -> Asked {
         poll_interval_s: load.poll_interval.as_secs_f64(),
         wait_s: load.wait.as_secs_f64(),
         connection: load.connection.name().into(),
+        socketio: (order.transport == Transport::SocketIo).then(|| load.socketio.name().into()),
         pin: format!("{:?}", load.pin).to_lowercase(),
         shard: (!plan.shard.is_whole()).then(|| plan.shard.to_string()),
     }
