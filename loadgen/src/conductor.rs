@@ -206,10 +206,17 @@ impl Conductor<'_> {
 
         self.enter("drain", Some(plan.drain));
         let (report, drain_was_cut) = self.drain(publishing).await?;
-        players.iter().for_each(Player::set_too_late);
-
+        // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
+        if !self.interrupt.is_wanted() {
+            players.iter().for_each(Player::set_too_late);
+        }
         let opened = self.journal.counters().await?.opened;
-        self.await_gate(Waiting::Close(opened), |gate| gate.may_close().then_some(())).await?;
+        self.setup.gate.ask(Waiting::Close(opened));
+        while !self.setup.gate.may_close() {
+            self.wait(clock::now() + GLANCE, None, |_| false).await?;
+            clock::sleep_until(clock::now() + GLANCE).await;
+        }
+        players.iter().for_each(Player::set_too_late);
         self.enter("close", None);
         // A reader that leaves before the server has looked at its request is never counted as one.
         let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
@@ -298,7 +305,14 @@ impl Conductor<'_> {
         let lead = LEAD + MARK_LEAD;
         let gate = self.setup.gate.clone();
         let ready = clock::now();
-        let begin = self.await_gate(Waiting::Start, |gate| gate.start(ready + lead)).await?.unwrap_or(ready + lead);
+        gate.ask(Waiting::Start);
+        let begin = loop {
+            match gate.start(ready + lead) {
+                Some(begin) => break begin,
+                None if self.interrupt.is_wanted() => break ready + lead,
+                None => self.wait(clock::now() + GLANCE, None, |_| false).await?,
+            }
+        };
         if matches!(gate, Gate::Open) || self.interrupt.is_wanted() {
             return Ok(begin.max(clock::now()));
         }
@@ -314,25 +328,6 @@ impl Conductor<'_> {
         self.journal.align(begin);
         self.wait(begin - lead, None, |_| false).await?;
         Ok(begin)
-    }
-
-    /// Waits until the gate says what is asked of it; `None` when the user wants to end first.
-    async fn await_gate<T>(
-        &mut self,
-        waiting: Waiting,
-        said: impl Fn(&Gate) -> Option<T>,
-    ) -> anyhow::Result<Option<T>> {
-        let gate = &self.setup.gate;
-        gate.ask(waiting);
-        loop {
-            if let Some(said) = said(gate) {
-                return Ok(Some(said));
-            }
-            if self.interrupt.is_wanted() {
-                return Ok(None);
-            }
-            self.wait(clock::now() + GLANCE, None, |_| false).await?;
-        }
     }
 
     /// Waits until `deadline`, or until `done`, or until the user wants to end; writes a row each second meanwhile.

@@ -29,6 +29,8 @@ use crate::{clock, preflight};
 
 /// Between the last worker's being ready and the start: time for the order to reach all of them.
 const START_LEAD: Duration = Duration::from_millis(500);
+/// How long clients stay after all workers were stopped.
+const AFTERMATH: Duration = Duration::from_millis(200);
 /// What a worker may take for a phase beyond its length before the run is given up: starting, writing, a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -154,7 +156,10 @@ impl Leader<'_> {
 
         let patience = clock::now() + plan.drain + plan.poll_interval + PATIENCE;
         self.hear_until(patience, |leader| leader.opened.iter().all(Option::is_some)).await?;
-        if !self.interrupt.is_wanted() {
+        if self.interrupt.is_wanted() {
+            // What the last of them published before it stopped is still on its way to the clients of the others.
+            clock::sleep_until(clock::now() + AFTERMATH).await;
+        } else {
             let opened = self.opened.iter().flatten().sum();
             self.servers.await_opened(opened).await;
         }
