@@ -52,7 +52,7 @@ fn assert_gone(workers: &[Pid]) {
 fn two_workers_are_one_run_with_one_table_and_books_that_the_server_agrees_with() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("run");
-    let words = ["--assert", "lost==0", "--assert", "p99<1min"];
+    let words = ["--assert", "lost==0", "--assert", "p99<60s"];
     let (code, stdout, stderr) = finish(two_workers(&out, "3s").args(words));
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stdout.contains("verdict valid") && stdout.contains("shard 2/2"), "{stdout}");
