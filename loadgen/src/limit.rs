@@ -75,7 +75,7 @@ mod tests {
     fn the_busier_side_is_the_limit() {
         let (who, told) = blame(&run(9.0, 0.4));
         assert_eq!(who, Some(LimitedBy::Server));
-        assert_eq!(told, "The server was the limit there: the server used 90.0 % of its cores, the generator 40.0 %.");
+        assert_eq!(told, "The server was the limit there: the server used 90 % of its cores, the generator 40 %.");
         assert_eq!(blame(&run(4.0, 0.8)).0, Some(LimitedBy::Generator));
         assert_eq!(blame(&run(4.0, 0.45)).0, Some(LimitedBy::Both));
         assert!(blame(&run(2.0, 0.1)).1.contains("in bursts"));
@@ -92,7 +92,7 @@ mod tests {
             blame_invalid(&run)
         };
         assert!(invalid("generator-cpu", 3.0).starts_with("The generator was the limit there, or other load"));
-        assert!(invalid("generator-cpu", 9.9).contains("and so was the server (99.0 % of its cores)"));
+        assert!(invalid("generator-cpu", 9.9).contains("and so was the server (99 % of its cores)"));
         assert!(invalid("clients-live", 3.0).starts_with("Whether the server or the generator"));
     }
 

@@ -118,9 +118,10 @@ fn ports_of_a_source(plan: &Plan, is_spread: bool) -> u64 {
         Transport::ShortPoll => 1.0 / plan.poll_interval.as_secs_f64(),
         // Every notification answers the poll that waits for it.
         Transport::LongPoll => plan.rate.max(1.0 / plan.wait.as_secs_f64()),
-        _ => 0.0,
+        // A stream keeps its connection.
+        Transport::Sse | Transport::Ws | Transport::SocketIo => return 0,
     };
-    if plan.connection == Reuse::Reuse || polls_per_s == 0.0 {
+    if plan.connection == Reuse::Reuse {
         return 0;
     }
     let span = (plan.settle + plan.warmup + plan.duration + plan.drain).min(PORT_HELD);

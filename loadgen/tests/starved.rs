@@ -9,7 +9,7 @@ use loadgen::selftest::Trial;
 use results::load;
 
 /// Busy loops on the generator's core.
-const HOGS: usize = 6;
+const HOGS: usize = 24;
 /// CPU seconds after which a busy loop ends by itself, should nobody end it.
 const HOG_CPU_BOUND: u32 = 60;
 
@@ -48,7 +48,7 @@ fn on_the_last_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// The busy loops come when the window begins and go 4 s later at the latest, so that the run has an end. They have the usual
-/// priority and the generator the lowest: its weight is 15 against six times 1,024 (sched(7)), 0.2 % of the core.
+/// priority and the generator the lowest: its weight is 15 against 24 times 1,024 (sched(7)), 0.06 % of the core.
 #[tokio::test]
 async fn a_generator_that_shares_its_core_with_busy_loops_calls_its_run_invalid() {
     let stub = Trial::new(feed::Transport::Ws, &[]);

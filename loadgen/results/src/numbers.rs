@@ -43,7 +43,8 @@ pub fn time_us(us: f64) -> String {
 
 /// Bytes in the unit that suits them, up to 10 KiB as such: `318 B`, `4,200 B`, `1.25 MiB`.
 pub fn size(bytes: f64) -> String {
-    in_units(if bytes.abs() < BYTE_BY_BYTE { bytes.round() } else { bytes }, &SIZES)
+    // Adding zero takes the sign off a zero.
+    in_units(if bytes.abs() < BYTE_BY_BYTE { bytes.round() + 0.0 } else { bytes }, &SIZES)
 }
 
 /// Bytes in KiB, whatever their size, for columns that share a unit.
@@ -114,7 +115,7 @@ fn decimals_of(value: f64, most: i32) -> usize {
 
 fn thousands(digits: &str) -> String {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
-    let mut text = if digits == "0" { String::new() } else { sign.to_owned() };
+    let mut text = sign.to_owned();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');

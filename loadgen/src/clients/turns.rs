@@ -48,7 +48,7 @@ impl Turns {
     }
 
     /// Gives turns, for as long as it is polled: a few whenever one round of the event loop has brought no answer, and to
-    /// everybody who has waited for [`LONGEST_PUT_OFF`].
+    /// everybody who has waited for `LONGEST_PUT_OFF`.
     ///
     /// While turns are held back, fewer and fewer answers are outstanding, so that bound is for who is answered all the time.
     pub async fn lead(&self, recorder: &Recorder) {

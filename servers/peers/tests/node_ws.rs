@@ -3,6 +3,7 @@
 mod lab;
 
 use lab::Client;
+use lab::crowd::Crowd;
 use peers::Peer;
 use serde_json::json;
 
@@ -88,4 +89,12 @@ async fn nonsense_is_answered_with_an_error_and_ends_nothing() {
     client.say(r#"{"type":"echo","payload":"still here"}"#).await;
     assert_eq!(client.hear_json().await["payload"], "still here");
     assert!(peer.is_running());
+}
+
+#[tokio::test]
+async fn more_than_a_thousand_clients_are_held_at_once() {
+    let Some(peer) = Peer::for_test("node-ws", &[]).await else { return };
+    let mut crowd = Crowd::of_sockets(&peer.url, "/", "welcome").await;
+    join(&peer).await.0.say(r#"{"type":"message","payload":"to everyone"}"#).await;
+    crowd.all_hear("to everyone").await;
 }

@@ -1,5 +1,11 @@
-//! What the tests of several peers share: a WebSocket client that waits with a bound.
+//! What the tests of several peers share: clients that wait with a bound.
 #![allow(dead_code)] // Each test program uses a part.
+
+pub(crate) mod crowd;
+pub(crate) mod raw;
+pub(crate) mod redis;
+pub(crate) mod socketio;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
@@ -12,6 +18,20 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Longest wait for what must come: generous, because a machine that tests in parallel is slow.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
+
+/// The body of an answer, which must be a success.
+pub(crate) async fn get(url: &str) -> String {
+    let answer = reqwest::Client::new().get(url).timeout(BOUND).send().await.unwrap();
+    assert!(answer.status().is_success(), "{url}: {}", answer.status());
+    answer.text().await.unwrap()
+}
+
+/// Status and body of the answer to a POST.
+pub(crate) async fn post(url: &str, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
+    let request = reqwest::Client::new().post(url).timeout(BOUND).header("Content-Type", content_type).body(body);
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
 
 /// A WebSocket client.
 pub(crate) struct Client {
