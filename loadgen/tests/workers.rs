@@ -25,7 +25,7 @@ fn two_workers(out: &Path, duration: &str) -> Command {
 
 /// Starts one, and waits until it measures; its workers, and the rest of its progress lines.
 fn measuring(out: &Path) -> (Child, Vec<Pid>, impl Iterator<Item = String> + use<>) {
-    let mut child = two_workers(out, "10min").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = two_workers(out, "1min").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();

@@ -13,7 +13,7 @@ use super::obey::{CLOSE, START, STOP};
 use super::overview::{of_all, place};
 use super::process::{Event, Worker, words};
 use super::servers::Servers;
-use crate::commands::run::{Order, Place, plan};
+use crate::commands::run::{Order, Place, asked, plan};
 use crate::conductor::MARK_LEAD;
 use crate::cores::Cores;
 use crate::display::{self, Display, Progress};
@@ -96,7 +96,7 @@ pub async fn lead(
     let led = leader.lead().await;
     leader.display.finish();
     led?;
-    let run = conclude(&folders, leader.servers, order, cores).await?;
+    let run = conclude(&folders, leader.servers, order, &whole, cores).await?;
     run.write(&folder)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
@@ -248,6 +248,7 @@ async fn conclude(
     folders: &[PathBuf],
     mut servers: Servers,
     order: &Order,
+    plan: &Plan,
     cores: &Cores,
 ) -> anyhow::Result<merge::Merged> {
     let parts = folders.iter().map(|folder| merge::read(folder)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -258,7 +259,7 @@ async fn conclude(
     let reconciliation = servers.reconcile(&books);
     let has_told = cost.is_some() && reconciliation.is_some();
     let observed = Observed {
-        url: order.url.clone(),
+        asked: asked(order, plan),
         server: cost,
         reconciliation: reconciliation.unwrap_or_default(),
         server_restarted: servers.have_restarted(),

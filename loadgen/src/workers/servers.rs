@@ -19,8 +19,13 @@ pub(super) struct Servers {
 impl Servers {
     /// None of them read yet; `child` is the process of the one that we started.
     pub(super) fn new(transport: Transport, targets: &[Target], child: Option<u32>) -> anyhow::Result<Self> {
-        let readers = targets.iter().map(|target| Ok((StatsReader::new(target, child)?, Readings::default())));
-        let servers = readers.collect::<anyhow::Result<Vec<_>>>()?;
+        let mut servers = Vec::new();
+        for (place, target) in targets.iter().enumerate() {
+            // One that is named twice has more of the workers, and is read once.
+            if !targets[..place].iter().any(|earlier| earlier.url == target.url) {
+                servers.push((StatsReader::new(target, child)?, Readings::default()));
+            }
+        }
         Ok(Self { transport, is_own: child.is_some(), servers })
     }
 
