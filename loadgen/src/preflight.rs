@@ -12,7 +12,7 @@ use crate::clients::{Client, ClientError, LongPoll, ShortPoll, Site, Sse, Ws};
 use crate::clock;
 use crate::plan::{Plan, Reuse};
 use crate::process;
-use crate::recording::{Account, Recorder, Windows};
+use crate::recording::{Account, Recorder};
 use crate::target::Target;
 use crate::wire::{Dialer, FRESH_CLIENTS_PER_SOURCE, Traffic};
 
@@ -176,8 +176,7 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let windows = Rc::new(Windows { sequences: std::iter::once(0..0).collect(), topics: 1 });
-    let mut account = Account::new(plan.run, 0, plan.shard, windows, Rc::new(Recorder::new(traffic)));
+    let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic)));
     C::connect(&site, 0, None, &mut account).await?.close().await;
     Ok(())
 }

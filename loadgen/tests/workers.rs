@@ -110,6 +110,24 @@ fn ctrl_c_ends_all_workers_and_keeps_what_they_measured() {
 }
 
 #[test]
+fn who_stops_first_stays_for_what_the_others_still_publish() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("run");
+    let (child, workers, lines) = measuring(&out);
+    // One of them hears of the end half a second later, and publishes first what was due meanwhile.
+    kill_process(workers[1], Signal::STOP).unwrap();
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    kill_process(workers[1], Signal::CONT).unwrap();
+    lines.for_each(drop);
+    let stdout = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let run = load(&out).unwrap().run;
+    // Half a second of send lag is what it should be called.
+    assert!(!run.verdict.is_valid() && run.verdict.reasons[0].check == "send-lag", "{stdout}");
+    assert_eq!((run.ending, run.measured.deliveries.lost), (Ending::Interrupted, 0), "{stdout}");
+}
+
+#[test]
 fn workers_are_not_left_behind_by_a_leader_that_is_killed() {
     let place = tempfile::tempdir().unwrap();
     let (mut child, workers, _lines) = measuring(&place.path().join("run"));
