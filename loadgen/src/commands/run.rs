@@ -54,7 +54,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
         return Ok(End::Fine);
     }
     let interrupt = Interrupt::listen();
-    let run = match args.part.workers {
+    let run = match args.part.workers.filter(|&workers| workers > 1) {
         Some(workers) => {
             order.url = (!args.url.is_empty()).then(|| args.url.join(","));
             workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
@@ -275,7 +275,8 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
     })
 }
 
-fn asked(order: &Order, plan: &Plan) -> Asked {
+/// What was asked for, as the record of a run says it.
+pub fn asked(order: &Order, plan: &Plan) -> Asked {
     let load = &order.load;
     Asked {
         command: redacted_words(order.token.as_ref(), std::env::args()),

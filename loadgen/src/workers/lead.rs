@@ -14,7 +14,7 @@ use super::obey::{CLOSE, START, STOP};
 use super::overview::{of_all, place};
 use super::process::{Event, Worker, words};
 use super::servers::Servers;
-use crate::commands::run::{Order, Place, plan};
+use crate::commands::run::{Order, Place, asked, plan};
 use crate::conductor::MARK_LEAD;
 use crate::cores::Cores;
 use crate::display::{self, Display, Progress};
@@ -30,6 +30,8 @@ use crate::{clock, preflight};
 
 /// Between the last worker's being ready and the start: time for the order to reach all of them.
 const START_LEAD: Duration = Duration::from_millis(500);
+/// How long clients stay after all workers were stopped.
+const AFTERMATH: Duration = Duration::from_millis(200);
 /// What a worker may take for a phase beyond its length before the run is given up: starting, writing, a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -97,7 +99,7 @@ pub async fn lead(
     let led = leader.lead().await;
     leader.display.finish();
     led?;
-    let run = conclude(&folders, leader.servers, order, cores).await?;
+    let run = conclude(&folders, leader.servers, order, &whole, cores).await?;
     run.write(&folder)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
@@ -153,7 +155,10 @@ impl Leader<'_> {
 
         let patience = clock::now() + plan.drain + plan.poll_interval + PATIENCE;
         self.hear_until(patience, |leader| leader.opened.iter().all(Option::is_some)).await?;
-        if !self.interrupt.is_wanted() {
+        if self.interrupt.is_wanted() {
+            // What the last of them published before it stopped is still on its way to the clients of the others.
+            clock::sleep_until(clock::now() + AFTERMATH).await;
+        } else {
             let opened = self.opened.iter().flatten().sum();
             self.servers.await_opened(opened).await;
         }
@@ -242,6 +247,7 @@ async fn conclude(
     folders: &[PathBuf],
     mut servers: Servers,
     order: &Order,
+    plan: &Plan,
     cores: &Cores,
 ) -> anyhow::Result<merge::Merged> {
     let parts = folders.iter().map(|folder| merge::read(folder)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -252,7 +258,7 @@ async fn conclude(
     let reconciliation = servers.reconcile(&books);
     let has_told = cost.is_some() && reconciliation.is_some();
     let observed = Observed {
-        url: order.url.clone(),
+        asked: asked(order, plan),
         server: cost,
         reconciliation: reconciliation.unwrap_or_default(),
         server_restarted: servers.have_restarted(),

@@ -25,8 +25,13 @@ impl Servers {
         child: Option<u32>,
         named: Option<u32>,
     ) -> anyhow::Result<Self> {
-        let readers = targets.iter().map(|target| Ok((StatsReader::new(target, child, named)?, Readings::default())));
-        let servers = readers.collect::<anyhow::Result<Vec<_>>>()?;
+        let mut servers = Vec::new();
+        for (place, target) in targets.iter().enumerate() {
+            // One that is named twice has more of the workers, and is read once.
+            if !targets[..place].iter().any(|earlier| earlier.url == target.url) {
+                servers.push((StatsReader::new(target, child, named)?, Readings::default()));
+            }
+        }
         let is_own = child.is_some() && targets.iter().all(|target| target.file.is_feed());
         Ok(Self { transport, is_own, servers })
     }
