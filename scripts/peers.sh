@@ -7,7 +7,8 @@
 #   scripts/peers.sh stop NAME
 #
 # What a peer's folder holds says what its setup does, in this order:
-#   debian.txt          `PACKAGE: CHECK` a line; a package whose check fails is installed (as root on Debian)
+#   debian.txt          `PACKAGE: CHECK` a line; a package whose check fails is installed (as root on Debian), or the peer cannot
+#                       be had; `?PACKAGE: CHECK` is what it can do without
 #   package-lock.json   npm ci
 #   requirements.txt    a Python venv
 #   build               a script of the peer's own, run in its folder: for what is compiled
@@ -67,12 +68,13 @@ sources() {
   find "$1" -path "$1/.setup" -prune -o -type f ! -name README.md ! -name peer.toml -print | sort
 }
 
+# The packages of a debian.txt that are not there. The second word is the mark of what is asked about: nothing, or `?`.
 missing_packages() {
   local package check
   while IFS=: read -r package check; do
-    case $package in '' | '#'*) continue ;; esac
-    bash -c "$check" > /dev/null 2>&1 < /dev/null || echo "$package"
-  done < "$1"
+    [[ $package =~ ^"$2"[a-z0-9] ]] || continue
+    bash -c "$check" > /dev/null 2>&1 < /dev/null || echo "${package#\?}"
+  done < "$1" | paste -sd ' '
 }
 
 apt_install() {
@@ -85,18 +87,28 @@ apt_install() {
   ) > "$setup/apt.log" 2>&1 8> .apt.lock
 }
 
+can_apt() {
+  [ "$(id -u)" -eq 0 ] && command -v apt-get > /dev/null
+}
+
 set_up_debian() {
-  local missing
-  missing=$(missing_packages "$name/debian.txt" | paste -sd ' ')
-  [ -n "$missing" ] || return 0
-  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
-    cannot "it needs the packages $missing: sudo apt-get install $missing"
+  local missing optional
+  missing=$(missing_packages "$name/debian.txt" '')
+  if [ -n "$missing" ]; then
+    can_apt || cannot "it needs the packages $missing: sudo apt-get install $missing"
+    echo "$name: installing $missing" >&2
+    # shellcheck disable=SC2086 # one word a package
+    apt_install $missing || cannot "apt-get install $missing failed: $(grep -m 1 '^E:' "$setup/apt.log" || tail -n 1 "$setup/apt.log")"
+    missing=$(missing_packages "$name/debian.txt" '')
+    [ -z "$missing" ] || cannot "what $missing installs here is not what it needs; see servers/peers/$name/debian.txt"
   fi
-  echo "$name: installing $missing" >&2
-  # shellcheck disable=SC2086 # one word a package
-  apt_install $missing || cannot "apt-get install $missing failed: $(grep -m 1 '^E:' "$setup/apt.log" || tail -n 1 "$setup/apt.log")"
-  missing=$(missing_packages "$name/debian.txt" | paste -sd ' ')
-  [ -z "$missing" ] || cannot "what $missing installs here is not what it needs; see $name/debian.txt"
+  optional=$(missing_packages "$name/debian.txt" '?')
+  # Tried once: what cannot be installed here is not worth a wait at every start.
+  if [ -n "$optional" ] && [ ! -f "$setup/optional.tried" ]; then
+    # shellcheck disable=SC2086 # one word a package
+    can_apt && apt_install $optional || echo "$name can do more with the packages $optional: sudo apt-get install $optional" >&2
+    touch "$setup/optional.tried"
+  fi
 }
 
 set_up_npm() {

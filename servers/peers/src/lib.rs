@@ -7,7 +7,7 @@ mod process;
 mod setup;
 
 pub use error::PeerError;
-pub use process::Peer;
+pub use process::{Peer, skip};
 pub use setup::set_up;
 
 use std::path::PathBuf;

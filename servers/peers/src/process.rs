@@ -65,9 +65,8 @@ impl Peer {
     pub async fn for_test(name: &str, environment: &[(&str, &str)]) -> Option<Self> {
         match Self::start_with(name, environment).await {
             Ok(peer) => Some(peer),
-            Err(PeerError::CannotHave { reason }) => {
-                // Past the test harness, which keeps what a passing test prints with `eprintln` to itself.
-                let _ = writeln!(std::io::stderr(), "SKIPPED peer {name}: {reason}");
+            Err(reason @ PeerError::CannotHave { .. }) => {
+                skip(name, &reason);
                 None
             }
             Err(error) => panic!("{error}"),
@@ -113,6 +112,12 @@ impl Peer {
             _ => Err(PeerError::Endless { name: self.name.clone(), how, bound: STOP_BOUND }),
         }
     }
+}
+
+/// Says by name that a test is skipped, and why.
+pub fn skip(name: &str, reason: &impl std::fmt::Display) {
+    // Past the test harness, which keeps what a passing test prints with `eprintln` to itself.
+    let _ = writeln!(std::io::stderr(), "SKIPPED peer {name}: {reason}");
 }
 
 /// Reads until the line that names the address; `None` when the output ends before.

@@ -1,5 +1,11 @@
-//! What the tests of several peers share: a WebSocket client that waits with a bound.
+//! What the tests of several peers share: clients that wait with a bound.
 #![allow(dead_code)] // Each test program uses a part.
+
+pub(crate) mod crowd;
+pub(crate) mod raw;
+pub(crate) mod redis;
+pub(crate) mod socketio;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
@@ -13,6 +19,25 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// Longest wait for what must come: generous, because a machine that tests in parallel is slow.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
+/// Waits for what must come, but not for ever.
+pub(crate) async fn bounded<T>(wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, wait).await.expect("it did not come in time")
+}
+
+/// The body of an answer, which must be a success.
+pub(crate) async fn get(url: &str) -> String {
+    let answer = reqwest::Client::new().get(url).timeout(BOUND).send().await.unwrap();
+    assert!(answer.status().is_success(), "{url}: {}", answer.status());
+    answer.text().await.unwrap()
+}
+
+/// Status and body of the answer to a POST.
+pub(crate) async fn post(url: &str, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
+    let request = reqwest::Client::new().post(url).timeout(BOUND).header("Content-Type", content_type).body(body);
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
 /// A WebSocket client.
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -21,7 +46,7 @@ pub(crate) struct Client {
 impl Client {
     /// Connects to a `ws://` URL.
     pub(crate) async fn connect(url: &str) -> Self {
-        let opened = tokio::time::timeout(BOUND, connect_async(url)).await.expect("the handshake takes too long");
+        let opened = bounded(connect_async(url)).await;
         Self { socket: opened.unwrap_or_else(|error| panic!("{url}: {error}")).0 }
     }
 
@@ -56,7 +81,7 @@ impl Client {
     pub(crate) async fn end(&mut self) -> Option<CloseFrame> {
         let mut farewell = None;
         loop {
-            match tokio::time::timeout(BOUND, self.socket.next()).await.expect("the connection does not end") {
+            match bounded(self.socket.next()).await {
                 Some(Ok(Message::Close(frame))) => farewell = frame,
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return farewell,
@@ -71,7 +96,6 @@ impl Client {
     }
 
     async fn next(&mut self) -> Option<Message> {
-        let next = tokio::time::timeout(BOUND, self.socket.next()).await;
-        next.expect("nothing came in time").map(|message| message.expect("the connection broke"))
+        bounded(self.socket.next()).await.map(|message| message.expect("the connection broke"))
     }
 }
