@@ -156,7 +156,7 @@ fn write_costs(out: &mut String, run: &Run) {
             size(s.rss_per_idle_connection_bytes)
         );
     } else {
-        let _ = writeln!(out, "server         {NOT_MEASURED}: it has no /stats of the feed's kind");
+        let _ = writeln!(out, "server         {NOT_MEASURED}: it has no /stats of the feed's kind, or is one of several");
     }
     let cost = [
         per_delivery(g.cpu_us_per_delivery),

@@ -52,11 +52,16 @@ impl StatsReader {
         Ok(Self { http, url: target.join("/stats"), child })
     }
 
-    /// One reading; `None` when the server has no `/stats` of the feed's kind or does not answer.
+    /// One reading; `None` when the server has no `/stats` of the feed's kind or does not answer, or when somebody else's server
+    /// is one of several.
     pub async fn read(&self) -> Option<Reading> {
         let cpu_by_process = self.child.and_then(process::cpu_time_of);
         let answer = self.http.get(&self.url).send().await.ok()?.error_for_status().ok()?;
         let stats = answer.json::<ServerStats>().await.ok()?;
+        // One of several behind a broker: what it spends is not what they all do, and the next answer may be another one's.
+        if self.child.is_none() && stats.broker.is_shared() {
+            return None;
+        }
         Some(Reading { at: clock::now(), stats, cpu_by_process })
     }
 
