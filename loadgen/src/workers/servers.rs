@@ -32,6 +32,9 @@ impl Servers {
                 servers.push((StatsReader::new(target, child, named)?, Readings::default()));
             }
         }
+        if servers.len() > 1 {
+            servers = servers.into_iter().map(|(reader, readings)| (reader.beside_others(), readings)).collect();
+        }
         let is_own = child.is_some() && targets.iter().all(|target| target.file.is_feed());
         Ok(Self { transport, is_own, servers })
     }
