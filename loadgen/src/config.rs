@@ -54,7 +54,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = conditions_and_exit_codes())]
 pub struct RunArgs {
-    /// How notifications are carried: short-poll, long-poll, sse or ws
+    /// How notifications are carried: short-poll, long-poll, sse, ws or socketio
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
     /// Base URL of the server under test, for example http://127.0.0.1:8080; without it, a feed-server is started on a free
@@ -106,7 +106,7 @@ pub struct CompareArgs {
 #[derive(Debug, Args)]
 #[command(after_help = search_rules())]
 pub struct FindMaxArgs {
-    /// How notifications are carried: short-poll, long-poll, sse or ws
+    /// How notifications are carried: short-poll, long-poll, sse, ws or socketio
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
     /// Base URL of the server under test; without it, a fresh feed-server is started for each step
@@ -195,7 +195,7 @@ pub struct CheckArgs {
 #[command(after_help = "Exit codes: 0 all ok, 1 something is not, or it could not be carried out, 2 usage.")]
 pub struct SelftestArgs {
     /// Transports to test, separated by commas
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws", value_parser = stub_transport)]
     pub transports: Vec<Transport>,
     /// Bounds beyond which a run is not to be believed.
     #[command(flatten)]
@@ -303,6 +303,16 @@ fn rate_value(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if RANGE.contains(&rate) => Ok(rate),
         _ => Err("expected a number from 0.001 to 1000000 per second".into()),
+    }
+}
+
+fn stub_transport(text: &str) -> Result<Transport, String> {
+    let transport: Transport = text.parse().map_err(|e: feed::UnknownTransport| e.to_string())?;
+    match transport {
+        Transport::SocketIo => {
+            Err("socketio is not spoken by the stub server: expected short-poll, long-poll, sse or ws".into())
+        }
+        _ => Ok(transport),
     }
 }
 

@@ -79,11 +79,13 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Transport::LongPoll => connect::<LongPoll>(plan, target).await,
             Transport::Sse => connect::<Sse>(plan, target).await,
             Transport::Ws => connect::<Ws>(plan, target).await,
+            Transport::SocketIo => Err(ClientError::NotPlayed(plan.transport)),
         }
     });
     let path = subscribe_path(&plan.topics[0], plan.transport);
     match result.await {
         Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ ClientError::NotPlayed(_))) => Err(error.into()),
         Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {}", target.url)),
         Ok(Err(error)) => Err(error).with_context(|| {
             format!("{} is not a feed: GET {path} failed; `loadgen check {}` says more", target.url, target.url)

@@ -221,6 +221,7 @@ impl Floor {
                 Transport::LongPoll => clients.spawn_local(subscriber.run::<LongPoll>(stopped)),
                 Transport::Sse => clients.spawn_local(subscriber.run::<Sse>(stopped)),
                 Transport::Ws => clients.spawn_local(subscriber.run::<Ws>(stopped)),
+                Transport::SocketIo => unreachable!("the preflight has refused it"),
             };
         }
         while clients.join_next().await.is_some() {}
