@@ -56,9 +56,10 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let (drain, rate, idle) = (config.drain, config.demo, config.idle_timeout);
     let broker = brokers::Broker::connect(hub.clone());
-    let app_state = Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers });
-    let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let (close, closing) = watch::channel(false);
+    let app_state =
+        Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers, closing: closing.clone() });
+    let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle });
 
     accept::accept(listening.listener, lobby, stats, inside.clone(), shutdown).await?;
