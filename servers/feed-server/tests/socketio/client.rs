@@ -32,6 +32,8 @@ pub(crate) struct Polls {
     pub(crate) sid: String,
     /// Packets that came and were not looked at.
     waiting: VecDeque<String>,
+    /// True once the ping that comes at once has come.
+    pinged: bool,
 }
 
 impl Polls {
@@ -41,7 +43,7 @@ impl Polls {
         assert_eq!(status, 200, "{body}");
         let sid = opened(&body)["sid"].as_str().unwrap().to_owned();
         let url = server.url(&format!("/socket.io/{POLLING}&sid={sid}"));
-        Self { http: reqwest::Client::new(), url, sid, waiting: VecDeque::new() }
+        Self { http: reqwest::Client::new(), url, sid, waiting: VecDeque::new(), pinged: false }
     }
 
     /// Opens a session and enters the namespace.
@@ -74,7 +76,10 @@ impl Polls {
     pub(crate) async fn next(&mut self) -> String {
         loop {
             match self.waiting.pop_front() {
-                Some(ping) if ping == "2" => self.post("3").await,
+                Some(ping) if ping == "2" => {
+                    self.pinged = true;
+                    self.post("3").await;
+                }
                 Some(packet) => return packet,
                 None => {
                     let (status, body) = self.poll().await;
@@ -88,6 +93,18 @@ impl Polls {
     /// The next packet, as JSON after `prefix`.
     pub(crate) async fn next_json(&mut self, prefix: &str) -> Value {
         json(&self.next().await, prefix)
+    }
+
+    /// Waits for the ping that comes at once; for some time, nothing more comes by itself.
+    pub(crate) async fn settle(&mut self) {
+        while !self.pinged {
+            let packets: VecDeque<_> = match self.waiting.is_empty() {
+                true => self.poll().await.1.split('\u{1e}').map(str::to_owned).collect(),
+                false => std::mem::take(&mut self.waiting),
+            };
+            assert!(packets.iter().all(|packet| packet == "2"), "{packets:?}");
+            self.pinged = true;
+        }
     }
 
     /// The packets that have come and were not looked at, as JSON after `42`, without pings.

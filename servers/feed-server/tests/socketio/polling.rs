@@ -124,9 +124,8 @@ async fn wrong_packet() {
 
 async fn two_polls() {
     let server = Server::start(&[]);
-    let polls = Polls::enter(&server).await;
-    // Takes the ping that is there already.
-    let _ = polls.poll().await;
+    let mut polls = Polls::enter(&server).await;
+    polls.settle().await;
     let (first, second) = tokio::join!(polls.poll(), async {
         sleep(Duration::from_millis(100)).await;
         polls.poll().await
@@ -150,8 +149,8 @@ async fn two_posts() {
 
 async fn cancelled() {
     let server = Server::start(&[]);
-    let polls = Polls::enter(&server).await;
-    let _ = polls.poll().await;
+    let mut polls = Polls::enter(&server).await;
+    polls.settle().await;
     let mut client = server.dial().await;
     let before = server.stats().await.connections["socketio"].bytes_read;
     client.get(&format!("/socket.io/{POLLING}&sid={}", polls.sid)).await;
@@ -176,8 +175,8 @@ async fn too_large() {
 
 async fn close() {
     let server = Server::start(&[]);
-    let polls = Polls::enter(&server).await;
-    let _ = polls.poll().await;
+    let mut polls = Polls::enter(&server).await;
+    polls.settle().await;
     let (answer, closed) = tokio::join!(polls.poll(), async {
         sleep(Duration::from_millis(100)).await;
         polls.send("1").await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::case::{Case, departs, keeps, run};
+use crate::case::{Case, keeps, run};
 use crate::client::{Polls, Ws};
 use crate::lab::Server;
 
@@ -17,11 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         keeps("upgrade: polls and posts afterwards are answered with 400, and the session goes on", run!(polls_after)),
         keeps("upgrade: another websocket for the session is refused, and the session goes on", run!(second)),
         keeps("upgrade: a websocket that does not probe is closed", run!(no_probe)),
-        departs(
-            "upgrade: a session whose probe failed goes on polling",
-            "socketioxide answers polls with noops once a probe has begun; this server ends such a session at once",
-            run!(failed),
-        ),
+        keeps("upgrade: a session whose probe failed goes on polling, and may probe again", run!(failed)),
     ]
 }
 
@@ -44,8 +40,8 @@ async fn succeeds() {
 
 async fn pending() {
     let server = Server::start(&[]);
-    let polls = Polls::enter(&server).await;
-    let _ = polls.poll().await;
+    let mut polls = Polls::enter(&server).await;
+    polls.settle().await;
     let (answer, _ws) = tokio::join!(polls.poll(), async {
         sleep(Duration::from_millis(100)).await;
         let mut ws = Ws::upgrade(&server, &polls.sid).await.unwrap();
@@ -138,11 +134,19 @@ async fn no_probe() {
 async fn failed() {
     let server = Server::start(&[]);
     let mut polls = Polls::enter(&server).await;
-    let mut ws = Ws::upgrade(&server, &polls.sid).await.unwrap();
-    ws.0.close(None).await.unwrap();
-    ws.assert_closed().await;
-    // The session's end is the server's own and may come a moment later.
-    sleep(Duration::from_millis(200)).await;
-    polls.post(r#"420["nothing"]"#).await;
-    polls.next_json("430").await;
+    for probes in [false, true] {
+        let mut ws = Ws::upgrade(&server, &polls.sid).await.unwrap();
+        if probes {
+            ws.say("2probe").await;
+            assert_eq!(ws.hear().await.unwrap(), "3probe");
+        }
+        ws.0.close(None).await.unwrap();
+        ws.assert_closed().await;
+        polls.post(r#"420["nothing"]"#).await;
+        // Until the server has noticed, polls are answered with nothing.
+        while polls.next().await == "6" {}
+    }
+    let mut ws = upgrade(&server, &polls.sid).await;
+    ws.say(r#"421["nothing"]"#).await;
+    ws.next_json("431").await;
 }

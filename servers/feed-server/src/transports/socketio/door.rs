@@ -34,6 +34,8 @@ use crate::stats::{Kind, Meter};
 const SEPARATOR: u8 = 0x1e;
 /// The packet that ends a session.
 const CLOSE: &str = "1";
+/// The packet that says nothing, which ends a poll.
+const NOOP: &str = "6";
 /// How long the library may take to answer a held poll when the server stops; then we do.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -149,6 +151,7 @@ impl Door {
         let held = Held { door: self.clone(), sid: Some(sid) };
         let (status, body) = tokio::select! {
             biased;
+            () = line.until_probed() => (StatusCode::OK, Bytes::from_static(NOOP.as_bytes())),
             answered = self.pass(parts, Bytes::new()) => answered,
             () = self.farewell() => (StatusCode::OK, Bytes::from_static(CLOSE.as_bytes())),
         };

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Waker};
 
+use tokio::sync::watch;
+
 use super::room::Room;
 
 /// One Engine.IO session, as we see it. The library keeps it with the request that opened the session, and drops it at its end.
@@ -13,6 +15,8 @@ pub(super) struct Line {
     pub(super) room: Room,
     posting: AtomicBool,
     wired: AtomicBool,
+    /// True from the probe of an upgrade until that has succeeded or failed: polls are then answered with nothing.
+    probed: watch::Sender<bool>,
     hung_up: AtomicBool,
     /// Who waits to read from the session's WebSocket, and who to write to it.
     waiting: Mutex<[Option<Waker>; 2]>,
@@ -33,6 +37,7 @@ impl Line {
             room: Room::new(bytes_max),
             posting: AtomicBool::new(false),
             wired: AtomicBool::new(false),
+            probed: watch::Sender::new(false),
             hung_up: AtomicBool::new(false),
             waiting: Mutex::default(),
             listed: OnceLock::new(),
@@ -51,6 +56,28 @@ impl Line {
     /// True for the first WebSocket of a session.
     pub(super) fn wire(&self) -> bool {
         !self.wired.swap(true, Ordering::AcqRel)
+    }
+
+    /// The WebSocket came to nothing: there may be another.
+    pub(super) fn unwire(&self) {
+        self.probed.send_replace(false);
+        self.wired.store(false, Ordering::Release);
+    }
+
+    /// The client has probed: it polls no more.
+    pub(super) fn probed(&self) {
+        self.probed.send_replace(true);
+    }
+
+    /// The client has upgraded: the library knows from now on what to say to polls.
+    pub(super) fn upgraded(&self) {
+        self.probed.send_replace(false);
+    }
+
+    /// Waits for a probe.
+    pub(super) async fn until_probed(&self) {
+        // The sender lives as long as this does.
+        drop(self.probed.subscribe().wait_for(|probed| *probed).await);
     }
 
     /// Ends the session's WebSocket as if the client had gone.

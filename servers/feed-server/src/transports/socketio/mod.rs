@@ -12,6 +12,7 @@ mod door;
 mod frames;
 mod line;
 mod namespace;
+mod probe;
 mod reading;
 mod request;
 mod room;

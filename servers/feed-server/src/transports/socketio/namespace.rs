@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use feed::{Cursor, TopicName};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
-use socketioxide::handler::ConnectHandler;
-use socketioxide::socket::DisconnectReason;
+use socketioxide::handler::{ConnectHandler, DisconnectHandler, FromMessageParts, MessageHandler};
+use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide::{SendError, SocketIo};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -19,7 +21,7 @@ use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
 use crate::hub::{Start, TooManyTopics};
-use crate::stats::{Kind, Reason};
+use crate::stats::{Kind, Reason, Stats};
 
 /// Events of one client that wait to be carried out; one more is refused at once. A client that waits for acknowledgements has
 /// few; this is what one that does not can make the server hold.
@@ -46,34 +48,54 @@ fn enter(socket: SocketRef, io: &SocketIo, app: Arc<App>) {
     let line = socket.req_parts().extensions.get::<Arc<Line>>().expect("every session begins with one").clone();
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
     let gone = Arc::new(Notify::new());
-    let stats = app.stats.clone();
-    // The library would run handlers side by side: events are carried out in their order, one after the other.
-    socket.on_fallback(move |said: Said, answer: AckSender| {
-        if let Err(mpsc::error::TrySendError::Full((said, answer))) = queue.try_send((said, answer)) {
-            if said.is_publish() {
-                stats.refused.fetch_add(1, Relaxed);
-            }
-            let error = format!("{REQUESTS_MAX} events are waiting already: wait for their acknowledgements");
-            if let Err(error) = answer.send(&Refused { error }) {
-                tracing::debug!(%error, "a refusal could not be told");
-            }
-        }
-        std::future::ready(())
-    });
-    let (leave, stats) = (gone.clone(), app.stats.clone());
-    socket.on_disconnect(move |why: DisconnectReason| {
-        if let Some(reason) = reason(why) {
-            stats.ended(Kind::SocketIo, reason);
-        }
-        leave.notify_one();
-        std::future::ready(())
-    });
+    socket.on_fallback(Ask { queue, stats: app.stats.clone() });
+    socket.on_disconnect(Leave { gone: gone.clone(), stats: app.stats.clone() });
     // It may have gone before anybody listened.
     if io.get_socket(socket.id).is_none() {
         gone.notify_one();
     }
     let client = Client { socket, line, app, readings: JoinSet::new(), topics: HashMap::new() };
     tokio::spawn(client.serve(asked, gone));
+}
+
+/// Takes every event. A handler that is a closure would be run in a task of its own, and events would overtake each other.
+struct Ask {
+    queue: mpsc::Sender<(Said, AckSender)>,
+    stats: Arc<Stats>,
+}
+
+impl MessageHandler<LocalAdapter, ()> for Ask {
+    fn call(&self, socket: Arc<Socket>, mut value: socketioxide::handler::Value, ack: Option<i64>) {
+        let Ok(said) = Said::from_message_parts(&socket, &mut value, &ack);
+        let Ok(answer) = AckSender::from_message_parts(&socket, &mut value, &ack);
+        if let Err(TrySendError::Full((said, answer))) = self.queue.try_send((said, answer)) {
+            if said.is_publish() {
+                self.stats.refused.fetch_add(1, Relaxed);
+            }
+            let error = format!("{REQUESTS_MAX} events are waiting already: wait for their acknowledgements");
+            let refused = Refused { error };
+            if let Err(error) = reply(&socket, &said, answer, "refused", &refused) {
+                tracing::debug!(%error, "a refusal could not be told");
+            }
+        }
+    }
+}
+
+/// Notices that a client leaves. A handler that is a closure would be run in a task of its own, and a client that comes back at
+/// once would be taken for one that is still there.
+struct Leave {
+    gone: Arc<Notify>,
+    stats: Arc<Stats>,
+}
+
+impl DisconnectHandler<LocalAdapter, ()> for Leave {
+    fn call_with_defer(&self, socket: Arc<Socket>, why: DisconnectReason, defer: fn(Arc<Socket>)) {
+        if let Some(reason) = reason(why) {
+            self.stats.ended(Kind::SocketIo, reason);
+        }
+        self.gone.notify_one();
+        defer(socket);
+    }
 }
 
 fn reason(why: DisconnectReason) -> Option<Reason> {
@@ -142,7 +164,7 @@ impl Client {
             }
             Err(refused) => {
                 published(&self.app.stats.refused);
-                self.reply(said, answer, "refused", &refused)
+                reply(&self.socket, said, answer, "refused", &refused)
             }
         }
     }
@@ -188,13 +210,19 @@ impl Client {
         self.topics.insert(topic, reading);
         Ok(())
     }
+}
 
-    /// Acknowledges, or says it in an event of that name to a client that did not ask for an acknowledgement.
-    fn reply(&self, said: &Said, answer: AckSender, event: &str, value: &impl Serialize) -> Result<(), SendError> {
-        match said.wants_answer {
-            true => answer.send(value),
-            false => self.socket.emit(event, value),
-        }
+/// Acknowledges, or says it in an event of that name to a client that did not ask for an acknowledgement.
+fn reply(
+    socket: &Socket,
+    said: &Said,
+    answer: AckSender,
+    event: &str,
+    value: &impl Serialize,
+) -> Result<(), SendError> {
+    match said.wants_answer {
+        true => answer.send(value),
+        false => socket.emit(event, value),
     }
 }
 

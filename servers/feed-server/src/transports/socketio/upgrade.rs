@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::door::{Door, Session};
 use super::line::Line;
+use super::probe::{ANSWER, probe};
 use super::wire::Wire;
 use crate::refusal::Refusal;
 use crate::socket::Socket;
@@ -51,25 +52,30 @@ async fn deliver(
     mut socket: Socket,
 ) -> Option<Socket> {
     let patience = door.app.config.write_timeout;
-    let socket = match timeout(patience, socket.write_all(&head)).await {
-        Ok(Ok(())) => {
-            let (wire, mut returned) = Wire::new(socket, line.clone(), patience);
-            door.speak(wire, request).await;
-            tokio::select! {
-                biased;
-                socket = &mut returned => socket.ok(),
-                () = door.app.stopped() => match timeout(FAREWELL, &mut returned).await {
-                    Ok(socket) => socket.ok(),
-                    Err(_) => {
-                        line.hang_up();
-                        returned.await.ok()
-                    }
-                },
+    timeout(patience, socket.write_all(&head)).await.ok()?.ok()?;
+    let mut written = 0;
+    if sid.is_some() {
+        socket = tokio::select! {
+            probed = probe(socket, &line) => probed?,
+            () = door.app.stopped() => return None,
+        };
+        line.upgraded();
+        written = ANSWER.len();
+    }
+    let (wire, mut returned) = Wire::new(socket, line.clone(), written, patience);
+    door.speak(wire, request).await;
+    let socket = tokio::select! {
+        biased;
+        socket = &mut returned => socket.ok(),
+        () = door.app.stopped() => match timeout(FAREWELL, &mut returned).await {
+            Ok(socket) => socket.ok(),
+            Err(_) => {
+                line.hang_up();
+                returned.await.ok()
             }
-        }
-        _ => None,
+        },
     };
-    // An upgrade that failed would leave a session that polls get no answers from.
+    // An upgrade that failed after all would leave a session that polls get no answers from.
     if let Some(sid) = sid {
         door.end(&sid).await;
     }

@@ -22,17 +22,25 @@ pub(super) struct Wire {
     back: Option<oneshot::Sender<Socket>>,
     line: Arc<Line>,
     frames: Frames,
+    /// Bytes that the library writes first and that have been written already.
+    written: usize,
     patience: Duration,
     /// Runs while the client takes nothing of what is to be written.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
-    /// Lends `socket`; it comes back through the receiver. A client that takes nothing for `patience` is ended.
-    pub(super) fn new(socket: Socket, line: Arc<Line>, patience: Duration) -> (Self, oneshot::Receiver<Socket>) {
+    /// Lends `socket`, on which the first `written` bytes of what the library is going to write are written already; it comes back
+    /// through the receiver. A client that takes nothing for `patience` is ended.
+    pub(super) fn new(
+        socket: Socket,
+        line: Arc<Line>,
+        written: usize,
+        patience: Duration,
+    ) -> (Self, oneshot::Receiver<Socket>) {
         let (back, returned) = oneshot::channel();
         let frames = Frames::default();
-        (Self { socket: Some(socket), back: Some(back), line, frames, patience, stalled: None }, returned)
+        (Self { socket: Some(socket), back: Some(back), line, frames, written, patience, stalled: None }, returned)
     }
 
     fn socket(&mut self) -> Pin<&mut Socket> {
@@ -67,6 +75,11 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.written > 0 {
+            let known = bytes.len().min(self.written);
+            self.written -= known;
+            return Poll::Ready(Ok(known));
+        }
         match self.socket().poll_write(cx, bytes) {
             Poll::Ready(Ok(written)) => {
                 self.stalled = None;
