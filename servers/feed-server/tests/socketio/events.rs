@@ -24,6 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
             "socketioxide ignores it; such a client is closed after --socketio-connect-timeout",
             run!(event_elsewhere_first),
         ),
+        keeps("connect: what a client says as soon as it is connected is taken", run!(at_once)),
         keeps(
             "disconnect: the client leaves the namespace, its connection stays, and it may come back",
             run!(disconnect),
@@ -115,6 +116,25 @@ async fn event_elsewhere_first() {
     ws.say(r#"42/random,["x"]"#).await;
     assert_eq!(ws.hear().await.as_deref(), Some("2"));
     tokio::time::timeout(Duration::from_secs(1), ws.assert_closed()).await.expect("it is closed");
+}
+
+async fn at_once() {
+    let server = std::sync::Arc::new(Server::start(&[]));
+    let clients: Vec<_> = (0..100)
+        .map(|_| {
+            let server = server.clone();
+            tokio::spawn(async move {
+                for _ in 0..5 {
+                    let mut ws = Ws::enter(&server).await;
+                    ws.say(r#"420["nothing"]"#).await;
+                    ws.next_json("430").await;
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
 }
 
 async fn disconnect() {

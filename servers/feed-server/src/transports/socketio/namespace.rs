@@ -1,19 +1,22 @@
 //! The namespace `/`: who may enter it, and what its clients may ask.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
 
 use feed::{Cursor, TopicName};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use socketioxide::adapter::LocalAdapter;
-use socketioxide::extract::{AckSender, SocketRef, TryData};
-use socketioxide::handler::{ConnectHandler, DisconnectHandler, FromMessageParts, MessageHandler};
+use socketioxide::extract::{AckSender, TryData};
+use socketioxide::handler::{
+    self, ConnectHandler, DisconnectHandler, FromConnectParts, FromMessageParts, MessageHandler,
+};
 use socketioxide::socket::{DisconnectReason, Socket};
-use socketioxide::{SendError, SocketIo};
+use socketioxide::{SendError, SocketError, SocketIo};
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::line::Line;
@@ -32,30 +35,36 @@ const TOPICS_MAX: usize = 256;
 /// Opens it.
 pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
     let app = app.clone();
-    let enter = move |socket: SocketRef, io: SocketIo| {
-        enter(socket, &io, app.clone());
-        std::future::ready(())
+    // The library tells a client that it is connected before it calls the handler of that: what the client says at once would be
+    // lost. A middleware is called before.
+    let admit = move |Guest(socket): Guest, TryData(auth): TryData<Map<String, Value>>| {
+        let app = app.clone();
+        async move { auth.map_err(|_| BAD_AUTH).map(|auth| enter(&socket, &auth, app)) }
     };
-    io.ns("/", enter.with(admit));
+    io.ns("/", (|| std::future::ready(())).with(admit));
 }
 
-/// Looks at what the client shows at the door: nothing is asked for yet, but it has to be an object.
-async fn admit(TryData(auth): TryData<Map<String, Value>>) -> Result<(), String> {
-    auth.map(drop).map_err(|_| r#"bad auth: expected an object, for example {"token":"..."}"#.to_owned())
+/// Said to a client whose `auth` is no object. Nothing is asked for in it yet.
+const BAD_AUTH: &str = r#"bad auth: expected an object, for example {"token":"..."}"#;
+
+/// A client that wants to enter.
+struct Guest(Arc<Socket>);
+
+impl FromConnectParts<LocalAdapter> for Guest {
+    type Error = Infallible;
+
+    fn from_connect_parts(socket: &Arc<Socket>, _: &Option<handler::Value>) -> Result<Self, Infallible> {
+        Ok(Self(socket.clone()))
+    }
 }
 
-fn enter(socket: SocketRef, io: &SocketIo, app: Arc<App>) {
+fn enter(socket: &Arc<Socket>, _auth: &Map<String, Value>, app: Arc<App>) {
     let line = socket.req_parts().extensions.get::<Arc<Line>>().expect("every session begins with one").clone();
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
-    let gone = Arc::new(Notify::new());
     socket.on_fallback(Ask { queue, stats: app.stats.clone() });
-    socket.on_disconnect(Leave { gone: gone.clone(), stats: app.stats.clone() });
-    // It may have gone before anybody listened.
-    if io.get_socket(socket.id).is_none() {
-        gone.notify_one();
-    }
-    let client = Client { socket, line, app, readings: JoinSet::new(), topics: HashMap::new() };
-    tokio::spawn(client.serve(asked, gone));
+    socket.on_disconnect(Leave(app.stats.clone()));
+    let client = Client { socket: Arc::downgrade(socket), line, app, readings: JoinSet::new(), topics: HashMap::new() };
+    tokio::spawn(client.serve(asked));
 }
 
 /// Takes every event. A handler that is a closure would be run in a task of its own, and events would overtake each other.
@@ -65,7 +74,7 @@ struct Ask {
 }
 
 impl MessageHandler<LocalAdapter, ()> for Ask {
-    fn call(&self, socket: Arc<Socket>, mut value: socketioxide::handler::Value, ack: Option<i64>) {
+    fn call(&self, socket: Arc<Socket>, mut value: handler::Value, ack: Option<i64>) {
         let Ok(said) = Said::from_message_parts(&socket, &mut value, &ack);
         let Ok(answer) = AckSender::from_message_parts(&socket, &mut value, &ack);
         if let Err(TrySendError::Full((said, answer))) = self.queue.try_send((said, answer)) {
@@ -83,17 +92,13 @@ impl MessageHandler<LocalAdapter, ()> for Ask {
 
 /// Notices that a client leaves. A handler that is a closure would be run in a task of its own, and a client that comes back at
 /// once would be taken for one that is still there.
-struct Leave {
-    gone: Arc<Notify>,
-    stats: Arc<Stats>,
-}
+struct Leave(Arc<Stats>);
 
 impl DisconnectHandler<LocalAdapter, ()> for Leave {
     fn call_with_defer(&self, socket: Arc<Socket>, why: DisconnectReason, defer: fn(Arc<Socket>)) {
         if let Some(reason) = reason(why) {
-            self.stats.ended(Kind::SocketIo, reason);
+            self.0.ended(Kind::SocketIo, reason);
         }
-        self.gone.notify_one();
         defer(socket);
     }
 }
@@ -114,7 +119,8 @@ fn reason(why: DisconnectReason) -> Option<Reason> {
 
 /// One client in the namespace.
 struct Client {
-    socket: SocketRef,
+    /// Not kept alive by us: when the library lets go of it, the client has left.
+    socket: Weak<Socket>,
     line: Arc<Line>,
     app: Arc<App>,
     readings: JoinSet<()>,
@@ -122,21 +128,16 @@ struct Client {
 }
 
 impl Client {
-    /// Carries out what is asked, until the client leaves; its readings end with it.
-    async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>, gone: Arc<Notify>) {
-        let answer = async {
-            while let Some((said, answer)) = asked.recv().await {
-                if let Err(error) = self.carry_out(&said, answer).await {
-                    tracing::debug!(%error, "an answer could not be given");
-                    self.socket.connected().then(|| self.app.stats.ended(Kind::SocketIo, Reason::TooMuch));
-                    self.line.hang_up();
+    /// Carries out what is asked, until the client leaves, and with it the queue; its readings end with it.
+    async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>) {
+        while let Some((said, answer)) = asked.recv().await {
+            if let Err(error) = self.carry_out(&said, answer).await {
+                tracing::debug!(%error, "an answer could not be given");
+                if self.socket.upgrade().is_some_and(|socket| socket.connected()) {
+                    self.app.stats.ended(Kind::SocketIo, Reason::TooMuch);
                 }
+                self.line.hang_up();
             }
-        };
-        tokio::select! {
-            biased;
-            () = gone.notified() => {}
-            () = answer => {}
         }
     }
 
@@ -164,7 +165,7 @@ impl Client {
             }
             Err(refused) => {
                 published(&self.app.stats.refused);
-                reply(&self.socket, said, answer, "refused", &refused)
+                reply(&*self.here()?, said, answer, "refused", &refused)
             }
         }
     }
@@ -200,15 +201,19 @@ impl Client {
             true => answer.send(&Subscribed { epoch, offset, recovered })?,
             false => {
                 let topic = topic.to_string();
-                self.socket.emit("subscribed", &feed::Subscribed { topic, epoch, offset, recovered })?;
+                self.here()?.emit("subscribed", &feed::Subscribed { topic, epoch, offset, recovered })?;
             }
         }
         if !recovered {
-            tell_gap(&self.socket, &reading.log, start.cursor, &self.app.stats);
+            tell_gap(&*self.here()?, &reading.log, start.cursor, &self.app.stats);
         }
         let reading = self.readings.spawn(reading.deliver());
         self.topics.insert(topic, reading);
         Ok(())
+    }
+
+    fn here(&self) -> Result<Arc<Socket>, SendError> {
+        self.socket.upgrade().ok_or(SendError::Socket(SocketError::Closed))
     }
 }
 

@@ -1,10 +1,10 @@
 //! One subscription: waits for the log, gives the session what fits, moves the cursor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use feed::{Cursor, Gap};
 use socketioxide::SendError;
-use socketioxide::extract::SocketRef;
+use socketioxide::socket::Socket;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 
@@ -19,7 +19,7 @@ const NEXT: Limit = Limit { count: 32, bytes: 256 << 10 };
 
 /// What a subscription reads, for whom.
 pub(super) struct Reading {
-    pub(super) socket: SocketRef,
+    pub(super) socket: Weak<Socket>,
     pub(super) line: Arc<Line>,
     pub(super) log: Arc<Log>,
     pub(super) cursor: Cursor,
@@ -35,8 +35,7 @@ impl Reading {
             // Seen before room is asked for: what comes back in between wakes us.
             room.mark_unchanged();
             let Ok(batch) = self.log.after(self.cursor, NEXT) else {
-                self.fall_behind();
-                return;
+                return self.fall_behind();
             };
             let mut full = false;
             for entry in &batch.entries {
@@ -45,10 +44,9 @@ impl Reading {
                     full = true;
                     break;
                 }
-                if let Err(error) = self.socket.emit("notification", entry.raw()) {
-                    self.line.room.give(under_way);
-                    self.give_up(&error);
-                    return;
+                let Some(socket) = self.socket.upgrade() else { return };
+                if let Err(error) = socket.emit("notification", entry.raw()) {
+                    return self.give_up(&socket, &error);
                 }
                 self.cursor.offset += 1;
             }
@@ -71,16 +69,17 @@ impl Reading {
 
     fn fall_behind(self) {
         self.stats.ended(Kind::SocketIo, Reason::FellBehind);
-        tell_gap(&self.socket, &self.log, self.log.oldest(), &self.stats);
-        if self.socket.disconnect().is_err() {
+        let Some(socket) = self.socket.upgrade() else { return };
+        tell_gap(&socket, &self.log, self.log.oldest(), &self.stats);
+        if socket.disconnect().is_err() {
             self.line.hang_up();
         }
     }
 
     /// There is always room for what is under way, unless acknowledgements that nobody takes have filled the buffer.
-    fn give_up(&self, error: &SendError) {
+    fn give_up(&self, socket: &Socket, error: &SendError) {
         tracing::debug!(%error, "a subscription ends");
-        if self.socket.connected() {
+        if socket.connected() {
             self.stats.ended(Kind::SocketIo, Reason::TooMuch);
             self.line.hang_up();
         }
@@ -88,7 +87,7 @@ impl Reading {
 }
 
 /// Says that something was lost; telling it is counting it.
-pub(super) fn tell_gap(socket: &SocketRef, log: &Log, oldest: Cursor, stats: &Stats) {
+pub(super) fn tell_gap(socket: &Socket, log: &Log, oldest: Cursor, stats: &Stats) {
     stats.gap(Kind::SocketIo);
     let gap = Gap { topic: log.topic().to_owned(), oldest };
     if let Err(error) = socket.emit("gap", &gap) {
