@@ -37,15 +37,24 @@ pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
     let app = app.clone();
     // The library tells a client that it is connected before it calls the handler of that: what the client says at once would be
     // lost. A middleware is called before.
-    let admit = move |Guest(socket): Guest, TryData(auth): TryData<Map<String, Value>>| {
+    let admit = move |Guest(socket): Guest, auth: TryData<Map<String, Value>>| {
         let app = app.clone();
-        async move { auth.map_err(|_| BAD_AUTH).map(|auth| enter(&socket, &auth, app)) }
+        async move {
+            admit(&auth)?;
+            enter(&socket, app);
+            Ok::<(), &str>(())
+        }
     };
     io.ns("/", (|| std::future::ready(())).with(admit));
 }
 
-/// Said to a client whose `auth` is no object. Nothing is asked for in it yet.
-const BAD_AUTH: &str = r#"bad auth: expected an object, for example {"token":"..."}"#;
+/// Looks at what the client shows at the door; nothing is asked for yet, but it has to be an object.
+fn admit(auth: &TryData<Map<String, Value>>) -> Result<(), &'static str> {
+    match &auth.0 {
+        Ok(_) => Ok(()),
+        Err(_) => Err(r#"bad auth: expected an object, for example {"token":"..."}"#),
+    }
+}
 
 /// A client that wants to enter.
 struct Guest(Arc<Socket>);
@@ -58,7 +67,7 @@ impl FromConnectParts<LocalAdapter> for Guest {
     }
 }
 
-fn enter(socket: &Arc<Socket>, _auth: &Map<String, Value>, app: Arc<App>) {
+fn enter(socket: &Arc<Socket>, app: Arc<App>) {
     let line = socket.req_parts().extensions.get::<Arc<Line>>().expect("every session begins with one").clone();
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
     socket.on_fallback(Ask { queue, stats: app.stats.clone() });
