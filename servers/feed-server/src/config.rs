@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// One notification feed, served over short polling, long polling, Server-Sent Events and WebSocket.
+/// One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "feed-server", version, max_term_width = 110)]
 pub struct Config {

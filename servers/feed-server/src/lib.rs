@@ -1,4 +1,4 @@
-//! One notification feed, served over short polling, long polling, Server-Sent Events and WebSocket.
+//! One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 //!
 //! Walk it in this order: `accept` -> `connection` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.

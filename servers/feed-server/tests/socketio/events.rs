@@ -140,9 +140,11 @@ async fn at_once() {
 async fn disconnect() {
     let server = Server::start(&[]);
     let mut ws = Ws::enter(&server).await;
-    ws.say("41").await;
-    ws.say("40").await;
-    ws.next_json("40").await;
+    for _ in 0..100 {
+        ws.say("41").await;
+        ws.say("40").await;
+        ws.next_json("40").await;
+    }
     ws.say(r#"423["nothing"]"#).await;
     ws.next_json("433").await;
 }
