@@ -6,7 +6,7 @@ use feed::Transport;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::client::{POLLING, Polls, Ws, get};
+use crate::client::{POLLING, Polls, Ws, get, opened};
 use crate::lab::{PATIENCE, Raw, Server, now};
 
 fn subscribe(rest: &str) -> String {
@@ -250,6 +250,15 @@ async fn bytes_deliveries_and_connections_are_counted_to_the_last_one() {
     assert_eq!((stats.open, stats.opened, stats.delivered), (1, 1, 5));
     drop(raw);
     server.stats_when(|stats| stats.connections["socketio"].open == 0).await;
+
+    // A session that polls outlives the connection that it began on.
+    let mut raw = server.dial().await;
+    raw.get(&format!("/socket.io/{POLLING}")).await;
+    let answer = raw.read_until("maxPayload\":100000}", 1).await;
+    let sid = opened(answer.split_once("\r\n\r\n").unwrap().1)["sid"].as_str().unwrap().to_owned();
+    drop(raw);
+    server.stats_when(|stats| stats.connections["socketio"].open == 0).await;
+    assert_eq!(get(&server, &format!("{POLLING}&sid={sid}")).await, (200, "2".to_owned()));
 
     let mut polls = Polls::enter(&server).await;
     polls.post(subscribe("")).await;
