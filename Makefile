@@ -1,5 +1,5 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build report test wirecheck demo lint clean
+.PHONY: help build report peers test wirecheck demo lint clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -9,6 +9,9 @@ build: ## Build all programs, optimised, into target/release
 
 report: build ## Compare the four transports on this machine and write a report (about four minutes)
 	scripts/report.sh
+
+peers: build ## Compare servers in other languages with feed-server and write a report (some fifteen minutes)
+	scripts/bench_peers.sh
 
 test: ## Set up what the tests need and run them all
 	scripts/test.sh

@@ -46,6 +46,10 @@ pub struct Report {
     pub ends: Vec<u32>,
     /// Sequence numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// Actual minus intended instants of the window, ns.
+    pub send_lag: Histogram<u64>,
+    /// Requests of the window sent until answered, ns.
+    pub publish_time: Histogram<u64>,
     /// Times that no histogram holds.
     pub out_of_range: u64,
 }
@@ -263,7 +267,14 @@ impl Channel {
         books.published.publish_time = Percentiles::from(&books.publish_time);
         let mut refused = std::mem::take(&mut books.refused);
         refused.iter_mut().for_each(|numbers| numbers.sort_unstable());
-        Ok(Report { published: books.published.clone(), ends, refused, out_of_range: books.out_of_range })
+        Ok(Report {
+            published: books.published.clone(),
+            ends,
+            refused,
+            send_lag: books.send_lag.clone(),
+            publish_time: books.publish_time.clone(),
+            out_of_range: books.out_of_range,
+        })
     }
 
     /// Sends one notification; waits for room in the socket if need be, never for an answer.
@@ -271,7 +282,7 @@ impl Channel {
         let in_window = arrive.offset >= plan.warmup;
         let postmark = Postmark {
             run: plan.run,
-            publisher: arrive.topic,
+            publisher: plan.publisher(arrive.topic),
             sequence: arrive.sequence,
             intended_ns: clock::ns_at(due),
         };

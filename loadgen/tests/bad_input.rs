@@ -32,8 +32,12 @@ fn assert_one_sentence(words: &[&str], said: &[&str]) {
 #[test]
 fn flags_that_make_no_sense_are_usage_errors_that_say_what_would() {
     let run = ["run", "--transport", "ws"];
-    let cases: [(&[&str], &[&str]); 10] = [
-        (&["run", "--transport", "tcp"], &["unknown transport `tcp`: expected short-poll, long-poll, sse or ws"]),
+    let cases: [(&[&str], &[&str]); 11] = [
+        (&["selftest", "--transports", "socketio"], &["socketio is not spoken by the stub server", "sse or ws"]),
+        (
+            &["run", "--transport", "tcp"],
+            &["unknown transport `tcp`: expected short-poll, long-poll, sse, ws or socketio"],
+        ),
         (&["run", "--transport", "ws", "--url", "nonsense"], &["`nonsense` is not a URL", "http://127.0.0.1:8080"]),
         (&["run", "--transport", "ws", "--url", "ftp://x"], &["has the scheme `ftp`"]),
         (&[run[0], run[1], run[2], "--clients", "0"], &["'0'", "1..=1000000"]),

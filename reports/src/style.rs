@@ -82,15 +82,16 @@ pub const HEIGHT: f64 = 720.0;
 
 /// The transports of Wirelab in the order in which they are always told, with their colours (Okabe and Ito's palette). The
 /// server's teaching page uses the same ones.
-const TRANSPORTS: [(&str, Colour); 4] = [
+const TRANSPORTS: [(&str, Colour); 5] = [
     ("short-poll", Colour::hex(0xe69f00)),
     ("long-poll", Colour::hex(0xcc79a7)),
     ("sse", Colour::hex(0x009e73)),
     ("ws", Colour::hex(0x0072b2)),
+    ("socketio", Colour::hex(0xd55e00)),
 ];
-/// Further colours of the same palette, for transports that this build does not know.
+/// Further colours, the first two of the same palette, for transports that this build does not know.
 const STRANGERS: [Colour; 4] =
-    [Colour::hex(0xd55e00), Colour::hex(0x56b4e9), Colour::hex(0x000000), Colour::hex(0xa89a00)];
+    [Colour::hex(0x56b4e9), Colour::hex(0x000000), Colour::hex(0xa89a00), Colour::hex(0x7a5195)];
 
 /// Where a transport stands in every list; strangers follow in their own order.
 pub fn rank(transport: &str) -> usize {

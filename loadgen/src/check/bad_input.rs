@@ -24,7 +24,7 @@ const LONG_TOPIC: &str = match std::str::from_utf8(&[b'x'; feed::MAX_TOPIC_LEN +
 /// Puts the area's claims to the server.
 pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
     report.enter("bad-input");
-    for transport in Transport::ALL {
+    for transport in Transport::OWN {
         report.step(format!("{transport}: a malformed cursor is refused"), malformed_cursor(server, transport)).await;
         report
             .step(format!("{transport}: an unknown parameter is refused"), unknown_parameter(server, transport))
@@ -135,7 +135,7 @@ async fn unknown_path(server: &Server) -> Held {
 async fn wrong_method(server: &Server) -> Held {
     let topic = server.fresh_topic();
     let mut cases = vec![(Method::DELETE, format!("/topics/{topic}"), "POST")];
-    for transport in Transport::ALL {
+    for transport in Transport::OWN {
         cases.push((Method::POST, subscription(&topic, transport, &[]), "GET"));
     }
     for (method, path, right) in cases {

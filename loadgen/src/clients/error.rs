@@ -2,6 +2,7 @@
 
 use std::io;
 
+use feed::Transport;
 use feed::framings::chunked::ChunkError;
 use feed::framings::sse::EventTooLarge;
 use feed::framings::websocket::ProtocolError;
@@ -11,6 +12,9 @@ use crate::wire::http::HttpError;
 /// What ended a connection, or kept it from being opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
+    /// This generator does not play such clients yet.
+    #[error("{0} is not played by this generator yet: expected short-poll, long-poll, sse or ws")]
+    NotPlayed(Transport),
     /// The system said no.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -38,6 +42,7 @@ impl ClientError {
     /// The kind under which it is counted.
     pub fn kind(&self) -> String {
         match self {
+            Self::NotPlayed(_) => "not-played".into(),
             Self::Io(e) | Self::Http(HttpError::Io(e)) => io_kind(e),
             Self::Http(HttpError::Closed) => "closed-by-server".into(),
             Self::Http(HttpError::Truncated) => "truncated".into(),

@@ -32,7 +32,7 @@ impl Client for LongPoll {
     }
 
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError> {
-        site.turns.turn().await;
+        site.turns.turn(account.recorder()).await;
         self.ask(site, account, site.plan.wait.as_secs_f64()).await
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use feed::{TopicName, Transport};
 use rand::RngExt;
 use results::{Asked, Ending, Run, RunFolder, SCHEMA};
@@ -12,15 +12,20 @@ use results::{Asked, Ending, Run, RunFolder, SCHEMA};
 use super::End;
 use crate::assertion::Condition;
 use crate::conductor::{self, Setup};
-use crate::config::{LoadArgs, RunArgs};
+use crate::config::{LoadArgs, PartArgs, RunArgs, StartAt};
 use crate::cores::Cores;
+use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
+use crate::shard::Shard;
 use crate::target::Target;
-use crate::{display, junit, machine, preflight};
+use crate::workers::{self, Leader};
+use crate::{display, junit, machine, merge, preflight};
 
+/// Postmarks have four hexadecimal digits for the publisher: one for each topic and shard.
+const MOST_PUBLISHERS: u32 = 65_536;
 /// Where results go when nothing else is said.
 const RUNS: &str = "wirelab-runs";
 
@@ -28,19 +33,44 @@ const RUNS: &str = "wirelab-runs";
 pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let out = args.out.unwrap_or_else(|| default_folder(args.transport.name()));
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
-    let order = Order {
+    let cores = Cores::divide(args.load.pin, args.url.is_empty())?;
+    let (place, leader) = place(&args.part);
+    let mut order = Order {
         transport: args.transport,
-        url: args.url,
+        url: args.url.first().cloned(),
         load: args.load,
         conditions: args.assertions,
+        place,
         title: args.transport.name().into(),
     };
-    let cores = Cores::divide(order.load.pin, order.url.is_none())?;
-    let run = measure(&order, &out, &cores, &Interrupt::listen()).await?;
+    if let Some(leader) = leader {
+        measure(&order, &out, &cores, &leader.interrupt).await?;
+        return Ok(End::Fine);
+    }
+    let interrupt = Interrupt::listen();
+    let run = match args.part.workers {
+        Some(workers) => {
+            order.url = (!args.url.is_empty()).then(|| args.url.join(","));
+            workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
+        }
+        None if args.url.len() > 1 => bail!("one process talks to one server: name one --url, or add --workers"),
+        None => measure(&order, &out, &cores, &interrupt).await?,
+    };
     args.junit.as_deref().map(|path| junit::write(path, &run)).transpose()?;
     print!("{}", output::run_table(&run));
     println!("{:<14} {}", "results", out.display());
     Ok(end_of(&run))
+}
+
+/// Which part of a load the command line asks this process for, and who leads it, if somebody does.
+fn place(part: &PartArgs) -> (Place, Option<Leader>) {
+    let leader = (part.start_at == Some(StartAt::Leader)).then(workers::obey);
+    let gate = match (&leader, part.start_at) {
+        (Some(leader), _) => leader.gate.clone(),
+        (None, Some(StartAt::Time(time))) => Gate::At(time),
+        (None, _) => Gate::Open,
+    };
+    (Place { shard: part.shard.unwrap_or(Shard::WHOLE), run: part.run_id, gate }, leader)
 }
 
 /// How a run ended, as an exit code.
@@ -67,8 +97,27 @@ pub struct Order {
     pub load: LoadArgs,
     /// What must hold.
     pub conditions: Vec<Condition>,
+    /// Which part of the load is played.
+    pub place: Place,
     /// What the display calls the run.
     pub title: String,
+}
+
+/// Which part of a load one process plays.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its shard.
+    pub shard: Shard,
+    /// Number of the run, where several processes must agree upon one.
+    pub run: Option<u32>,
+    /// What it waits for.
+    pub gate: Gate,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { shard: Shard::WHOLE, run: None, gate: Gate::Open }
+    }
 }
 
 /// `wirelab-runs/<time>-<what>`.
@@ -82,6 +131,9 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     let plan = Arc::new(plan(order)?);
     let named = order.url.as_deref().map(Target::resolve).transpose()?;
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
+    if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
+        eprintln!("warning: {warning}");
+    }
     let program = if named.is_none() { Some(server_process::find_server()?) } else { None };
     let server = match &program {
         Some(program) => {
@@ -97,20 +149,27 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         (None, Some(server)) => Target::resolve(&server.url)?,
         (None, None) => unreachable!("a server is started where none is named"),
     };
-    preflight::probe(&plan, &target, order.load.connect_timeout).await?;
+    preflight::shares(&plan, order.place.gate.appointment())?;
+    let is_led = matches!(order.place.gate, Gate::Leader(_));
+    // A leader has looked for all, once.
+    if !is_led {
+        preflight::probe(&plan, &target, order.load.connect_timeout).await?;
+    }
     let folder = RunFolder::create(out)?;
 
     let started = SystemTime::now();
     let setup = Setup {
         plan: Arc::clone(&plan),
-        target,
+        target: target.clone(),
         child: server.as_ref().map(|server| server.pid),
         cores: cores.clone(),
-        workers: order.load.workers.unwrap_or(cores.of_generator() as u32).min(plan.clients),
+        threads: order.load.threads.unwrap_or(cores.of_generator() as u32).min(plan.own_clients().len() as u32).max(1),
+        gate: order.place.gate.clone(),
         connect_timeout: order.load.connect_timeout,
         bounds: order.load.bounds.clone(),
     };
-    let outcome = conductor::conduct(&setup, &mut *display::for_run(&order.title), interrupt).await?;
+    let mut display = if is_led { display::for_leader() } else { display::for_run(&order.title) };
+    let mut outcome = conductor::conduct(&setup, &mut *display, interrupt).await?;
     let run = Run {
         schema: SCHEMA,
         id: format!("{:08x}", plan.run),
@@ -121,7 +180,19 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         asked: asked(order, &plan),
         machine: machine::describe(descriptors),
         measured: outcome.measured,
+        shards: Vec::new(),
     };
+    if !plan.shard.is_whole() {
+        merge::keep(
+            &plan,
+            target.url.as_str(),
+            &cores.of_shard(),
+            &order.load.bounds,
+            &outcome.parts,
+            &mut outcome.log,
+        )?
+        .write(folder.path())?;
+    }
     folder.write(&run, &outcome.log, started, &outcome.rows)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
@@ -130,9 +201,17 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     Ok(run)
 }
 
-fn plan(order: &Order) -> anyhow::Result<Plan> {
+/// The load that was asked for, with a number of its own if none was given.
+pub fn plan(order: &Order) -> anyhow::Result<Plan> {
     let load = &order.load;
-    let run: u32 = rand::rng().random();
+    let of = order.place.shard.of;
+    if load.topics * of > MOST_PUBLISHERS {
+        bail!(
+            "{} topics in {of} shards are too many: at most {MOST_PUBLISHERS} publishers can be told apart",
+            load.topics
+        );
+    }
+    let run: u32 = order.place.run.unwrap_or_else(|| rand::rng().random());
     let base = load.topic.as_ref().map_or_else(|| format!("run-{run:08x}"), |topic| topic.as_str().to_owned());
     let topics = (0..load.topics).map(|index| {
         let name = if load.topics == 1 { base.clone() } else { format!("{base}-{index}") };
@@ -143,6 +222,7 @@ fn plan(order: &Order) -> anyhow::Result<Plan> {
         run,
         transport: order.transport,
         clients: load.clients,
+        shard: order.place.shard,
         topics,
         rate: load.rate,
         payload: load.payload as usize,
@@ -181,5 +261,6 @@ fn asked(order: &Order, plan: &Plan) -> Asked {
         wait_s: load.wait.as_secs_f64(),
         connection: load.connection.name().into(),
         pin: format!("{:?}", load.pin).to_lowercase(),
+        shard: (!plan.shard.is_whole()).then(|| plan.shard.to_string()),
     }
 }

@@ -9,5 +9,5 @@ mod traffic;
 
 pub use connection::Connection;
 pub use counted::Counted;
-pub use dial::Dialer;
+pub use dial::{Dialer, FRESH_CLIENTS_PER_SOURCE};
 pub use traffic::{TcpIp, Traffic};

@@ -19,12 +19,14 @@ pub(crate) enum Kind {
     LongPoll,
     Sse,
     Ws,
+    SocketIo,
     /// Publishers, metrics, pages, and what is not yet known.
     Other,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::ShortPoll, Self::LongPoll, Self::Sse, Self::Ws, Self::Other];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::ShortPoll, Self::LongPoll, Self::Sse, Self::Ws, Self::SocketIo, Self::Other];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -32,6 +34,7 @@ impl Kind {
             Self::LongPoll => Transport::LongPoll.name(),
             Self::Sse => Transport::Sse.name(),
             Self::Ws => Transport::Ws.name(),
+            Self::SocketIo => Transport::SocketIo.name(),
             Self::Other => "other",
         }
     }

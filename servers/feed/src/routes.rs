@@ -51,9 +51,15 @@ pub fn publish_path(topic: &TopicName) -> String {
     format!("/topics/{topic}")
 }
 
+/// Where Socket.IO lives, all topics together: its clients say what they want in events.
+pub const SOCKET_IO_PATH: &str = "/socket.io/";
+
 /// `GET` here to subscribe.
 pub fn subscribe_path(topic: &TopicName, transport: Transport) -> String {
-    format!("/topics/{topic}/{transport}")
+    match transport {
+        Transport::SocketIo => SOCKET_IO_PATH.to_owned(),
+        _ => format!("/topics/{topic}/{transport}"),
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The four transports and their one spelling.
+//! The transports and their one spelling.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,11 +17,18 @@ pub enum Transport {
     Sse,
     /// WebSocket (RFC 6455).
     Ws,
+    /// Socket.IO 5 over Engine.IO 4: events over polling or WebSocket, of a server of ours or of anybody's.
+    #[serde(rename = "socketio")]
+    SocketIo,
 }
 
 impl Transport {
     /// All of them, in the order in which they are listed everywhere.
-    pub const ALL: [Self; 4] = [Self::ShortPoll, Self::LongPoll, Self::Sse, Self::Ws];
+    pub const ALL: [Self; 5] = [Self::ShortPoll, Self::LongPoll, Self::Sse, Self::Ws, Self::SocketIo];
+
+    /// The feed's own four, each with a path of its own below every topic: what is compared, checked and tested unless others
+    /// are named.
+    pub const OWN: [Self; 4] = [Self::ShortPoll, Self::LongPoll, Self::Sse, Self::Ws];
 
     /// Its name in paths, flags, results and prose.
     pub const fn name(self) -> &'static str {
@@ -30,6 +37,7 @@ impl Transport {
             Self::LongPoll => "long-poll",
             Self::Sse => "sse",
             Self::Ws => "ws",
+            Self::SocketIo => "socketio",
         }
     }
 
@@ -47,7 +55,7 @@ impl fmt::Display for Transport {
 
 /// A transport name that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown transport `{0}`: expected short-poll, long-poll, sse or ws")]
+#[error("unknown transport `{0}`: expected short-poll, long-poll, sse, ws or socketio")]
 pub struct UnknownTransport(String);
 
 impl FromStr for Transport {
@@ -66,10 +74,11 @@ mod tests {
     fn every_transport_is_found_by_its_own_name() {
         for transport in Transport::ALL {
             assert_eq!(transport.name().parse(), Ok(transport));
+            assert_eq!(serde_json::to_value(transport).unwrap(), transport.name());
         }
         assert_eq!(
             "tcp".parse::<Transport>().unwrap_err().to_string(),
-            "unknown transport `tcp`: expected short-poll, long-poll, sse or ws"
+            "unknown transport `tcp`: expected short-poll, long-poll, sse, ws or socketio"
         );
     }
 }

@@ -2,8 +2,8 @@
 
 mod lab;
 
-use lab::Client;
 use lab::crowd::Crowd;
+use lab::{Client, bounded};
 use peers::Peer;
 use serde_json::json;
 
@@ -64,14 +64,17 @@ async fn who_does_not_answer_pings_is_terminated_and_who_does_is_not() {
     // Its pings stay unread in the socket's buffer, so they stay unanswered.
     let (_silent, silent_id) = join(&peer).await;
     let ask = json!({"type": "direct", "to": silent_id, "payload": "are you there?"}).to_string();
-    loop {
-        lively.say(&ask).await;
-        lively.say(r#"{"type":"ping"}"#).await;
-        // The pong alone, as long as the silent one is there; an error first, once it is gone.
-        if lively.hear_json().await["type"] == "error" {
-            break;
+    bounded(async {
+        loop {
+            lively.say(&ask).await;
+            lively.say(r#"{"type":"ping"}"#).await;
+            // The pong alone, as long as the silent one is there; an error first, once it is gone.
+            if lively.hear_json().await["type"] == "error" {
+                break;
+            }
         }
-    }
+    })
+    .await;
     assert_eq!(lively.hear_json().await["type"], "pong", "the one that answers pings is still there");
 }
 

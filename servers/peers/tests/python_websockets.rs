@@ -2,8 +2,8 @@
 
 mod lab;
 
-use lab::Client;
 use lab::crowd::Crowd;
+use lab::{Client, bounded};
 use peers::Peer;
 use serde_json::json;
 
@@ -50,10 +50,13 @@ async fn who_does_not_answer_pings_is_let_go() {
     // Its pings stay unread in the socket's buffer, so they stay unanswered.
     let (_silent, _) = join(&peer).await;
     let (mut lively, _) = join(&peer).await;
-    while join(&peer).await.1 > 2 {
-        lively.say(r#"{"type":"echo","payload":"here"}"#).await;
-        assert_eq!(lively.hear_json().await["payload"], "here", "the one that answers pings is still there");
-    }
+    bounded(async {
+        while join(&peer).await.1 > 2 {
+            lively.say(r#"{"type":"echo","payload":"here"}"#).await;
+            assert_eq!(lively.hear_json().await["payload"], "here", "the one that answers pings is still there");
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

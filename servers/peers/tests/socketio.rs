@@ -4,7 +4,7 @@ mod lab;
 
 use lab::crowd::Crowd;
 use lab::socketio::SocketIo;
-use lab::{Client, get, post};
+use lab::{Client, bounded, get, post};
 use peers::Peer;
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ async fn who_lost_the_connection_is_sent_what_it_missed() {
     assert!(session.is_string() && offset.is_string(), "{} {heard}", traveller.session);
     // Not in order, as a network that breaks: a client that leaves on purpose is not recovered.
     drop(traveller);
-    while speaker.join("news").await["clients"] != 1 {}
+    bounded(async { while speaker.join("news").await["clients"] != 1 {} }).await;
     speaker.ask(&json!(["say", "news", "meanwhile"])).await;
     let mut back = SocketIo::connect(&peer.ws(""), "/", &json!({"pid": session, "offset": offset})).await.unwrap();
     assert_eq!(back.session["pid"], session, "the session is another");

@@ -48,9 +48,9 @@ pub(super) fn take(received: &mut Vec<u8>) -> anyhow::Result<Option<Asks>> {
     let topic_and_transport = path.strip_prefix("/topics/").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
     let asks = match (request.method, topic_and_transport) {
         (Some("POST"), Some((topic, ""))) => Asks::Publish { topic: topic.to_owned(), body: body.to_vec() },
-        (Some("GET"), Some((topic, transport))) => Asks::Subscribe(Subscription {
+        (Some("GET"), Some((topic, name))) => Asks::Subscribe(Subscription {
             topic: topic.to_owned(),
-            transport: transport.parse()?,
+            transport: own(name.parse()?)?,
             after: parameter("after=").map_or(Ok(After::Now), str::parse)?,
             wait: Duration::from_secs(parameter("wait=").map_or(Ok(0), str::parse)?),
             key: field("sec-websocket-key").unwrap_or_default(),
@@ -60,4 +60,9 @@ pub(super) fn take(received: &mut Vec<u8>) -> anyhow::Result<Option<Asks>> {
     };
     received.drain(..head + length);
     Ok(Some(asks))
+}
+
+fn own(transport: Transport) -> anyhow::Result<Transport> {
+    anyhow::ensure!(Transport::OWN.contains(&transport), "{transport} is not spoken by the stub");
+    Ok(transport)
 }

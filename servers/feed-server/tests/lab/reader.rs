@@ -56,6 +56,7 @@ impl Reader {
                     let (socket, _) = tokio_tungstenite::connect_async(format!("ws{url}{query}")).await.unwrap();
                     Wire::Ws(Box::new(socket))
                 }
+                Transport::SocketIo => unreachable!("no test reads socketio here yet"),
             },
         };
         if let Wire::Poll { url, .. } = &reader.wire {

@@ -19,6 +19,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// Longest wait for what must come: generous, because a machine that tests in parallel is slow.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
+/// Waits for what must come, but not for ever.
+pub(crate) async fn bounded<T>(wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, wait).await.expect("it did not come in time")
+}
+
 /// The body of an answer, which must be a success.
 pub(crate) async fn get(url: &str) -> String {
     let answer = reqwest::Client::new().get(url).timeout(BOUND).send().await.unwrap();
@@ -41,7 +46,7 @@ pub(crate) struct Client {
 impl Client {
     /// Connects to a `ws://` URL.
     pub(crate) async fn connect(url: &str) -> Self {
-        let opened = tokio::time::timeout(BOUND, connect_async(url)).await.expect("the handshake takes too long");
+        let opened = bounded(connect_async(url)).await;
         Self { socket: opened.unwrap_or_else(|error| panic!("{url}: {error}")).0 }
     }
 
@@ -76,7 +81,7 @@ impl Client {
     pub(crate) async fn end(&mut self) -> Option<CloseFrame> {
         let mut farewell = None;
         loop {
-            match tokio::time::timeout(BOUND, self.socket.next()).await.expect("the connection does not end") {
+            match bounded(self.socket.next()).await {
                 Some(Ok(Message::Close(frame))) => farewell = frame,
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return farewell,
@@ -91,7 +96,6 @@ impl Client {
     }
 
     async fn next(&mut self) -> Option<Message> {
-        let next = tokio::time::timeout(BOUND, self.socket.next()).await;
-        next.expect("nothing came in time").map(|message| message.expect("the connection broke"))
+        bounded(self.socket.next()).await.map(|message| message.expect("the connection broke"))
     }
 }

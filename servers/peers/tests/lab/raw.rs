@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::BOUND;
+use super::bounded;
 
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -67,9 +67,4 @@ impl Raw {
     pub(crate) async fn end(&mut self) {
         while matches!(bounded(self.socket.read_buf(&mut self.seen)).await, Ok(1..)) {}
     }
-}
-
-/// Waits, but not for ever.
-async fn bounded<T>(wait: impl Future<Output = T>) -> T {
-    tokio::time::timeout(BOUND, wait).await.expect("nothing came in time")
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::BOUND;
+use super::bounded;
 
 /// Tries to find a port that nobody else takes between our asking and Redis's.
 const TRIES: usize = 5;
@@ -30,9 +30,7 @@ impl Redis {
                 .spawn()
                 .ok()?;
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            while let Some(line) =
-                tokio::time::timeout(BOUND, lines.next_line()).await.expect("Redis is silent").unwrap()
-            {
+            while let Some(line) = bounded(lines.next_line()).await.unwrap() {
                 if line.contains("Ready to accept connections") {
                     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                     return Some(Self { _child: child, url: format!("redis://127.0.0.1:{port}") });
