@@ -30,7 +30,7 @@ size_t poll_write(char *out, const struct topic *topic, const struct request *re
     if (request->cursor == topic->head)
         return poll_write_nothing(out, topic->head);
 
-    uint64_t first = request->cursor + 2;
+    uint64_t first = request->cursor + 1;
     if (first < topic_oldest(topic)) {
         counts.missed += topic_oldest(topic) - first;
         first = topic_oldest(topic);
