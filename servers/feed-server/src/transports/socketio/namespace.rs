@@ -23,7 +23,6 @@ use super::line::Line;
 use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
-use crate::brokers::Failure;
 use crate::hub::Start;
 use crate::stats::{Kind, Reason, Stats};
 
@@ -238,11 +237,5 @@ fn reply(
     match said.wants_answer {
         true => answer.send(value),
         false => socket.emit(event, value),
-    }
-}
-
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
-        Self { error: failure.to_string() }
     }
 }
