@@ -1,5 +1,5 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build report peers test wirecheck demo lint clean
+.PHONY: help build report peers cluster test wirecheck demo lint clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: ## Set up what the tests need and run them all
 
 wirecheck: build ## Hold the bytes that loadgen counts against a packet capture
 	scripts/wirecheck.sh
+
+cluster: build ## Compare the transports behind nginx, with and without a broker, and kill what can be killed
+	scripts/cluster_report.sh
 
 demo: ## Serve a steady feed and a page that shows it over every transport
 	scripts/demo.sh

@@ -14,6 +14,9 @@ pub struct Search {
     pub started_at: String,
     /// Transport of all its runs.
     pub transport: String,
+    /// What it is called beside others, for example `ws@node-ws`; absent where that is the transport's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// What was varied.
     pub vary: Vary,
     /// What had to hold, each as it was written.
@@ -104,6 +107,11 @@ pub enum LimitedBy {
 }
 
 impl Search {
+    /// What was searched: its label, or else its transport.
+    pub fn contender(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.transport)
+    }
+
     /// The highest load that holds, below the lowest that does not.
     pub fn highest_that_holds(&self) -> Option<f64> {
         let bound = self.lowest_that_breaks().unwrap_or(f64::INFINITY);
@@ -115,19 +123,12 @@ impl Search {
         self.loads(StepFinding::Broken).min_by(f64::total_cmp)
     }
 
-    /// Loads that came to this finding in most of their runs, or, where runs are divided, in the last.
+    /// Loads whose last run came to this finding. A load is repeated until two runs agree, so the last one decides.
     fn loads(&self, wanted: StepFinding) -> impl Iterator<Item = f64> + '_ {
-        self.steps.iter().map(|step| step.load).filter(move |load| self.finding_at(*load) == Some(wanted))
-    }
-
-    fn finding_at(&self, load: f64) -> Option<StepFinding> {
-        let findings = || self.steps.iter().filter(|step| step.load == load).map(|step| step.finding);
-        let votes = |wanted| findings().filter(|finding| *finding == wanted).count();
-        let last = findings().next_back()?;
-        [StepFinding::Holds, StepFinding::Broken]
-            .into_iter()
-            .find(|each| votes(*each) > findings().count() / 2)
-            .or(Some(last))
+        let last =
+            |place: usize, step: &SearchStep| self.steps[place + 1..].iter().all(|later| later.load != step.load);
+        let steps = self.steps.iter().enumerate().filter(move |(place, step)| last(*place, step));
+        steps.filter(move |(_, step)| step.finding == wanted).map(|(_, step)| step.load)
     }
 }
 
@@ -140,6 +141,7 @@ mod tests {
             schema: crate::SCHEMA,
             started_at: String::new(),
             transport: "ws".to_owned(),
+            label: None,
             vary: Vary::Clients,
             slo: Vec::new(),
             resolution: 0.1,
@@ -151,22 +153,19 @@ mod tests {
     }
 
     #[test]
-    fn a_load_counts_as_most_of_its_runs_did() {
-        use StepFinding::{Broken, Holds};
-        let lucky =
-            [(1.0, Holds), (2.0, Holds), (4.0, Broken), (4.0, Broken), (2.0, Broken), (2.0, Broken), (1.0, Holds)];
-        assert_eq!((search(&lucky).highest_that_holds(), search(&lucky).lowest_that_breaks()), (Some(1.0), Some(2.0)));
-        let hiccup = [(1.0, Holds), (2.0, Holds), (2.0, Broken), (2.0, Holds)];
-        assert_eq!((search(&hiccup).highest_that_holds(), search(&hiccup).lowest_that_breaks()), (Some(2.0), None));
-        let thrice = [(2.0, Broken), (2.0, Holds), (2.0, Broken)];
-        assert_eq!(search(&thrice).lowest_that_breaks(), Some(2.0));
-    }
-
-    #[test]
-    fn a_load_whose_runs_are_divided_counts_as_the_last_did() {
+    fn a_load_counts_as_its_repetition_did() {
         use StepFinding::{Broken, Holds, Invalid};
         let search = search(&[(1.0, Holds), (2.0, Broken), (2.0, Holds), (4.0, Invalid), (4.0, Broken), (3.0, Holds)]);
         assert_eq!((search.highest_that_holds(), search.lowest_that_breaks()), (Some(3.0), Some(4.0)));
+    }
+
+    #[test]
+    fn what_held_by_luck_is_taken_back() {
+        use StepFinding::{Broken, Holds};
+        let steps =
+            [(1.0, Holds), (2.0, Holds), (4.0, Broken), (4.0, Broken), (2.0, Broken), (2.0, Broken), (1.0, Holds)];
+        let search = search(&steps);
+        assert_eq!((search.highest_that_holds(), search.lowest_that_breaks()), (Some(1.0), Some(2.0)));
     }
 
     #[test]
