@@ -48,6 +48,8 @@ pub struct Setup {
     pub target: Target,
     /// Process id of the server if it is our child.
     pub child: Option<u32>,
+    /// Process id of the server if somebody named it.
+    pub server_pid: Option<u32>,
     /// Who runs on which cores.
     pub cores: Cores,
     /// Threads that play clients.
@@ -86,7 +88,7 @@ pub struct Outcome {
 /// Carries a run out.
 pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
-    let stats = StatsReader::new(&setup.target, setup.child)?;
+    let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
     let departures = Arc::new(Departures::new(plan));
     let players = (0..setup.threads)
         .map(|index| {
@@ -200,8 +202,8 @@ impl Conductor<'_> {
             self.readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
         let books = books(plan, published, &to, &last, self.interrupt.is_wanted());
         let reconciliation = match setup.child {
-            Some(_) => reconcile(&books, &self.readings, plan.transport),
-            None => Some(Vec::new()),
+            Some(_) if setup.target.file.is_feed() => reconcile(&books, &self.readings, plan.transport),
+            _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
         let circumstances = circumstances(setup, &self.readings, told_all, drain_was_cut);
@@ -219,7 +221,7 @@ impl Conductor<'_> {
             begin_ns: clock::ns_at(begin),
             begin: begun,
             books,
-            server_pid: self.readings.before.as_ref().map(|reading| reading.stats.pid),
+            server_pid: self.readings.before.as_ref().map(|reading| reading.pid),
             server: server.clone(),
         };
         let measured = Measured {
@@ -239,11 +241,17 @@ impl Conductor<'_> {
                 opened: records.totals.counters.opened,
                 failed: records.totals.counters.failed,
                 reconnected: records.totals.counters.reconnected,
-                errors: records.totals.errors.clone(),
+                errors: records
+                    .totals
+                    .errors
+                    .iter()
+                    .chain(&report.failures)
+                    .map(|(kind, n)| (kind.clone(), *n))
+                    .collect(),
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.
             server: server.filter(|_| plan.shard.is_whole()),
-            polls: plan.transport.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
+            polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
             generator,
             reconciliation: reconciliation.unwrap_or_default(),
         };
@@ -396,11 +404,14 @@ fn of_others(plan: &Plan) -> u64 {
 fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
     let all =
         [&readings.before, &readings.settled, &readings.connected, &readings.start, &readings.end, &readings.last];
-    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.stats.pid)).collect();
+    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.pid)).collect();
+    // Promised is what can be known: of a server that we started, or whose process was named, or that has told once.
+    let is_known = setup.child.is_some() || setup.server_pid.is_some();
+    let can_be_known = setup.target.file.is_feed() || cfg!(target_os = "linux");
     Circumstances {
         drain_was_cut,
         server_restarted: pids.windows(2).any(|pair| pair[0] != pair[1]),
-        server_fell_silent: (setup.child.is_some() || !pids.is_empty()) && !has_cost,
+        server_fell_silent: ((is_known && can_be_known) || !pids.is_empty()) && !has_cost,
         publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.own_rate() * setup.plan.topics.len() as f64)),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use feed::Transport;
 use hdrhistogram::Histogram;
 use results::{Bytes, GeneratorCost, Layers, Percentiles, Total, WholeRun};
 
@@ -80,7 +79,7 @@ pub fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: 
         bytes_received: counters.bytes_received,
         bytes_sent: counters.bytes_sent,
         opened: counters.opened,
-        open_at_window_end: keeps_connections.then_some(to.counters.open),
+        open_at_window_end: keeps_connections.then_some(to.counters.connections),
         was_disturbed: interrupted
             || counters.failed + counters.reconnected + counters.abandoned > 0
             || last.had_errors,
@@ -106,7 +105,7 @@ pub fn generator_cost(
         rss_end_bytes: rss_end,
         rss_per_client_bytes: rss_per_client(rss_before, rss_end, setup.clients()),
         loop_lag: Percentiles::from(&to.loop_lag),
-        turn_wait: (setup.plan.transport == Transport::LongPoll).then(|| Percentiles::from(&to.turn_wait)),
+        turn_wait: setup.plan.takes_turns().then(|| Percentiles::from(&to.turn_wait)),
         threads: setup.threads,
         cpus: setup.cores.generator.clone(),
     }

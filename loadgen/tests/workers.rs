@@ -69,7 +69,7 @@ fn two_workers_are_one_run_with_one_table_and_books_that_the_server_agrees_with(
     for row in &measured.reconciliation {
         assert_eq!(row.generator, row.server, "{}", row.quantity);
     }
-    assert_eq!(measured.server.as_ref().expect("our own server tells").open_at_end, 30);
+    assert_eq!(measured.server.as_ref().expect("our own server tells").open_at_end, Some(30));
     assert_eq!(run.assertions.len(), 2);
 
     let report = place.path().join("report");
