@@ -170,7 +170,7 @@ fn write_costs(out: &mut String, run: &Run) {
         let _ = writeln!(out, "server         {NOT_MEASURED}: other shards use it, too; merging tells");
     } else {
         let why = match &run.asked.target {
-            None => "it has no /stats of the feed's kind",
+            None => "it has no /stats of the feed's kind, or is one of several",
             Some(_) => "name its process with --server-pid, or have the run start it",
         };
         let _ = writeln!(out, "server         {NOT_MEASURED}: {why}");

@@ -150,8 +150,7 @@ mod tests {
 
     #[test]
     fn who_is_told_of_lost_history_comes_back_with_a_cursor_of_the_new_epoch() {
-        let recorder = Rc::new(Recorder::new(Rc::default()));
-        let mut account = Account::alone(1, 0..1, recorder);
+        let mut account = Account::alone(1, 0..1, Rc::new(Recorder::new(Rc::default())));
         let (mut epoch, mut offset) = (Some("k3f9".parse().unwrap()), 41);
         let gap = br#"{"type":"gap","topic":"news","oldest":"q7:3"}"#;
         enter(gap, 0, &mut account, &mut epoch, &mut offset);

@@ -152,9 +152,12 @@ fn published(parts: &[Part], times: &Times) -> Published {
         sent: sum(|p| p.sent),
         accepted: sum(|p| p.accepted),
         refused: sum(|p| p.refused),
-        send_lag: Percentiles::from(&times.send_lag),
-        publish_time: (accepted_when == Accepted::Answered).then(|| Percentiles::from(&times.publish_time)),
         accepted_when,
+        send_lag: Percentiles::from(&times.send_lag),
+        publish_time: match accepted_when {
+            Accepted::Answered => Some(Percentiles::from(&times.publish_time)),
+            Accepted::Written => None,
+        },
     }
 }
 

@@ -25,7 +25,6 @@ use crate::plan::Plan;
 use crate::reconciliation::Books;
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
-use crate::target::Target;
 use crate::{clock, preflight};
 
 /// Between the last worker's being ready and the start: time for the order to reach all of them.
@@ -51,8 +50,10 @@ pub async fn lead(
         plan(&Order { place, ..order.clone() })
     };
     let whole = Arc::new(plan_of(Shard::WHOLE)?);
-    let resolve = |url: &str| Target::resolve_as(url, Arc::clone(&order.target), order.token.clone());
-    let named = urls.iter().map(|url| resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
+    let named = urls.iter().map(|url| order.resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
+    if order.server_pid.is_some() && named.len() > 1 {
+        bail!("--server-pid is the process of one server: name one --url");
+    }
     for shard in &shards {
         let plan = plan_of(*shard)?;
         preflight::room_for(&plan, named.first())?;
@@ -60,7 +61,7 @@ pub async fn lead(
     }
     let server = if named.is_empty() { Some(start_server(order, &whole, cores).await?) } else { None };
     let targets = match &server {
-        Some(server) => vec![resolve(&server.url)?],
+        Some(server) => vec![order.resolve(&server.url)?],
         None => named,
     };
     for target in &targets {
