@@ -53,7 +53,7 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
     ("connect.p99", Kind::Time, |m| percentile(&m.connect, m.connect.p99_ns)),
     ("connect.max", Kind::Time, |m| percentile(&m.connect, m.connect.max_ns)),
     ("send_lag.p99", Kind::Time, |m| percentile(&m.published.send_lag, m.published.send_lag.p99_ns)),
-    ("publish.p99", Kind::Time, |m| percentile(&m.published.publish_time, m.published.publish_time.p99_ns)),
+    ("publish.p99", Kind::Time, |m| m.published.publish_time.as_ref().and_then(|p| percentile(p, p.p99_ns))),
     ("expected", Kind::Plain, |m| Some(m.deliveries.expected as f64)),
     ("delivered", Kind::Plain, |m| Some(m.deliveries.delivered as f64)),
     ("lost", Kind::Plain, |m| Some(m.deliveries.lost as f64)),

@@ -51,6 +51,8 @@ pub struct Setup {
     pub target: Target,
     /// Process id of the server if it is our child.
     pub child: Option<u32>,
+    /// Process id of the server if somebody named it.
+    pub server_pid: Option<u32>,
     /// Who runs on which cores.
     pub cores: Cores,
     /// Threads that play clients.
@@ -134,7 +136,7 @@ struct Mark {
 /// Carries a run out.
 pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
-    let stats = StatsReader::new(&setup.target, setup.child)?;
+    let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
     let departures = Arc::new(Departures::new(plan));
     let players = (0..setup.threads)
         .map(|index| {
@@ -241,8 +243,8 @@ impl Conductor<'_> {
             self.readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
         let books = books(plan, published, &to, &last, self.interrupt.is_wanted());
         let reconciliation = match setup.child {
-            Some(_) => reconcile(&books, &self.readings, plan.transport),
-            None => Some(Vec::new()),
+            Some(_) if setup.target.file.is_feed() => reconcile(&books, &self.readings, plan.transport),
+            _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
         let circumstances = circumstances(setup, &self.readings, told_all, drain_was_cut);
@@ -260,7 +262,7 @@ impl Conductor<'_> {
             begin_ns: clock::ns_at(begin),
             begin: begun,
             books,
-            server_pid: self.readings.before.as_ref().map(|reading| reading.stats.pid),
+            server_pid: self.readings.before.as_ref().map(|reading| reading.pid),
             server: server.clone(),
         };
         let measured = Measured {
@@ -280,11 +282,17 @@ impl Conductor<'_> {
                 opened: records.totals.counters.opened,
                 failed: records.totals.counters.failed,
                 reconnected: records.totals.counters.reconnected,
-                errors: records.totals.errors.clone(),
+                errors: records
+                    .totals
+                    .errors
+                    .iter()
+                    .chain(&report.failures)
+                    .map(|(kind, n)| (kind.clone(), *n))
+                    .collect(),
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.
             server: server.filter(|_| plan.shard.is_whole()),
-            polls: plan.transport.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
+            polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
             generator,
             reconciliation: reconciliation.unwrap_or_default(),
         };
@@ -514,7 +522,7 @@ fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mar
         bytes_received: counters.bytes_received,
         bytes_sent: counters.bytes_sent,
         opened: counters.opened,
-        open_at_window_end: keeps_connections.then_some(to.counters.open),
+        open_at_window_end: keeps_connections.then_some(to.counters.connections),
         was_disturbed: interrupted
             || counters.failed + counters.reconnected + counters.abandoned > 0
             || last.had_errors,
@@ -539,7 +547,7 @@ fn generator_cost(
         rss_end_bytes: rss_end,
         rss_per_client_bytes: rss_per_client(rss_before, rss_end, setup.clients()),
         loop_lag: Percentiles::from(&to.loop_lag),
-        turn_wait: (setup.plan.transport == Transport::LongPoll).then(|| Percentiles::from(&to.turn_wait)),
+        turn_wait: setup.plan.takes_turns().then(|| Percentiles::from(&to.turn_wait)),
         threads: setup.threads,
         cpus: setup.cores.generator.clone(),
     }
@@ -553,11 +561,14 @@ fn rss_per_client(before: Option<u64>, end: Option<u64>, clients: u32) -> Option
 fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
     let all =
         [&readings.before, &readings.settled, &readings.connected, &readings.start, &readings.end, &readings.last];
-    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.stats.pid)).collect();
+    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.pid)).collect();
+    // Promised is what can be known: of a server that we started, or whose process was named, or that has told once.
+    let is_known = setup.child.is_some() || setup.server_pid.is_some();
+    let can_be_known = setup.target.file.is_feed() || cfg!(target_os = "linux");
     Circumstances {
         drain_was_cut,
         server_restarted: pids.windows(2).any(|pair| pair[0] != pair[1]),
-        server_fell_silent: (setup.child.is_some() || !pids.is_empty()) && !has_cost,
+        server_fell_silent: ((is_known && can_be_known) || !pids.is_empty()) && !has_cost,
         publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.own_rate() * setup.plan.topics.len() as f64)),
     }
 }

@@ -8,10 +8,11 @@ use feed::{TopicName, Transport};
 use serde::{Deserialize, Serialize};
 
 use crate::assertion::Condition;
-use crate::plan::{Arrival, Reuse};
+use crate::plan::{Arrival, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
 use crate::selftest::stub::Script;
 use crate::shard::{MOST_SHARDS, Shard};
+use crate::target_args::{ContenderName, TargetArgs};
 
 /// Plays thousands of clients against a realtime server and measures what arrives, when, and at what cost.
 #[derive(Debug, Parser)]
@@ -29,15 +30,15 @@ fn conditions_and_exit_codes() -> String {
     format!("{}\n\n{EXIT_CODES}", crate::assertion::help())
 }
 
-const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held, 1 one did not, or nobody listens there, 2 usage.\n\n\
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held (with --target: every transport delivers), 1 one did not, or nobody listens there, 2 usage.\n\n\
                                 Publishes to topics of its own, named check-<random>-<number>; no wait is longer than 3 s.";
 
 /// What loadgen does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Measure one transport; without --url, against a feed-server that is started for it
+    /// Measure one transport; without --url, against a server that is started for it
     Run(RunArgs),
-    /// Measure several transports in interleaved rounds, each run against a fresh feed-server
+    /// Measure several transports in interleaved rounds, each run against a fresh server
     Compare(CompareArgs),
     /// Put the results of several shards of one run together
     Merge(MergeArgs),
@@ -61,11 +62,17 @@ pub struct RunArgs {
     /// How notifications are carried: short-poll, long-poll, sse, ws or socketio
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
-    /// Base URL of the server under test, for example http://127.0.0.1:8080; without it, a feed-server is started on a free
-    /// port, as a process of its own, and stopped at the end. With --workers, several may be named, separated by commas:
-    /// workers take them in turn
+    /// Base URL of the server under test, for example http://127.0.0.1:8080; without it, the target's own server, a
+    /// feed-server as a rule, is started on a free port, as a process of its own, and stopped at the end. With --workers,
+    /// several may be named, separated by commas: workers take them in turn
     #[arg(long, value_name = "URL", value_delimiter = ',', value_parser = url_value)]
     pub url: Vec<String>,
+    /// What the server understands.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Process id of a server that somebody else started: what it and its descendants spend is read from /proc
+    #[arg(long, value_name = "PID", requires = "url")]
+    pub server_pid: Option<u32>,
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
@@ -144,10 +151,13 @@ const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_RULES)]
 pub struct CompareArgs {
-    /// Transports to compare, separated by commas; one that is named twice is compared with itself (A/A), which must come
-    /// out as not distinguishable
+    /// Transports to compare, separated by commas; TRANSPORT@TARGET is one on another server than --target says; one that is
+    /// named twice is compared with itself (A/A), which must come out as not distinguishable
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
-    pub transports: Vec<Transport>,
+    pub transports: Vec<ContenderName>,
+    /// What the server understands.
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Rounds; every second one runs in reverse order, so that what drifts over time favours nobody
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
@@ -166,9 +176,16 @@ pub struct FindMaxArgs {
     /// How notifications are carried: short-poll, long-poll, sse, ws or socketio
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
-    /// Base URL of the server under test; without it, a fresh feed-server is started for each step
+    /// Base URL of the server under test; without it, the target's own server, a feed-server as a rule, is started afresh
+    /// for each step
     #[arg(long, value_name = "URL", value_parser = url_value)]
     pub url: Option<String>,
+    /// What the server understands.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Process id of a server that somebody else started: what it and its descendants spend is read from /proc
+    #[arg(long, value_name = "PID", requires = "url")]
+    pub server_pid: Option<u32>,
     /// What grows: clients from --clients on, or notifications per second and topic from --rate on
     #[arg(long, value_enum)]
     pub vary: VaryArg,
@@ -243,9 +260,14 @@ const DIFF_RULES: &str = "A regression is a quantity that is distinguishable (it
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXIT_CODES)]
 pub struct CheckArgs {
-    /// Base URL of the server, ours or any other, for example http://127.0.0.1:8080
+    /// Base URL of the server, ours or any other, for example http://127.0.0.1:8080; may be left out where the target file
+    /// says how to start one
     #[arg(value_name = "URL", value_parser = url_value)]
-    pub url: String,
+    pub url: Option<String>,
+    /// What the server understands. Of another target than the feed, no contract is checked: it is tried out and said what
+    /// of it works
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// Flags of `loadgen selftest`.
@@ -301,6 +323,10 @@ pub struct LoadArgs {
     /// Whether a polling client keeps its connection between polls
     #[arg(long, value_enum, default_value_t = Reuse::Reuse)]
     pub connection: Reuse,
+    /// What carries a Socket.IO session: polling, websocket, or upgrade, which is polling first and then websocket, as the official
+    /// client has it
+    #[arg(long, value_enum, value_name = "CARRIER", default_value_t = SocketIoMode::Upgrade)]
+    pub socketio: SocketIoMode,
     /// Topic to publish to, or the prefix of several; the default is one of this run's own, so that runs do not meet
     #[arg(long, value_name = "NAME")]
     pub topic: Option<TopicName>,

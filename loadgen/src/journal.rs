@@ -156,7 +156,7 @@ impl<'a> Journal<'a> {
         let us = |ns: u64| ns as f64 / 1e3;
         let latency = &self.current.latency;
         let at = |quantile| (!latency.is_empty()).then(|| us(latency.value_at_quantile(quantile)));
-        let server = reading.as_ref().map(|reading| &reading.stats);
+        let said = reading.as_ref().and_then(|reading| reading.stats.as_ref());
         self.rows.push(SeriesRow {
             at_s: now.saturating_duration_since(self.began).as_secs_f64(),
             phase: self.phase.into(),
@@ -176,8 +176,8 @@ impl<'a> Journal<'a> {
             polls: since.polls,
             wasted_polls: since.wasted_polls,
             server_cpu_share: self.reading.as_ref().zip(reading.as_ref()).and_then(|(a, b)| cpu_share(a, b)),
-            server_rss_bytes: server.map(|stats| stats.rss_bytes),
-            server_open: server.map(|stats| stats.connections.get(self.transport).map_or(0, |c| c.open)),
+            server_rss_bytes: reading.as_ref().map(|reading| reading.rss_bytes),
+            server_open: said.map(|stats| stats.connections.get(self.transport).map_or(0, |c| c.open)),
             generator_cpu_share: cpu.saturating_sub(self.row_cpu).as_secs_f64() / length.as_secs_f64().max(1e-9),
             loop_lag_max_us: us(self.current.loop_lag.max()),
         });

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use loadgen::commands;
+use loadgen::commands::{self, Usage};
 use loadgen::config::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(end) => end.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            Usage::code_of(&error)
         }
     }
 }

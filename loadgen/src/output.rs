@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use results::numbers::{NOT_MEASURED, count, number, percent, size, time_ns, time_us};
-use results::{Ending, Layers, Percentiles, Run};
+use results::{Accepted, CostSource, Ending, Layers, Percentiles, Run};
 
 /// What a run says, the verdict first. No line is wider than 100 columns unless a value is.
 pub fn run_table(run: &Run) -> String {
@@ -39,7 +39,7 @@ fn write_head(out: &mut String, run: &Run) {
     let _ = writeln!(
         out,
         "{}: {} clients, {} topic{}, {}/s of {} B for {} s ({})",
-        asked.transport,
+        asked.contender(),
         count(asked.clients.into()),
         asked.topics,
         if asked.topics == 1 { "" } else { "s" },
@@ -72,7 +72,7 @@ fn write_times(out: &mut String, run: &Run) {
         ("latency", &measured.latency),
         ("  from actual", measured.latency_from_actual.as_ref().unwrap_or(&not_measured)),
         ("connect", &measured.connect),
-        ("publish", &measured.published.publish_time),
+        ("publish", measured.published.publish_time.as_ref().unwrap_or(&not_measured)),
         ("send lag", &measured.published.send_lag),
         ("loop lag", &measured.generator.loop_lag),
     ]
@@ -103,9 +103,13 @@ fn write_deliveries(out: &mut String, run: &Run) {
         let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));
     }
     let p = &run.measured.published;
+    let (accepted, how) = match p.accepted_when {
+        Accepted::Answered => ("accepted", ""),
+        Accepted::Written => ("written", "; nothing answers there, so publish time is not measured"),
+    };
     let _ = writeln!(
         out,
-        "published      due {}, accepted {}, refused {}",
+        "published      due {}, {accepted} {}, refused {}{how}",
         count(p.due),
         count(p.accepted),
         count(p.refused)
@@ -147,16 +151,26 @@ fn write_costs(out: &mut String, run: &Run) {
             pinned(&s.cpus),
         ];
         cells(out, "server", &cost);
-        let by_process =
-            s.cpu_by_process_s.map_or_else(String::new, |seconds| format!(", CPU by /proc {seconds:.2} s"));
+        let by_process = s
+            .cpu_by_process_s
+            .filter(|_| s.source == CostSource::Stats)
+            .map_or_else(String::new, |seconds| format!(", CPU by /proc {seconds:.2} s"));
+        let by_tree = match s.source {
+            CostSource::Stats => "",
+            CostSource::ProcessTree => "; by /proc, of its process and its descendants",
+        };
         let _ = writeln!(
             out,
-            "               idle: CPU {}, RSS {} per client{by_process}",
+            "               idle: CPU {}, RSS {} per client{by_process}{by_tree}",
             s.idle_cpu_share.map_or_else(|| NOT_MEASURED.to_owned(), |used| format!("{} of a core", percent(used))),
             size(s.rss_per_idle_connection_bytes)
         );
     } else {
-        let _ = writeln!(out, "server         {NOT_MEASURED}: it has no /stats of the feed's kind, or is one of several");
+        let why = match &run.asked.target {
+            None => "it has no /stats of the feed's kind, or is one of several",
+            Some(_) => "name its process with --server-pid, or have the run start it",
+        };
+        let _ = writeln!(out, "server         {NOT_MEASURED}: {why}");
     }
     let cost = [
         per_delivery(g.cpu_us_per_delivery),
@@ -184,6 +198,7 @@ fn write_reconciliation(out: &mut String, run: &Run) {
     let rows = &run.measured.reconciliation;
     let differing: Vec<_> = rows.iter().filter(|row| row.generator != row.server).collect();
     let summary = match (rows.len(), differing.len()) {
+        (0, _) if run.asked.target.is_some() => "not done: only a feed counts for itself".to_owned(),
         (0, _) if run.asked.url.is_some() => {
             "not done: the server's counters may hold others' clients as well".to_owned()
         }

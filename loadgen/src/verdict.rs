@@ -166,7 +166,7 @@ fn server(circumstances: Circumstances) -> Option<Reason> {
     circumstances.server_fell_silent.then(|| {
         reason(
             "server-stats",
-            "the server's /stats went missing in the middle of the run".into(),
+            "the server's /stats, or its process in /proc, went missing in the middle of the run".into(),
             "an answer at every reading".into(),
             "The server was too busy to answer within five seconds, or it has gone.",
             "Lower the load, or look at the server's log.",

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use results::{
-    Asked, Bytes, Comparison, ComparisonRun, Connections, Deliveries, Ending, FolderError, GeneratorCost, LatencyLog,
-    Layers, Machine, Measured, Percentiles, Phase, Polls, Published, Run, RunFolder, SCHEMA, SeriesRow, ServerCost,
-    Verdict, new_histogram,
+    Asked, Bytes, Comparison, ComparisonRun, Connections, CostSource, Deliveries, Ending, FolderError, GeneratorCost,
+    LatencyLog, Layers, Machine, Measured, Percentiles, Phase, Polls, Published, Run, RunFolder, SCHEMA, SeriesRow,
+    ServerCost, Verdict, new_histogram,
 };
 
 const STARTED_AT: &str = "2025-01-15T12:00:00Z";
@@ -197,6 +197,7 @@ fn asked(shape: &Shape) -> Asked {
     Asked {
         command: ["loadgen", "compare", "--clients", "500", "--rate", "4"].map(str::to_owned).to_vec(),
         transport: shape.transport.to_owned(),
+        target: None,
         url: None,
         clients: CLIENTS as u32,
         rate_per_s: RATE_PER_S as f64,
@@ -212,6 +213,7 @@ fn asked(shape: &Shape) -> Asked {
         poll_interval_s: 1.0,
         wait_s: 25.0,
         connection: "reuse".to_owned(),
+        socketio: None,
         pin: "auto".to_owned(),
         shard: None,
     }
@@ -255,7 +257,8 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             accepted: published,
             refused: 0,
             send_lag: lag(60_000),
-            publish_time: lag(400_000),
+            publish_time: Some(lag(400_000)),
+            ..Published::default()
         },
         bytes: Bytes {
             deliveries,
@@ -275,6 +278,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             wasted: if shape.transport == "short-poll" { 90 } else { 0 },
         }),
         server: Some(ServerCost {
+            source: CostSource::Stats,
             cpu_s: cpu_us * deliveries as f64 / 1e6,
             cpu_by_process_s: Some(cpu_us * deliveries as f64 / 1e6),
             cpu_us_per_delivery: Some(cpu_us),
@@ -284,8 +288,8 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             rss_end_bytes: rss(1.0),
             rss_per_connection_bytes: shape.rss_bytes * weather,
             rss_per_idle_connection_bytes: shape.rss_bytes * weather * 0.8,
-            delivered: deliveries,
-            open_at_end: CLIENTS,
+            delivered: Some(deliveries),
+            open_at_end: Some(CLIENTS),
             cpus: vec![0],
         }),
         generator: GeneratorCost {

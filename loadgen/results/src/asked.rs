@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 pub struct Asked {
     /// The words of the command line, program name first.
     pub command: Vec<String>,
-    /// Name of the transport as it is spelled in the path and on the command line: `short-poll`, `long-poll`, `sse`, `ws`.
+    /// Name of the transport as it is spelled in the path and on the command line: `short-poll`, `long-poll`, `sse`, `ws`,
+    /// `socketio`.
     pub transport: String,
+    /// Name of the target file that says how one speaks with the server; absent for Wirelab's own feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The server's base URL; absent when the run started its own server.
     pub url: Option<String>,
     /// Simulated clients, each with its own connection.
@@ -39,6 +43,10 @@ pub struct Asked {
     pub wait_s: f64,
     /// `reuse` or `fresh`: whether a polling client keeps its connection between polls.
     pub connection: String,
+    /// What carried Socket.IO: `polling`, `websocket` or `upgrade`; absent on other transports, and in files that are older
+    /// than it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socketio: Option<String>,
     /// `auto` or `off`: whether server and generator were to be pinned to separate cores.
     pub pin: String,
     /// Which part of all this the run played, for example `2/4`; absent where it played all.
@@ -47,10 +55,21 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Name of the server's target.
+    pub fn target_name(&self) -> &str {
+        self.target.as_deref().unwrap_or("feed")
+    }
+
+    /// What it is called beside others: `ws` on Wirelab's own feed, `ws@node-ws` elsewhere.
+    pub fn contender(&self) -> String {
+        self.target.as_ref().map_or_else(|| self.transport.clone(), |target| format!("{}@{target}", self.transport))
+    }
+
     /// In what another workload differs, in words: `clients 1000 against 500`. Seed, topic and command do not count.
     pub fn differs_from(&self, other: &Self) -> Vec<String> {
         let pairs = [
             ("transport", self.transport.clone(), other.transport.clone()),
+            ("target", self.target_name().to_owned(), other.target_name().to_owned()),
             ("server", said(self.url.as_ref()), said(other.url.as_ref())),
             ("clients", self.clients.to_string(), other.clients.to_string()),
             ("rate per second", self.rate_per_s.to_string(), other.rate_per_s.to_string()),
@@ -61,6 +80,7 @@ impl Asked {
             ("poll interval in s", self.poll_interval_s.to_string(), other.poll_interval_s.to_string()),
             ("wait in s", self.wait_s.to_string(), other.wait_s.to_string()),
             ("connection", self.connection.clone(), other.connection.clone()),
+            ("socketio", carrier(self), carrier(other)),
             ("pin", self.pin.clone(), other.pin.clone()),
         ];
         let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
@@ -70,4 +90,8 @@ impl Asked {
 
 fn said(url: Option<&String>) -> String {
     url.cloned().unwrap_or_else(|| "its own".to_owned())
+}
+
+fn carrier(asked: &Asked) -> String {
+    asked.socketio.clone().unwrap_or_else(|| "not used".to_owned())
 }

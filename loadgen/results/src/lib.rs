@@ -35,8 +35,8 @@ pub use latency_log::{
 };
 pub use machine::Machine;
 pub use measured::{
-    Bytes, Connections, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls, Published, Reconciled,
-    ServerCost, Total, WholeRun,
+    Accepted, Bytes, Connections, CostSource, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls,
+    Published, Reconciled, ServerCost, Total, WholeRun,
 };
 pub use quantity::{Quantity, Unit};
 pub use run::{Ending, Run, SCHEMA};

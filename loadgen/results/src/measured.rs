@@ -153,14 +153,28 @@ pub struct Published {
     pub due: u64,
     /// Notifications that were sent.
     pub sent: u64,
-    /// Notifications that the server accepted (2xx).
+    /// Notifications that the server accepted.
     pub accepted: u64,
+    /// When a notification counts as accepted.
+    #[serde(default)]
+    pub accepted_when: Accepted,
     /// Notifications that the server refused, or that it did not answer for.
     pub refused: u64,
     /// Actual minus intended publishing instant: the generator's own fault.
     pub send_lag: Percentiles,
-    /// Request sent until its response.
-    pub publish_time: Percentiles,
+    /// Request sent until its response; absent where there are no responses.
+    pub publish_time: Option<Percentiles>,
+}
+
+/// When a published notification counts as accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accepted {
+    /// When the server has answered with 2xx. All runs from before there was anything else.
+    #[default]
+    Answered,
+    /// When it has been written to a socket on which nothing is answered.
+    Written,
 }
 
 /// Bytes of the window, as the clients' own connections carried them.
@@ -265,10 +279,13 @@ pub struct Polls {
     pub wasted: u64,
 }
 
-/// What the server says it spent, over the window.
+/// What the server spent, over the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerCost {
-    /// User and system CPU time, seconds, from the server's own `/stats`.
+    /// Who says so.
+    #[serde(default)]
+    pub source: CostSource,
+    /// User and system CPU time, seconds.
     pub cpu_s: f64,
     /// The same from `/proc`, read by the generator: only for a server that is its child.
     pub cpu_by_process_s: Option<f64>,
@@ -287,12 +304,25 @@ pub struct ServerCost {
     pub rss_per_connection_bytes: f64,
     /// `(rss_connected - rss_before) / clients`, bytes: what a connection costs before its first notification.
     pub rss_per_idle_connection_bytes: f64,
-    /// Notifications handed to sockets in the window, by the server's count.
-    pub delivered: u64,
-    /// Connections open at the end of measuring, by the server's count, on this run's transport.
-    pub open_at_end: u64,
+    /// Notifications handed to sockets in the window, by the server's count; absent where it does not count.
+    pub delivered: Option<u64>,
+    /// Connections open at the end of measuring, by the server's count, on this run's transport; absent where it does not
+    /// count.
+    pub open_at_end: Option<u64>,
     /// Cores that the server was pinned to; empty when it was not.
     pub cpus: Vec<usize>,
+}
+
+/// Where a server's cost was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CostSource {
+    /// The server's own `/stats`. All runs from before there was anything else.
+    #[default]
+    Stats,
+    /// `/proc`, summed over the server's process and its descendants: CPU time to the clock tick, 10 ms as a rule; resident
+    /// memory with what processes share counted for each of them.
+    ProcessTree,
 }
 
 /// What the generator itself spent, over the window.
@@ -313,7 +343,7 @@ pub struct GeneratorCost {
     /// How late the players' event loops ran a timer.
     pub loop_lag: Percentiles,
     /// How long clients that had an answer waited for their turn to ask again, so that unread answers came first; `None`
-    /// where clients take no turns (all but long polling), and in runs from before it was told.
+    /// where clients take no turns (all but those that poll and wait), and in runs from before it was told.
     #[serde(default)]
     pub turn_wait: Option<Percentiles>,
     /// Threads that clients were spread over; `workers` in runs from before processes were called so.

@@ -33,7 +33,7 @@ pub fn exec(args: &DiffArgs) -> anyhow::Result<End> {
 fn contenders(folder: &Path) -> anyhow::Result<Vec<Contender>> {
     let mut contenders: Vec<Contender> = Vec::new();
     for loaded in load_rounds(folder)? {
-        let label = loaded.contender().to_owned();
+        let label = loaded.contender();
         let LoadedRun { run, .. } = loaded;
         match contenders.iter_mut().find(|contender| contender.label == label) {
             Some(contender) => contender.runs.push((None, run)),

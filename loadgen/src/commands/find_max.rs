@@ -1,5 +1,6 @@
 //! `loadgen find-max`: the highest load that holds, found in steps that are runs like any other.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::bail;
@@ -13,7 +14,10 @@ use crate::cores::Cores;
 use crate::hunt::Hunt;
 use crate::interrupt::Interrupt;
 use crate::limit::{blame, blame_invalid};
+use crate::plan::connections_per_client;
 use crate::side_by_side::wrapped;
+use crate::target::Token;
+use crate::target_args::contender_label;
 use crate::{clock, preflight};
 
 /// Largest rate that the command line takes.
@@ -21,15 +25,19 @@ const MOST_RATE: f64 = 1e6;
 
 /// Searches, step by step, and says in words what was found.
 pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
-    let out = args.out.clone().unwrap_or_else(|| default_folder(&format!("find-max-{}", args.transport)));
+    let label = contender_label(args.transport, &args.target.file);
+    let out = args.out.clone().unwrap_or_else(|| default_folder(&format!("find-max-{label}")));
     if out.exists() {
         return Err(FolderError::Exists(out).into());
     }
     let (vary, start, ceiling) = bounds(&args)?;
+    let token = args.target.token()?;
+    order(&args, token.as_ref(), vary, start).check()?;
     let mut search = Search {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         transport: args.transport.name().into(),
+        label: Some(label).filter(|label| label != args.transport.name()),
         vary,
         slo: args.slo.iter().map(ToString::to_string).collect(),
         resolution: args.resolution,
@@ -52,7 +60,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
             break SearchEnding::OutOfBounds;
         }
         let folder = format!("step-{:02}-{load}", search.steps.len() + 1);
-        let run = measure(&order(&args, vary, load), &out.join(&folder), &cores, &interrupt).await?;
+        let run = measure(&order(&args, token.as_ref(), vary, load), &out.join(&folder), &cores, &interrupt).await?;
         if interrupt.is_wanted() {
             break SearchEnding::Unfinished;
         }
@@ -90,8 +98,9 @@ fn end_of(ending: SearchEnding) -> End {
 /// What varies, from where, up to where.
 fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     let load = &args.load;
+    let most_clients = preflight::most_clients(connections_per_client(args.transport, load.socketio));
     let (vary, flag, start, room) = match args.vary {
-        VaryArg::Clients => (Vary::Clients, "--clients", f64::from(load.clients), preflight::most_clients() as f64),
+        VaryArg::Clients => (Vary::Clients, "--clients", f64::from(load.clients), most_clients as f64),
         VaryArg::Rate => (Vary::Rate, "--rate", load.rate, MOST_RATE),
     };
     if start > room {
@@ -104,7 +113,7 @@ fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     Ok((vary, start, if vary == Vary::Clients { ceiling.floor().max(1.0) } else { ceiling }))
 }
 
-fn order(args: &FindMaxArgs, vary: Vary, at: f64) -> Order {
+fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Order {
     let mut load = args.load.clone();
     match vary {
         Vary::Clients => load.clients = at as u32,
@@ -112,11 +121,14 @@ fn order(args: &FindMaxArgs, vary: Vary, at: f64) -> Order {
     }
     Order {
         transport: args.transport,
+        target: Arc::clone(&args.target.file),
+        token: token.cloned(),
         url: args.url.clone(),
+        server_pid: args.server_pid,
         load,
         conditions: args.slo.clone(),
         place: Place::default(),
-        title: format!("{} {}", args.transport, told(vary, at)),
+        title: format!("{} {}", contender_label(args.transport, &args.target.file), told(vary, at)),
     }
 }
 
@@ -158,7 +170,7 @@ fn one_line(load: &str, run: &Run, finding: StepFinding) -> String {
 fn conclude(search: &mut Search, runs: &[Run]) {
     let vary = search.vary;
     let slo = search.slo.join(", ");
-    let head = format!("{} holds {slo}", search.transport);
+    let head = format!("{} holds {slo}", search.contender());
     let broken = search.lowest_that_breaks().and_then(|load| {
         let place = search.steps.iter().rposition(|s| s.load == load && s.finding == StepFinding::Broken)?;
         Some((load, &runs[place]))
@@ -169,7 +181,7 @@ fn conclude(search: &mut Search, runs: &[Run]) {
     });
     let but = if up_to.is_some() { "; at {} it does not" } else { " at {}" };
     let but_not = broken.map(|(load, run)| format!("{} ({})", but.replace("{}", &told(vary, load)), faults(run)));
-    let so_far = up_to.clone().unwrap_or_else(|| format!("{} does not hold {slo}", search.transport))
+    let so_far = up_to.clone().unwrap_or_else(|| format!("{} does not hold {slo}", search.contender()))
         + &but_not.unwrap_or_default();
     let (limited_by, blamed) = broken.map_or((None, String::new()), |(_, run)| blame(run));
     search.limited_by = limited_by;

@@ -24,6 +24,18 @@ pub enum End {
     Invalid,
 }
 
+/// What was asked for makes no sense together: code 2, as for a flag that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct Usage(pub anyhow::Error);
+
+impl Usage {
+    /// The exit code of an error.
+    pub fn code_of(error: &anyhow::Error) -> ExitCode {
+        if error.is::<Self>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    }
+}
+
 impl From<End> for ExitCode {
     fn from(end: End) -> Self {
         Self::from(match end {

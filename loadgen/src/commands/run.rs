@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use feed::{TopicName, Transport};
 use rand::RngExt;
 use results::{Asked, Ending, Run, RunFolder, SCHEMA};
 
-use super::End;
+use super::{End, Usage};
 use crate::assertion::Condition;
 use crate::conductor::{self, Setup};
 use crate::config::{LoadArgs, PartArgs, RunArgs, StartAt};
@@ -20,7 +20,8 @@ use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
 use crate::shard::Shard;
-use crate::target::Target;
+use crate::target::{Target, TargetFile, Token, redacted, redacted_words};
+use crate::target_args::contender_label;
 use crate::workers::{self, Leader};
 use crate::{display, junit, machine, merge, preflight};
 
@@ -31,18 +32,23 @@ const RUNS: &str = "wirelab-runs";
 
 /// Measures one transport.
 pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
-    let out = args.out.unwrap_or_else(|| default_folder(args.transport.name()));
+    let title = contender_label(args.transport, &args.target.file);
+    let out = args.out.unwrap_or_else(|| default_folder(&title));
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
     let cores = Cores::divide(args.load.pin, args.url.is_empty())?;
     let (place, leader) = place(&args.part);
     let mut order = Order {
         transport: args.transport,
+        token: args.target.token()?,
+        target: args.target.file,
         url: args.url.first().cloned(),
+        server_pid: args.server_pid,
         load: args.load,
         conditions: args.assertions,
         place,
-        title: args.transport.name().into(),
+        title,
     };
+    order.check()?;
     if let Some(leader) = leader {
         measure(&order, &out, &cores, &leader.interrupt).await?;
         return Ok(End::Fine);
@@ -91,8 +97,14 @@ pub fn end_of(run: &Run) -> End {
 pub struct Order {
     /// How notifications are carried.
     pub transport: Transport,
+    /// How one speaks with the server.
+    pub target: Arc<TargetFile>,
+    /// The secret that lets clients in, if the server wants one.
+    pub token: Option<Token>,
     /// The server, or none to start one.
     pub url: Option<String>,
+    /// Its process, if somebody named it.
+    pub server_pid: Option<u32>,
     /// The load.
     pub load: LoadArgs,
     /// What must hold.
@@ -120,6 +132,35 @@ impl Default for Place {
     }
 }
 
+impl Order {
+    /// Whether it can be carried out at all; what makes no sense is a [`Usage`] error.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let file = &self.target;
+        file.ready(self.transport, self.load.topics, self.token.is_some()).map_err(Usage)?;
+        if self.url.is_none() && file.server.is_none() && !file.is_feed() {
+            let why = anyhow!(
+                "the target `{}` does not say how to start its server: name a running one with --url",
+                file.name
+            );
+            return Err(Usage(why).into());
+        }
+        Ok(())
+    }
+
+    /// Starts the target's own server, on its cores.
+    pub async fn start_server(&self, cores: &Cores) -> anyhow::Result<ServerProcess> {
+        let own = if self.target.server.is_none() { Some(server_process::find_server()?) } else { None };
+        cores.lend_to_server()?;
+        let started = match (&self.target.server, own) {
+            (Some(start), _) => ServerProcess::start_target(&self.target.name, start, self.token.as_ref()).await,
+            (None, Some(program)) => ServerProcess::start(&program).await,
+            (None, None) => unreachable!("our own server was just looked for"),
+        };
+        cores.take_own()?;
+        started
+    }
+}
+
 /// `wirelab-runs/<time>-<what>`.
 pub fn default_folder(what: &str) -> PathBuf {
     let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
@@ -129,24 +170,16 @@ pub fn default_folder(what: &str) -> PathBuf {
 /// Carries out one run and writes its folder, which is created before anything is measured.
 pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Interrupt) -> anyhow::Result<Run> {
     let plan = Arc::new(plan(order)?);
-    let named = order.url.as_deref().map(Target::resolve).transpose()?;
+    let resolve = |url: &str| Target::resolve_as(url, Arc::clone(&order.target), order.token.clone());
+    let named = order.url.as_deref().map(resolve).transpose()?;
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
     if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
         eprintln!("warning: {warning}");
     }
-    let program = if named.is_none() { Some(server_process::find_server()?) } else { None };
-    let server = match &program {
-        Some(program) => {
-            cores.lend_to_server()?;
-            let started = ServerProcess::start(program).await;
-            cores.take_own()?;
-            Some(started?)
-        }
-        None => None,
-    };
+    let server = if named.is_none() { Some(order.start_server(cores).await?) } else { None };
     let target = match (named, &server) {
         (Some(target), _) => target,
-        (None, Some(server)) => Target::resolve(&server.url)?,
+        (None, Some(server)) => resolve(&server.url)?,
         (None, None) => unreachable!("a server is started where none is named"),
     };
     preflight::shares(&plan, order.place.gate.appointment())?;
@@ -162,6 +195,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         plan: Arc::clone(&plan),
         target: target.clone(),
         child: server.as_ref().map(|server| server.pid),
+        server_pid: order.server_pid,
         cores: cores.clone(),
         threads: order.load.threads.unwrap_or(cores.of_generator() as u32).min(plan.own_clients().len() as u32).max(1),
         gate: order.place.gate.clone(),
@@ -236,6 +270,7 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
         poll_interval: load.poll_interval,
         wait: load.wait,
         connection: load.connection,
+        socketio: load.socketio,
         hold_up: None,
     })
 }
@@ -243,9 +278,10 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
 fn asked(order: &Order, plan: &Plan) -> Asked {
     let load = &order.load;
     Asked {
-        command: std::env::args().collect(),
+        command: redacted_words(order.token.as_ref(), std::env::args()),
         transport: order.transport.name().into(),
-        url: order.url.clone(),
+        target: Some(order.target.name.clone()).filter(|_| !order.target.is_feed()),
+        url: order.url.as_deref().map(|url| redacted(order.token.as_ref(), url)),
         clients: load.clients,
         rate_per_s: load.rate,
         payload_bytes: load.payload,
@@ -260,6 +296,7 @@ fn asked(order: &Order, plan: &Plan) -> Asked {
         poll_interval_s: load.poll_interval.as_secs_f64(),
         wait_s: load.wait.as_secs_f64(),
         connection: load.connection.name().into(),
+        socketio: (order.transport == Transport::SocketIo).then(|| load.socketio.name().into()),
         pin: format!("{:?}", load.pin).to_lowercase(),
         shard: (!plan.shard.is_whole()).then(|| plan.shard.to_string()),
     }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use results::{
-    Ending, LatencyLog, Measured, Percentiles, Published, Reconciled, Run, RunFolder, SCHEMA, SeriesRow, ServerCost,
-    ShardShare,
+    Accepted, Ending, LatencyLog, Measured, Percentiles, Published, Reconciled, Run, RunFolder, SCHEMA, SeriesRow,
+    ServerCost, ShardShare,
 };
 
 use super::seconds::{Times, rows};
@@ -151,13 +151,16 @@ fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observ
 
 fn published(parts: &[Part], times: &Times) -> Published {
     let sum = |of: fn(&Published) -> u64| parts.iter().map(|part| of(&part.run.measured.published)).sum();
+    let is_answered = parts.iter().all(|part| part.run.measured.published.accepted_when == Accepted::Answered);
+    let accepted_when = if is_answered { Accepted::Answered } else { Accepted::Written };
     Published {
         due: sum(|p| p.due),
         sent: sum(|p| p.sent),
         accepted: sum(|p| p.accepted),
         refused: sum(|p| p.refused),
         send_lag: Percentiles::from(&times.send_lag),
-        publish_time: Percentiles::from(&times.publish_time),
+        publish_time: (accepted_when == Accepted::Answered).then(|| Percentiles::from(&times.publish_time)),
+        accepted_when,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use results::{Bytes, Connections, GeneratorCost, Layers, Percentiles, Phase, Polls, ServerCost, Total, WholeRun};
+use results::{
+    Bytes, Connections, CostSource, GeneratorCost, Layers, Percentiles, Phase, Polls, ServerCost, Total, WholeRun,
+};
 
 use super::Part;
 use super::seconds::Times;
@@ -100,6 +102,10 @@ pub fn server_costs(costs: &[ServerCost], clients: u64, deliveries: u64) -> Opti
         [sum(|c| c.rss_before_bytes), sum(|c| c.rss_connected_bytes), sum(|c| c.rss_end_bytes)];
     let per_client = |rss: u64| (rss as f64 - before as f64) / (clients as f64).max(1.0);
     (!costs.is_empty()).then(|| ServerCost {
+        source: match costs.iter().all(|cost| cost.source == CostSource::Stats) {
+            true => CostSource::Stats,
+            false => CostSource::ProcessTree,
+        },
         cpu_s,
         cpu_by_process_s: costs.iter().map(|cost| cost.cpu_by_process_s).sum(),
         cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
@@ -109,8 +115,8 @@ pub fn server_costs(costs: &[ServerCost], clients: u64, deliveries: u64) -> Opti
         rss_end_bytes: end,
         rss_per_connection_bytes: per_client(end),
         rss_per_idle_connection_bytes: per_client(connected),
-        delivered: sum(|c| c.delivered),
-        open_at_end: sum(|c| c.open_at_end),
+        delivered: costs.iter().map(|cost| cost.delivered).sum(),
+        open_at_end: costs.iter().map(|cost| cost.open_at_end).sum(),
         cpus: union(costs.iter().flat_map(|cost| cost.cpus.iter().copied())),
     })
 }

@@ -104,6 +104,11 @@ impl Account {
         &self.recorder
     }
 
+    /// The same, for what outlives a borrow of this account.
+    pub fn shared_recorder(&self) -> Rc<Recorder> {
+        Rc::clone(&self.recorder)
+    }
+
     /// Hands the ledgers in.
     pub fn deposit(self) {
         for (index, ledger) in self.ledgers.into_iter().enumerate() {

@@ -56,7 +56,15 @@ pub fn examine(trial: &Trial, findings: &Findings) -> Vec<Row> {
     rows.extend(times("latency", &truth.latency, &measured.latency));
     rows.extend(times("connect", &truth.connect, &measured.connect));
     // Too few for their outer percentiles to be the same on a busy machine.
-    rows.extend(times("publish time", &truth.publish_time, &measured.published.publish_time).into_iter().take(2));
+    rows.extend(
+        times(
+            "publish time",
+            &truth.publish_time,
+            measured.published.publish_time.as_ref().unwrap_or(&Percentiles::default()),
+        )
+        .into_iter()
+        .take(2),
+    );
     if trial.hold_up.is_some() {
         rows.push(held_up(&outcome.verdict));
     }

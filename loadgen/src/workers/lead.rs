@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
@@ -22,7 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::merge::{self, Observed, Part};
 use crate::plan::Plan;
 use crate::reconciliation::Books;
-use crate::server_process::{self, ServerProcess};
+use crate::server_process::ServerProcess;
 use crate::shard::Shard;
 use crate::target::Target;
 use crate::{clock, preflight};
@@ -47,23 +48,25 @@ pub async fn lead(
         let place = Place { shard, run: Some(run), gate: Gate::Open };
         plan(&Order { place, ..order.clone() })
     };
-    let whole = std::sync::Arc::new(plan_of(Shard::WHOLE)?);
-    let named = urls.iter().map(|url| Target::resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
+    let whole = Arc::new(plan_of(Shard::WHOLE)?);
+    let resolve = |url: &str| Target::resolve_as(url, Arc::clone(&order.target), order.token.clone());
+    let named = urls.iter().map(|url| resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
     for shard in &shards {
         let plan = plan_of(*shard)?;
         preflight::room_for(&plan, named.first())?;
         preflight::shares(&plan, None)?;
     }
-    let server = if named.is_empty() { Some(start_server(&whole, cores).await?) } else { None };
+    let server = if named.is_empty() { Some(start_server(order, &whole, cores).await?) } else { None };
     let targets = match &server {
-        Some(server) => vec![Target::resolve(&server.url)?],
+        Some(server) => vec![resolve(&server.url)?],
         None => named,
     };
     for target in &targets {
         preflight::probe(&whole, target, order.load.connect_timeout).await?;
     }
     let folder = RunFolder::create(out)?;
-    let mut servers = Servers::new(order.transport, &targets, server.as_ref().map(|server| server.pid))?;
+    let mut servers =
+        Servers::new(order.transport, &targets, server.as_ref().map(|server| server.pid), order.server_pid)?;
     servers.read_before().await;
 
     let program = std::env::current_exe().context("cannot find this program, to start workers of it")?;
@@ -104,15 +107,11 @@ pub async fn lead(
 }
 
 /// Starts the one server of all workers, which must have room for all clients.
-async fn start_server(whole: &Plan, cores: &Cores) -> anyhow::Result<ServerProcess> {
+async fn start_server(order: &Order, whole: &Plan, cores: &Cores) -> anyhow::Result<ServerProcess> {
     preflight::room_for(whole, None).context(
         "one server would hold all of them: start several, for example with scripts/cluster.sh, and name each with --url",
     )?;
-    let program = server_process::find_server()?;
-    cores.lend_to_server()?;
-    let started = ServerProcess::start(&program).await;
-    cores.take_own()?;
-    started
+    order.start_server(cores).await
 }
 
 struct Leader<'a> {

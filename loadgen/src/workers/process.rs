@@ -13,7 +13,8 @@ use crate::gate::Said;
 use crate::shard::Shard;
 
 /// Flags that the leader keeps for itself, each with a value.
-const OWN_FLAGS: [&str; 7] = ["--workers", "--url", "--out", "--assert", "--junit", "--run-id", "--start-at"];
+const OWN_FLAGS: [&str; 8] =
+    ["--workers", "--url", "--server-pid", "--out", "--assert", "--junit", "--run-id", "--start-at"];
 
 /// What happens to a worker.
 #[derive(Debug)]

@@ -11,17 +11,24 @@ use crate::target::Target;
 /// Every server that was named, once.
 pub(super) struct Servers {
     transport: Transport,
-    /// True when there is one and it is our child.
+    /// True when there is one, it is our child, and it is a feed: what it counts must agree with ours.
     is_own: bool,
     servers: Vec<(StatsReader, Readings)>,
 }
 
 impl Servers {
-    /// None of them read yet; `child` is the process of the one that we started.
-    pub(super) fn new(transport: Transport, targets: &[Target], child: Option<u32>) -> anyhow::Result<Self> {
-        let readers = targets.iter().map(|target| Ok((StatsReader::new(target, child)?, Readings::default())));
+    /// None of them read yet; `child` is the process of the one that we started, `named` that of one whose
+    /// process was named.
+    pub(super) fn new(
+        transport: Transport,
+        targets: &[Target],
+        child: Option<u32>,
+        named: Option<u32>,
+    ) -> anyhow::Result<Self> {
+        let readers = targets.iter().map(|target| Ok((StatsReader::new(target, child, named)?, Readings::default())));
         let servers = readers.collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { transport, is_own: child.is_some(), servers })
+        let is_own = child.is_some() && targets.iter().all(|target| target.file.is_feed());
+        Ok(Self { transport, is_own, servers })
     }
 
     /// Reads all of them, for `place` among the readings.
@@ -77,7 +84,7 @@ impl Servers {
     /// True when a server's process changed.
     pub(super) fn have_restarted(&self) -> bool {
         self.servers.iter().any(|(_, readings)| {
-            let pids: Vec<u32> = readings.all().filter_map(|reading| Some(reading.as_ref()?.stats.pid)).collect();
+            let pids: Vec<u32> = readings.all().filter_map(|reading| Some(reading.as_ref()?.pid)).collect();
             pids.windows(2).any(|pair| pair[0] != pair[1])
         })
     }

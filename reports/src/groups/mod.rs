@@ -56,7 +56,7 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
         }
         let stranger = strangers.iter().position(|name| *name == transport).unwrap_or_default();
         let variant = contenders.iter().filter(|other| other.transport == transport).count();
-        let label = workload::label(all[0].contender(), &traits, &all_traits);
+        let label = workload::label(&all[0].contender(), &traits, &all_traits);
         let valid: Vec<_> = all.iter().copied().filter(|run| run.run.verdict.is_valid()).collect();
         contenders.push(Contender {
             transport,

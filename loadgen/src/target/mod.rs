@@ -1,11 +1,30 @@
-//! The server under test, as it was named on the command line.
+//! The server under test: where it is, as the command line says, and how one speaks with it, as its target file says.
+
+mod built_in;
+mod event;
+mod file;
+mod publishing;
+mod request;
+mod subscription;
+mod template;
+mod token;
+mod toml_file;
+
+pub use event::{auth_data, event_data};
+pub use file::{FEED, Live, Start, TargetFile};
+pub use publishing::Publishing;
+pub use request::Request;
+pub use subscription::{Remember, SocketIoSubscription, Subscription};
+pub use template::{Escape, Template, UnknownVariable, Values, Variable};
+pub use token::{Token, redacted, redacted_words};
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use reqwest::Url;
 
-/// Where the server is.
+/// Where the server is, and what it understands.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its base URL, with the scheme `http`.
@@ -16,11 +35,20 @@ pub struct Target {
     pub host: String,
     /// Path before all of the feed's paths, without a slash at its end.
     pub prefix: String,
+    /// How one speaks with it.
+    pub file: Arc<TargetFile>,
+    /// The secret that lets clients in, if it wants one.
+    pub token: Option<Token>,
 }
 
 impl Target {
-    /// Resolves a base URL such as `http://127.0.0.1:8080`; `ws://` is taken for `http://`.
+    /// Resolves the base URL of a feed, such as `http://127.0.0.1:8080`; `ws://` is taken for `http://`.
     pub fn resolve(text: &str) -> anyhow::Result<Self> {
+        Self::resolve_as(text, Arc::new(TargetFile::feed()), None)
+    }
+
+    /// Resolves the base URL of a server that is spoken with as `file` says.
+    pub fn resolve_as(text: &str, file: Arc<TargetFile>, token: Option<Token>) -> anyhow::Result<Self> {
         let url = parse(text)?;
         let name = url.host_str().with_context(|| format!("the URL `{text}` names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
@@ -34,7 +62,17 @@ impl Target {
             None => name.to_owned(),
         };
         let prefix = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { url, address, host, prefix })
+        Ok(Self { url, address, host, prefix, file, token })
+    }
+
+    /// The secret, to be sent.
+    pub fn secret(&self) -> Option<&str> {
+        self.token.as_ref().map(Token::secret)
+    }
+
+    /// The base URL as it may be shown.
+    pub fn shown_url(&self) -> String {
+        redacted(self.token.as_ref(), self.url.as_str())
     }
 
     /// The URL of a path below the base, for control requests.
