@@ -189,4 +189,27 @@ mod tests {
         assert_eq!(share(Duration::from_millis(2)), None, "the readings themselves");
         assert_eq!(share(Duration::ZERO), None);
     }
+
+    #[tokio::test]
+    async fn one_of_several_servers_is_not_asked_what_they_all_cost() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let answers = tokio::spawn(async move {
+            for kind in ["memory", "redis", "redis"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await.unwrap();
+                let broker = feed::BrokerStats { kind: kind.into(), ..Default::default() };
+                let body = serde_json::to_string(&ServerStats { broker, ..Default::default() }).unwrap();
+                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        let foreign = StatsReader::new(&target, None, None).unwrap();
+        assert!(foreign.read().await.is_some(), "a server by itself");
+        assert!(foreign.read().await.is_none(), "one of several");
+        let named = StatsReader::new(&target, None, Some(std::process::id())).unwrap();
+        assert!(named.read().await.is_some(), "one of several, and somebody said which");
+        answers.await.unwrap();
+    }
 }
