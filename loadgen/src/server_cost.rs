@@ -75,8 +75,8 @@ impl StatsReader {
         Self { reads_all: true, ..self }
     }
 
-    /// One reading; `None` when a feed has no `/stats` or does not answer, when nobody knows the server's process, or when
-    /// somebody else's server is one of several of which not all are read.
+    /// One reading; `None` when a feed has no `/stats` or does not answer, when nobody knows the server's process, or when it is
+    /// one of several, not all of which are read, and nobody said which.
     pub async fn read(&self) -> Option<Reading> {
         let tree = self.pid.and_then(process_tree::spent_by);
         let Some(url) = &self.url else {
@@ -87,7 +87,7 @@ impl StatsReader {
         let answer = self.http.get(url).send().await.ok()?.error_for_status().ok()?;
         let stats = answer.json::<ServerStats>().await.ok()?;
         // One of several behind a broker: what it spends is not what they all do, and the next answer may be another one's.
-        if !self.is_child && !self.reads_all && stats.broker.is_shared() {
+        if self.pid.is_none() && !self.reads_all && stats.broker.is_shared() {
             return None;
         }
         let (pid, cpu_s, rss_bytes) = (stats.pid, stats.cpu_s, stats.rss_bytes);
@@ -195,5 +195,28 @@ mod tests {
         assert_eq!(share(Duration::from_secs(1)), Some(0.25));
         assert_eq!(share(Duration::from_millis(2)), None, "the readings themselves");
         assert_eq!(share(Duration::ZERO), None);
+    }
+
+    #[tokio::test]
+    async fn one_of_several_servers_is_not_asked_what_they_all_cost() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let answers = tokio::spawn(async move {
+            for kind in ["memory", "redis", "redis"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await.unwrap();
+                let broker = feed::BrokerStats { kind: kind.into(), ..Default::default() };
+                let body = serde_json::to_string(&ServerStats { broker, ..Default::default() }).unwrap();
+                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        let foreign = StatsReader::new(&target, None, None).unwrap();
+        assert!(foreign.read().await.is_some(), "a server by itself");
+        assert!(foreign.read().await.is_none(), "one of several");
+        let named = StatsReader::new(&target, None, Some(std::process::id())).unwrap();
+        assert!(named.read().await.is_some(), "one of several, and somebody said which");
+        answers.await.unwrap();
     }
 }
