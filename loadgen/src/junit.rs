@@ -25,7 +25,7 @@ fn document(run: &Run) -> String {
     let failures = run.assertions.iter().filter(|assertion| !assertion.holds).count();
     let errors = usize::from(!run.verdict.is_valid());
     let counts = format!("tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\"", run.assertions.len() + 1);
-    let suite = escaped(&format!("loadgen.{}", run.asked.transport));
+    let suite = escaped(&format!("loadgen.{}", run.asked.contender()));
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts} time=\"{seconds:.3}\">\n\
          <testsuite name=\"{suite}\" {counts} time=\"{seconds:.3}\" timestamp=\"{}\">\n",

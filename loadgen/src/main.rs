@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use loadgen::commands;
+use loadgen::commands::{self, Usage};
 use loadgen::config::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => commands::run::exec(args).await,
             Command::Compare(args) => commands::compare::exec(args).await,
+            Command::Merge(args) => commands::merge::exec(args),
             Command::FindMax(args) => commands::find_max::exec(args).await,
             Command::Diff(args) => commands::diff::exec(&args),
             Command::Check(args) => commands::check::exec(args).await,
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Ok(end) => end.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            Usage::code_of(&error)
         }
     }
 }

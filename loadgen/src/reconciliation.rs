@@ -6,11 +6,12 @@
 
 use feed::{ConnectionStats, ServerStats, Transport};
 use results::Reconciled;
+use serde::{Deserialize, Serialize};
 
-use crate::server_cost::Readings;
+use crate::server_cost::{Reading, Readings};
 
 /// The generator's side, over the whole run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
     /// Notifications accepted.
     pub published: u64,
@@ -41,8 +42,9 @@ enum Ahead {
 /// Compares; `None` when a reading is missing.
 pub fn reconcile(books: &Books, readings: &Readings, transport: Transport) -> Option<Vec<Reconciled>> {
     let [before, window_end, last] = [&readings.before, &readings.end, &readings.last];
-    let stats = [before.as_ref()?, window_end.as_ref()?, last.as_ref()?].map(|reading| &reading.stats);
-    Some(compare(books, stats, transport))
+    let said = |reading: &'_ Option<Reading>| reading.as_ref()?.stats.clone();
+    let (before, window_end, last) = (said(before)?, said(window_end)?, said(last)?);
+    Some(compare(books, [&before, &window_end, &last], transport))
 }
 
 fn compare(books: &Books, [before, window_end, last]: [&ServerStats; 3], transport: Transport) -> Vec<Reconciled> {

@@ -1,18 +1,21 @@
-//! What the server says about itself before, during and after the window, and what that makes per delivery and connection.
+//! What the server spends before, during and after the window, by its own `/stats` or by `/proc`, and what that makes per
+//! delivery and connection.
 
 use std::time::{Duration, Instant};
 
 use feed::{ConnectionStats, ServerStats, Transport};
-use results::ServerCost;
+use results::{CostSource, ServerCost};
 
 use crate::clock;
-use crate::process;
+use crate::process_tree::{self, Spent};
 use crate::target::Target;
 
 /// Longest wait for `/stats`.
 const STATS_BOUND: Duration = Duration::from_secs(5);
 /// Longest wait for a server to have seen all clients come and leave.
 const REST_BOUND: Duration = Duration::from_secs(5);
+/// Shortest time over which idle CPU is told: over less, the two readings at its ends are most of what the server does.
+const SHORTEST_IDLE: Duration = Duration::from_millis(100);
 /// Between two looks at whether they have.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -21,41 +24,62 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct Reading {
     /// When it was taken.
     pub at: Instant,
-    /// What the server said.
-    pub stats: ServerStats,
-    /// CPU time by `/proc`, if the server is our child.
-    pub cpu_by_process: Option<Duration>,
+    /// The server's process.
+    pub pid: u32,
+    /// CPU time so far, seconds.
+    pub cpu_s: f64,
+    /// Resident memory, bytes.
+    pub rss_bytes: u64,
+    /// What the server said, if it is a feed.
+    pub stats: Option<ServerStats>,
+    /// What `/proc` says of its process and its descendants, if that is known.
+    pub tree: Option<Spent>,
 }
 
 impl Reading {
-    /// What it says of one transport.
+    /// What it says of one transport; all zero where the server says nothing.
     pub fn of(&self, transport: Transport) -> ConnectionStats {
-        self.stats.connections.get(transport.name()).cloned().unwrap_or_default()
+        self.said_of(transport).unwrap_or_default()
+    }
+
+    /// What the server says of one transport.
+    pub fn said_of(&self, transport: Transport) -> Option<ConnectionStats> {
+        Some(self.stats.as_ref()?.connections.get(transport.name()).cloned().unwrap_or_default())
     }
 }
 
-/// Asks a server for its `/stats`.
+/// Reads what a server spends: a feed is asked for its `/stats`, of others `/proc` tells.
 #[derive(Debug)]
 pub struct StatsReader {
     http: reqwest::Client,
-    url: String,
-    /// Process id of a server that is our child.
-    child: Option<u32>,
+    /// Where a feed tells.
+    url: Option<String>,
+    /// True for a server that is our child.
+    is_child: bool,
+    /// Process id of the server, if it is known.
+    pid: Option<u32>,
 }
 
 impl StatsReader {
-    /// Reads the stats of `target`; `child` is its process id if we started it.
-    pub fn new(target: &Target, child: Option<u32>) -> anyhow::Result<Self> {
+    /// Reads what `target` spends; `child` is its process id if we started it, `named` if somebody named it.
+    pub fn new(target: &Target, child: Option<u32>, named: Option<u32>) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().timeout(STATS_BOUND).build()?;
-        Ok(Self { http, url: target.join("/stats"), child })
+        let url = target.file.is_feed().then(|| target.join("/stats"));
+        Ok(Self { http, url, is_child: child.is_some(), pid: child.or(named) })
     }
 
-    /// One reading; `None` when the server has no `/stats` of the feed's kind or does not answer.
+    /// One reading; `None` when a feed has no `/stats` or does not answer, or when nobody knows the server's process.
     pub async fn read(&self) -> Option<Reading> {
-        let cpu_by_process = self.child.and_then(process::cpu_time_of);
-        let answer = self.http.get(&self.url).send().await.ok()?.error_for_status().ok()?;
+        let tree = self.pid.and_then(process_tree::spent_by);
+        let Some(url) = &self.url else {
+            let (pid, spent) = self.pid.zip(tree)?;
+            let (cpu_s, rss_bytes) = (spent.cpu.as_secs_f64(), spent.rss_bytes);
+            return Some(Reading { at: clock::now(), pid, cpu_s, rss_bytes, stats: None, tree });
+        };
+        let answer = self.http.get(url).send().await.ok()?.error_for_status().ok()?;
         let stats = answer.json::<ServerStats>().await.ok()?;
-        Some(Reading { at: clock::now(), stats, cpu_by_process })
+        let (pid, cpu_s, rss_bytes) = (stats.pid, stats.cpu_s, stats.rss_bytes);
+        Some(Reading { at: clock::now(), pid, cpu_s, rss_bytes, stats: Some(stats), tree })
     }
 
     /// A reading of our own server in which `transport` is as wanted, as soon as there is one: a server that is behind answers
@@ -69,7 +93,8 @@ impl StatsReader {
         let bound = clock::now() + REST_BOUND;
         loop {
             let reading = self.read().await?;
-            if is_wanted(&reading.of(transport)) || self.child.is_none() || clock::now() >= bound {
+            let is_wanted = reading.said_of(transport).is_none_or(|said| is_wanted(&said));
+            if is_wanted || !self.is_child || clock::now() >= bound {
                 return Some(reading);
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -95,38 +120,68 @@ pub struct Readings {
 }
 
 impl Readings {
+    /// All of them, in their order.
+    pub fn all(&self) -> impl Iterator<Item = &Option<Reading>> {
+        [&self.before, &self.settled, &self.connected, &self.start, &self.end, &self.last].into_iter()
+    }
+
     /// The cost over the window; `None` when a reading is missing, or is of another process.
     pub fn cost(&self, transport: Transport, clients: u32, deliveries: u64, cpus: Vec<usize>) -> Option<ServerCost> {
         let (before, connected) = (self.before.as_ref()?, self.connected.as_ref()?);
         let (start, end) = (self.start.as_ref()?, self.end.as_ref()?);
-        if before.stats.pid != end.stats.pid {
+        if before.pid != end.pid {
             return None;
         }
-        let cpu_s = end.stats.cpu_s - start.stats.cpu_s;
-        let per_client = |rss: u64| (rss as f64 - before.stats.rss_bytes as f64) / f64::from(clients);
-        let of = |reading: &Reading| reading.stats.connections.get(transport.name()).cloned().unwrap_or_default();
+        let cpu_s = end.cpu_s - start.cpu_s;
+        let per_client = |rss: u64| (rss as f64 - before.rss_bytes as f64) / f64::from(clients);
+        let counted = start.said_of(transport).zip(end.said_of(transport));
         Some(ServerCost {
+            source: if end.stats.is_some() { CostSource::Stats } else { CostSource::ProcessTree },
             cpu_s,
             cpu_by_process_s: start
-                .cpu_by_process
-                .zip(end.cpu_by_process)
-                .map(|(start, end)| end.saturating_sub(start).as_secs_f64()),
+                .tree
+                .zip(end.tree)
+                .map(|(start, end)| end.cpu.saturating_sub(start.cpu).as_secs_f64()),
             cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
-            idle_cpu_share: cpu_share(self.settled.as_ref()?, connected),
-            rss_before_bytes: before.stats.rss_bytes,
-            rss_connected_bytes: connected.stats.rss_bytes,
-            rss_end_bytes: end.stats.rss_bytes,
-            rss_per_connection_bytes: per_client(end.stats.rss_bytes),
-            rss_per_idle_connection_bytes: per_client(connected.stats.rss_bytes),
-            delivered: of(end).delivered.saturating_sub(of(start).delivered),
-            open_at_end: of(end).open,
+            idle_cpu_share: idle_cpu_share(self.settled.as_ref()?, connected),
+            rss_before_bytes: before.rss_bytes,
+            rss_connected_bytes: connected.rss_bytes,
+            rss_end_bytes: end.rss_bytes,
+            rss_per_connection_bytes: per_client(end.rss_bytes),
+            rss_per_idle_connection_bytes: per_client(connected.rss_bytes),
+            delivered: counted.as_ref().map(|(start, end)| end.delivered.saturating_sub(start.delivered)),
+            open_at_end: counted.map(|(_, end)| end.open),
             cpus,
         })
     }
 }
 
-/// Share of one core that the server used between two readings.
-pub fn cpu_share(earlier: &Reading, later: &Reading) -> f64 {
+/// Share of one core that the server used between two readings; `None` when they are of one instant.
+pub fn cpu_share(earlier: &Reading, later: &Reading) -> Option<f64> {
     let elapsed = later.at.saturating_duration_since(earlier.at).as_secs_f64();
-    if elapsed > 0.0 { (later.stats.cpu_s - earlier.stats.cpu_s) / elapsed } else { 0.0 }
+    (elapsed > 0.0).then(|| (later.cpu_s - earlier.cpu_s) / elapsed)
+}
+
+/// The same while nothing was published; `None` when that was too short to say.
+fn idle_cpu_share(settled: &Reading, connected: &Reading) -> Option<f64> {
+    let is_long_enough = connected.at.saturating_duration_since(settled.at) >= SHORTEST_IDLE;
+    is_long_enough.then(|| cpu_share(settled, connected)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(began: Instant, elapsed: Duration, cpu_s: f64) -> Reading {
+        Reading { at: began + elapsed, pid: 1, cpu_s, rss_bytes: 0, stats: None, tree: None }
+    }
+
+    #[test]
+    fn idle_cpu_over_no_time_is_not_measured() {
+        let began = clock::now();
+        let share = |elapsed| idle_cpu_share(&after(began, Duration::ZERO, 1.0), &after(began, elapsed, 1.25));
+        assert_eq!(share(Duration::from_secs(1)), Some(0.25));
+        assert_eq!(share(Duration::from_millis(2)), None, "the readings themselves");
+        assert_eq!(share(Duration::ZERO), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! A feed-server of our own, as a child process: started on a free port, stopped with the run, never left behind.
+//! A server of a run's own, as a child process: started on a free port, stopped with the run, never left behind.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,21 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-/// Longest wait for the server to say where it listens.
-const START_BOUND: Duration = Duration::from_secs(10);
-/// Longest wait for the server to end by itself.
-const STOP_BOUND: Duration = Duration::from_secs(10);
-/// What the server's first line says before its address.
+use crate::target::{Start, Token, redacted};
+
+/// Longest wait for the server to say where it listens: interpreters take seconds on a busy machine.
+const START_BOUND: Duration = Duration::from_secs(30);
+/// Longest wait for the server to end by itself once its standard input has ended, and again once it was told SIGTERM.
+const STOP_BOUND: Duration = Duration::from_secs(5);
+/// What a line of the server says before its address.
 const READY: &str = "listening on ";
 
-/// A child server.
+/// A child server. Dropping it ends it at once, with all that it has started.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
@@ -28,60 +31,115 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `program` and waits until it listens. It ends when this process does, because its standard input ends then.
+    /// Starts our own server and waits until it listens. It ends when this process does, because its standard input ends
+    /// then.
     pub async fn start(program: &Path) -> anyhow::Result<Self> {
         Self::start_with(program, &["--listen", "127.0.0.1:0", "--exit-on-stdin-close"]).await
     }
 
     /// Starts `program` with other arguments, which must make it end when its standard input does.
     pub async fn start_with(program: &Path, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<Self> {
-        let mut child = Command::new(program)
-            .args(arguments)
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Self::launch(command, &program.display().to_string(), name, None).await
+    }
+
+    /// Starts a server as its target file says. What it prints is passed on without the `token`.
+    pub async fn start_target(name: &str, start: &Start, token: Option<&Token>) -> anyhow::Result<Self> {
+        let (program, arguments) = start.command.split_first().context("a target file has a program to start")?;
+        // A path is below the target file's folder; a bare name is looked for on the PATH.
+        let path = if program.contains('/') { start.folder.join(program) } else { PathBuf::from(program) };
+        let mut command = Command::new(&path);
+        command.args(arguments).current_dir(&start.folder);
+        let shown = path.display().to_string();
+        let launched = Self::launch(command, &shown, name.to_owned(), token.cloned()).await;
+        launched.with_context(|| match &start.setup {
+            Some(setup) => format!("the server of the target `{name}` does not start; it is set up with `{setup}`"),
+            None => format!("the server of the target `{name}` does not start"),
+        })
+    }
+
+    async fn launch(mut command: Command, shown: &str, name: String, token: Option<Token>) -> anyhow::Result<Self> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-c goes to the whole foreground group; the server must outlive it until the run has been read off.
+            // Ctrl-c goes to the whole foreground group; the server must outlive it until the run has been read off. What it
+            // starts is in its group, too, and is ended with it.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start the server {}", program.display()))?;
+            .with_context(|| format!("cannot start the server {shown}"))?;
         let pid = child.id().context("the server ended at once")?;
-        let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let complaints = tokio::spawn(pass_on(name, child.stderr.take().expect("its standard error is piped")));
-        let mut lines = BufReader::new(child.stdout.take().expect("its standard output is piped")).lines();
-        let url = loop {
-            let line = tokio::time::timeout(START_BOUND, lines.next_line())
-                .await
-                .with_context(|| format!("the server {} said nothing for {START_BOUND:?}", program.display()))??;
-            match line {
-                Some(line) => {
-                    if let Some((_, url)) = line.split_once(READY) {
-                        break url.trim().to_owned();
-                    }
-                }
-                None => bail!("the server {} did not start: {}", program.display(), last_words(complaints).await),
-            }
-        };
-        Ok(Self { child, url, pid })
+        let stderr = child.stderr.take().expect("its standard error is piped");
+        let stdout = child.stdout.take().expect("its standard output is piped");
+        let mut this = Self { child, url: String::new(), pid };
+        let complaints = tokio::spawn(pass_on(name.clone(), stderr, token.clone()));
+        let mut lines = BufReader::new(stdout).lines();
+        let ready = tokio::time::timeout(START_BOUND, find_url(&mut lines, &name, token.as_ref())).await;
+        match ready.with_context(|| format!("the server {shown} did not say `{READY}URL` within {START_BOUND:?}"))?? {
+            Some(url) => this.url = url,
+            None => bail!("the server {shown} did not start: {}", last_words(complaints).await),
+        }
+        tokio::spawn(pass_on(name, lines.into_inner(), token));
+        Ok(this)
     }
 
-    /// Asks the server to end, and ends it if it does not.
+    /// Asks the server to end: by the end of its standard input, then by SIGTERM; then ends it and all that it has started.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
-        if tokio::time::timeout(STOP_BOUND, self.child.wait()).await.is_err() {
-            self.child.kill().await.context("cannot end the server")?;
+        if !self.has_ended().await {
+            self.signal(Signal::TERM);
         }
+        if !self.has_ended().await {
+            self.child.start_kill().context("cannot end the server")?;
+        }
+        // Dropping the rest of its group with it.
         Ok(())
+    }
+
+    async fn has_ended(&mut self) -> bool {
+        tokio::time::timeout(STOP_BOUND, self.child.wait()).await.is_ok()
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
+            // A group that has ended cannot be told anything, and need not.
+            let _ = kill_process_group(group, signal);
+        }
     }
 }
 
-/// Passes the server's complaints on to ours, so that its pipe never fills; returns the last one.
-async fn pass_on(name: String, stderr: ChildStderr) -> String {
-    let mut lines = BufReader::new(stderr).lines();
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// The URL in the first line that says one; `None` when there are no more lines.
+async fn find_url(
+    lines: &mut tokio::io::Lines<BufReader<ChildStdout>>,
+    name: &str,
+    token: Option<&Token>,
+) -> anyhow::Result<Option<String>> {
+    while let Some(line) = lines.next_line().await? {
+        let url = line.split_once(READY).and_then(|(_, rest)| rest.split_whitespace().next());
+        match url {
+            Some(url) => return Ok(Some(url.to_owned())),
+            None => eprintln!("{name}: {}", redacted(token, &line)),
+        }
+    }
+    Ok(None)
+}
+
+/// Passes on what the server says, so that its pipe never fills; returns the last line.
+async fn pass_on(name: String, pipe: impl AsyncRead + Unpin, token: Option<Token>) -> String {
+    let mut lines = BufReader::new(pipe).lines();
     let mut last = String::new();
     while let Ok(Some(line)) = lines.next_line().await {
-        eprintln!("{name}: {line}");
-        last = line;
+        last = redacted(token.as_ref(), &line);
+        eprintln!("{name}: {last}");
     }
     last
 }

@@ -4,10 +4,9 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use feed::Cursor;
 use rand::RngExt;
 
-use crate::clients::{Client, ClientError, Site};
+use crate::clients::{Client, ClientError, Resume, Site};
 use crate::clock;
 use crate::recording::Account;
 
@@ -24,8 +23,8 @@ pub struct Subscriber {
     account: Account,
     /// How long an attempt may take until the transport is live.
     connect_timeout: Duration,
-    /// Where it was in the log when its transport was last lost.
-    resume: Option<Cursor>,
+    /// Where it was when its transport was last lost.
+    resume: Resume,
     /// Attempts that failed in a row.
     failures: u32,
     was_live: bool,
@@ -34,7 +33,7 @@ pub struct Subscriber {
 impl Subscriber {
     /// A client that has not connected yet.
     pub fn new(site: Rc<Site>, client: u32, account: Account, connect_timeout: Duration) -> Self {
-        Self { site, client, account, connect_timeout, resume: None, failures: 0, was_live: false }
+        Self { site, client, account, connect_timeout, resume: Resume::default(), failures: 0, was_live: false }
     }
 
     /// Lives until `stopped` is ready, then hands its ledger in. A lost transport is connected again with growing pauses,
@@ -57,7 +56,7 @@ impl Subscriber {
         loop {
             self.account.recorder().count(|counters| counters.opening += 1);
             let started = clock::now_ns();
-            let attempt = C::connect(&self.site, self.client, self.resume, &mut self.account);
+            let attempt = C::connect(&self.site, self.client, self.resume.clone(), &mut self.account);
             let result = tokio::select! {
                 biased;
                 result = tokio::time::timeout(self.connect_timeout, attempt) => Some(result),
@@ -104,7 +103,7 @@ impl Subscriber {
             }
         };
         self.account.recorder().count(|counters| counters.open -= 1);
-        self.resume = client.cursor().or(self.resume);
+        self.resume = client.resume().or(std::mem::take(&mut self.resume));
         if lost.is_none() {
             client.close().await;
         }

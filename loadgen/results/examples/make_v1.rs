@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use results::{
-    Asked, Bytes, Comparison, ComparisonRun, Connections, Deliveries, Ending, FolderError, GeneratorCost, LatencyLog,
-    Layers, Machine, Measured, Percentiles, Phase, Polls, Published, Run, RunFolder, SCHEMA, SeriesRow, ServerCost,
-    Verdict, new_histogram,
+    Asked, Bytes, Comparison, ComparisonRun, Connections, CostSource, Deliveries, Ending, FolderError, GeneratorCost,
+    LatencyLog, Layers, Machine, Measured, Percentiles, Phase, Polls, Published, Run, RunFolder, SCHEMA, SeriesRow,
+    ServerCost, Verdict, new_histogram,
 };
 
 const STARTED_AT: &str = "2025-01-15T12:00:00Z";
@@ -189,6 +189,7 @@ fn run(shape: &Shape, round: u32, weather: f64, latency: Percentiles) -> Run {
             allocator: "system".to_owned(),
         },
         measured: measured(shape, weather, latency),
+        shards: Vec::new(),
     }
 }
 
@@ -196,6 +197,7 @@ fn asked(shape: &Shape) -> Asked {
     Asked {
         command: ["loadgen", "compare", "--clients", "500", "--rate", "4"].map(str::to_owned).to_vec(),
         transport: shape.transport.to_owned(),
+        target: None,
         url: None,
         clients: CLIENTS as u32,
         rate_per_s: RATE_PER_S as f64,
@@ -212,6 +214,7 @@ fn asked(shape: &Shape) -> Asked {
         wait_s: 25.0,
         connection: "reuse".to_owned(),
         pin: "auto".to_owned(),
+        shard: None,
     }
 }
 
@@ -246,13 +249,15 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
         latency_out_of_range: 0,
         connect: Percentiles { count: CLIENTS, ..lag(850_000) },
         deliveries: Deliveries { expected: deliveries, delivered: deliveries, ..Deliveries::default() },
+        foreign: None,
         published: Published {
             due: published,
             sent: published,
             accepted: published,
             refused: 0,
             send_lag: lag(60_000),
-            publish_time: lag(400_000),
+            publish_time: Some(lag(400_000)),
+            ..Published::default()
         },
         bytes: Bytes {
             deliveries,
@@ -272,28 +277,30 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             wasted: if shape.transport == "short-poll" { 90 } else { 0 },
         }),
         server: Some(ServerCost {
+            source: CostSource::Stats,
             cpu_s: cpu_us * deliveries as f64 / 1e6,
             cpu_by_process_s: Some(cpu_us * deliveries as f64 / 1e6),
             cpu_us_per_delivery: Some(cpu_us),
-            idle_cpu_share: shape.polls_per_s.min(500) as f64 * 9.0 / 1e6 + 0.0002,
+            idle_cpu_share: Some(shape.polls_per_s.min(500) as f64 * 9.0 / 1e6 + 0.0002),
             rss_before_bytes: rss_before,
             rss_connected_bytes: rss(0.8),
             rss_end_bytes: rss(1.0),
             rss_per_connection_bytes: shape.rss_bytes * weather,
             rss_per_idle_connection_bytes: shape.rss_bytes * weather * 0.8,
-            delivered: deliveries,
-            open_at_end: CLIENTS,
+            delivered: Some(deliveries),
+            open_at_end: Some(CLIENTS),
             cpus: vec![0],
         }),
         generator: GeneratorCost {
             cpu_s: deliveries as f64 * 6.2 / 1e6,
             cpu_us_per_delivery: Some(6.2),
             cpu_share: 0.02,
-            rss_before_bytes: 8_000_000,
-            rss_end_bytes: 12_000_000,
-            rss_per_client_bytes: 8_000.0,
+            rss_before_bytes: Some(8_000_000),
+            rss_end_bytes: Some(12_000_000),
+            rss_per_client_bytes: Some(8_000.0),
             loop_lag: Percentiles { count: 10_000, ..lag(50_000) },
-            workers: 2,
+            turn_wait: None,
+            threads: 2,
             cpus: vec![1, 2, 3],
         },
         reconciliation: Vec::new(),

@@ -9,6 +9,9 @@ pub struct Asked {
     pub command: Vec<String>,
     /// Name of the transport as it is spelled in the path and on the command line: `short-poll`, `long-poll`, `sse`, `ws`.
     pub transport: String,
+    /// Name of the target file that says how one speaks with the server; absent for Wirelab's own feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The server's base URL; absent when the run started its own server.
     pub url: Option<String>,
     /// Simulated clients, each with its own connection.
@@ -41,13 +44,27 @@ pub struct Asked {
     pub connection: String,
     /// `auto` or `off`: whether server and generator were to be pinned to separate cores.
     pub pin: String,
+    /// Which part of all this the run played, for example `2/4`; absent where it played all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }
 
 impl Asked {
+    /// Name of the server's target.
+    pub fn target_name(&self) -> &str {
+        self.target.as_deref().unwrap_or("feed")
+    }
+
+    /// What it is called beside others: `ws` on Wirelab's own feed, `ws@node-ws` elsewhere.
+    pub fn contender(&self) -> String {
+        self.target.as_ref().map_or_else(|| self.transport.clone(), |target| format!("{}@{target}", self.transport))
+    }
+
     /// In what another workload differs, in words: `clients 1000 against 500`. Seed, topic and command do not count.
     pub fn differs_from(&self, other: &Self) -> Vec<String> {
         let pairs = [
             ("transport", self.transport.clone(), other.transport.clone()),
+            ("target", self.target_name().to_owned(), other.target_name().to_owned()),
             ("server", said(self.url.as_ref()), said(other.url.as_ref())),
             ("clients", self.clients.to_string(), other.clients.to_string()),
             ("rate per second", self.rate_per_s.to_string(), other.rate_per_s.to_string()),

@@ -136,9 +136,10 @@ pub struct LoadedRun {
 }
 
 impl LoadedRun {
-    /// Name of its contender: its label in its comparison, or else its transport.
-    pub fn contender(&self) -> &str {
-        self.member.as_ref().map_or(&self.run.asked.transport, ComparisonRun::contender)
+    /// Name of its contender: its label in its comparison, or else its transport and its server's target.
+    pub fn contender(&self) -> String {
+        let label = self.member.as_ref().and_then(|member| member.label.clone());
+        label.unwrap_or_else(|| self.run.asked.contender())
     }
 }
 

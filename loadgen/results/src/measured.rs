@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Measured {
     /// The phases in order, in seconds since the run began.
     pub phases: Vec<Phase>,
-    /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery.
+    /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery. Where several
+    /// shards play a run, of what each shard's own publisher sent to its own clients: so no two clocks need to agree.
     pub latency: Percentiles,
     /// The same minus the *actual* publishing instant: what differs is the publisher's own lag. Absent in runs from before it
     /// was measured.
@@ -25,6 +26,10 @@ pub struct Measured {
     pub connect: Percentiles,
     /// What each client's ledger says, summed.
     pub deliveries: Deliveries,
+    /// Messages of a stream over the whole run that were neither this run's notifications nor the feed's own; `None` for polls,
+    /// whose answers hold what they like, and in runs from before it was told.
+    #[serde(default)]
+    pub foreign: Option<u64>,
     /// The publisher's side.
     pub published: Published,
     /// Bytes of the window by layer and direction.
@@ -148,14 +153,28 @@ pub struct Published {
     pub due: u64,
     /// Notifications that were sent.
     pub sent: u64,
-    /// Notifications that the server accepted (2xx).
+    /// Notifications that the server accepted.
     pub accepted: u64,
+    /// When a notification counts as accepted.
+    #[serde(default)]
+    pub accepted_when: Accepted,
     /// Notifications that the server refused, or that it did not answer for.
     pub refused: u64,
     /// Actual minus intended publishing instant: the generator's own fault.
     pub send_lag: Percentiles,
-    /// Request sent until its response.
-    pub publish_time: Percentiles,
+    /// Request sent until its response; absent where there are no responses.
+    pub publish_time: Option<Percentiles>,
+}
+
+/// When a published notification counts as accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accepted {
+    /// When the server has answered with 2xx. All runs from before there was anything else.
+    #[default]
+    Answered,
+    /// When it has been written to a socket on which nothing is answered.
+    Written,
 }
 
 /// Bytes of the window, as the clients' own connections carried them.
@@ -260,17 +279,21 @@ pub struct Polls {
     pub wasted: u64,
 }
 
-/// What the server says it spent, over the window.
+/// What the server spent, over the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerCost {
-    /// User and system CPU time, seconds, from the server's own `/stats`.
+    /// Who says so.
+    #[serde(default)]
+    pub source: CostSource,
+    /// User and system CPU time, seconds.
     pub cpu_s: f64,
     /// The same from `/proc`, read by the generator: only for a server that is its child.
     pub cpu_by_process_s: Option<f64>,
     /// CPU time per delivery received in the window, microseconds.
     pub cpu_us_per_delivery: Option<f64>,
-    /// Share of one core that the server used while all clients were connected and nothing was published.
-    pub idle_cpu_share: f64,
+    /// Share of one core that the server used while all clients were connected and nothing was published; `None` where that
+    /// lasted too short a time to say (`--settle`).
+    pub idle_cpu_share: Option<f64>,
     /// Resident memory before the first client connected, bytes.
     pub rss_before_bytes: u64,
     /// Resident memory with all clients live, before anything was published, bytes.
@@ -281,12 +304,25 @@ pub struct ServerCost {
     pub rss_per_connection_bytes: f64,
     /// `(rss_connected - rss_before) / clients`, bytes: what a connection costs before its first notification.
     pub rss_per_idle_connection_bytes: f64,
-    /// Notifications handed to sockets in the window, by the server's count.
-    pub delivered: u64,
-    /// Connections open at the end of measuring, by the server's count, on this run's transport.
-    pub open_at_end: u64,
+    /// Notifications handed to sockets in the window, by the server's count; absent where it does not count.
+    pub delivered: Option<u64>,
+    /// Connections open at the end of measuring, by the server's count, on this run's transport; absent where it does not
+    /// count.
+    pub open_at_end: Option<u64>,
     /// Cores that the server was pinned to; empty when it was not.
     pub cpus: Vec<usize>,
+}
+
+/// Where a server's cost was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CostSource {
+    /// The server's own `/stats`. All runs from before there was anything else.
+    #[default]
+    Stats,
+    /// `/proc`, summed over the server's process and its descendants: CPU time to the clock tick, 10 ms as a rule; resident
+    /// memory with what processes share counted for each of them.
+    ProcessTree,
 }
 
 /// What the generator itself spent, over the window.
@@ -298,16 +334,21 @@ pub struct GeneratorCost {
     pub cpu_us_per_delivery: Option<f64>,
     /// CPU time over the window, as a share of the cores that the generator may use (1 = all of them).
     pub cpu_share: f64,
-    /// Resident memory before the first client connected, bytes.
-    pub rss_before_bytes: u64,
-    /// Resident memory at the end of measuring, bytes.
-    pub rss_end_bytes: u64,
-    /// `(rss_end - rss_before) / clients`, bytes.
-    pub rss_per_client_bytes: f64,
-    /// How late the workers' event loops ran a timer.
+    /// Resident memory before the first client connected, bytes; `None` where the system does not tell.
+    pub rss_before_bytes: Option<u64>,
+    /// Resident memory at the end of measuring, bytes; `None` where the system does not tell.
+    pub rss_end_bytes: Option<u64>,
+    /// `(rss_end - rss_before) / clients`, bytes; `None` where the system does not tell.
+    pub rss_per_client_bytes: Option<f64>,
+    /// How late the players' event loops ran a timer.
     pub loop_lag: Percentiles,
-    /// Threads that clients were spread over.
-    pub workers: u32,
+    /// How long clients that had an answer waited for their turn to ask again, so that unread answers came first; `None`
+    /// where clients take no turns (all but long polling), and in runs from before it was told.
+    #[serde(default)]
+    pub turn_wait: Option<Percentiles>,
+    /// Threads that clients were spread over; `workers` in runs from before processes were called so.
+    #[serde(alias = "workers")]
+    pub threads: u32,
     /// Cores that the generator was pinned to; empty when it was not.
     pub cpus: Vec<usize>,
 }

@@ -14,6 +14,9 @@ pub struct Search {
     pub started_at: String,
     /// Transport of all its runs.
     pub transport: String,
+    /// What it is called beside others, for example `ws@node-ws`; absent where that is the transport's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// What was varied.
     pub vary: Vary,
     /// What had to hold, each as it was written.
@@ -104,6 +107,11 @@ pub enum LimitedBy {
 }
 
 impl Search {
+    /// What was searched: its label, or else its transport.
+    pub fn contender(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.transport)
+    }
+
     /// The highest load that holds, below the lowest that does not.
     pub fn highest_that_holds(&self) -> Option<f64> {
         let bound = self.lowest_that_breaks().unwrap_or(f64::INFINITY);
@@ -115,7 +123,7 @@ impl Search {
         self.loads(StepFinding::Broken).min_by(f64::total_cmp)
     }
 
-    /// Loads whose last run came to this finding: what was repeated counts as its repetition did.
+    /// Loads whose last run came to this finding. A load is repeated until two runs agree, so the last one decides.
     fn loads(&self, wanted: StepFinding) -> impl Iterator<Item = f64> + '_ {
         let last =
             |place: usize, step: &SearchStep| self.steps[place + 1..].iter().all(|later| later.load != step.load);
@@ -133,6 +141,7 @@ mod tests {
             schema: crate::SCHEMA,
             started_at: String::new(),
             transport: "ws".to_owned(),
+            label: None,
             vary: Vary::Clients,
             slo: Vec::new(),
             resolution: 0.1,
@@ -148,6 +157,15 @@ mod tests {
         use StepFinding::{Broken, Holds, Invalid};
         let search = search(&[(1.0, Holds), (2.0, Broken), (2.0, Holds), (4.0, Invalid), (4.0, Broken), (3.0, Holds)]);
         assert_eq!((search.highest_that_holds(), search.lowest_that_breaks()), (Some(3.0), Some(4.0)));
+    }
+
+    #[test]
+    fn what_held_by_luck_is_taken_back() {
+        use StepFinding::{Broken, Holds};
+        let steps =
+            [(1.0, Holds), (2.0, Holds), (4.0, Broken), (4.0, Broken), (2.0, Broken), (2.0, Broken), (1.0, Holds)];
+        let search = search(&steps);
+        assert_eq!((search.highest_that_holds(), search.lowest_that_breaks()), (Some(1.0), Some(2.0)));
     }
 
     #[test]

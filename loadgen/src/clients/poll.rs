@@ -1,80 +1,103 @@
-//! One poll, short or long: a request, its answer, and the cursor to ask with next.
+//! One poll, short or long: a request, its answer, and what to ask with next.
 
 use std::time::Duration;
 
-use feed::Cursor;
+use feed::Transport;
 use feed::framings::poll;
 
-use super::{ClientError, Site};
+use super::{ClientError, Resume, Site};
 use crate::plan::Reuse;
-use crate::recording::Account;
+use crate::recording::{Account, InFlight};
 use crate::wire::Connection;
 use crate::wire::http;
 
 /// What an answer said besides its notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// The cursor to ask with next, if the server has cursors.
-    pub cursor: Option<Cursor>,
+struct Answer {
     /// True when asking again at once brings more.
-    pub has_more: bool,
+    has_more: bool,
+    brought_something: bool,
     keeps_alive: bool,
 }
 
-/// The connection of a polling client, and whether it is kept between polls.
+/// The connection of a polling client, whether it is kept between polls, and what the next poll repeats.
 #[derive(Debug)]
 pub(super) struct Line {
     client: u32,
     connection: Option<Connection>,
-    /// True while a request has no answer.
-    is_asking: bool,
+    /// A request that has no answer.
+    in_flight: Option<InFlight>,
+    /// Where the next poll goes on.
+    pub resume: Resume,
 }
 
 impl Line {
-    pub(super) fn new(client: u32) -> Self {
-        Self { client, connection: None, is_asking: false }
+    pub(super) fn new(client: u32, resume: Resume) -> Self {
+        Self { client, connection: None, in_flight: None, resume }
     }
 
-    /// Sends one request, dialling first if need be, and enters what the answer brings.
+    /// True while a request has no answer.
+    pub(super) fn is_asking(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Sends one request, and enters what the answer brings; true when asking again at once brings more.
     pub(super) async fn ask(
         &mut self,
         site: &Site,
         account: &mut Account,
-        request: &str,
-    ) -> Result<Answer, ClientError> {
-        let in_flight = account.poll_sent();
-        self.is_asking = true;
-        let result = self.exchange(site, account, request).await;
-        self.is_asking = false;
-        drop(in_flight);
-        match result {
-            Ok((answer, brought_something)) => {
-                account.poll_answered(brought_something);
-                if site.plan.connection == Reuse::Fresh || !answer.keeps_alive {
-                    self.hang_up().await;
-                }
-                Ok(answer)
-            }
-            Err(error) => {
-                self.connection = None;
-                Err(error)
-            }
-        }
+        wait: Duration,
+    ) -> Result<bool, ClientError> {
+        self.send(site, account, wait).await?;
+        self.answer(site, account).await
     }
 
-    async fn exchange(
-        &mut self,
-        site: &Site,
-        account: &mut Account,
-        request: &str,
-    ) -> Result<(Answer, bool), ClientError> {
+    /// Sends one request, dialling first if need be.
+    pub(super) async fn send(&mut self, site: &Site, account: &mut Account, wait: Duration) -> Result<(), ClientError> {
+        self.in_flight = Some(account.poll_sent());
+        let fields = if site.plan.connection == Reuse::Fresh { "Connection: close\r\n" } else { "" };
+        let request = site.request(self.client, &self.resume, wait, fields);
+        let sent = self.write(site, account, &request).await;
+        if sent.is_err() {
+            self.give_up();
+        }
+        sent
+    }
+
+    async fn write(&mut self, site: &Site, account: &mut Account, request: &str) -> Result<(), ClientError> {
         if self.connection.is_none() {
             self.connection = Some(site.dialer.dial(self.client).await?);
             account.recorder().count(|counters| counters.opened += 1);
         }
         let connection = self.connection.as_mut().expect("it was just dialled");
-        connection.write_all(request.as_bytes()).await?;
-        http::read_answer(connection, |head, body, at| enter(&head, body, at, account)).await?
+        Ok(connection.write_all(request.as_bytes()).await?)
+    }
+
+    /// Waits for the answer to what was sent and enters it; true when asking again at once brings more.
+    pub(super) async fn answer(&mut self, site: &Site, account: &mut Account) -> Result<bool, ClientError> {
+        let Self { connection, resume, .. } = self;
+        let connection = connection.as_mut().ok_or(ClientError::Http(http::HttpError::Closed))?;
+        let entered =
+            http::read_answer(connection, site.wanted(), |head, body, at| enter(head, body, at, site, account, resume));
+        match entered.await.map_err(ClientError::from).and_then(|answer| answer) {
+            Ok(answer) => {
+                self.in_flight = None;
+                account.poll_answered(answer.brought_something);
+                if site.plan.connection == Reuse::Fresh || !answer.keeps_alive {
+                    self.hang_up().await;
+                }
+                Ok(answer.has_more)
+            }
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.in_flight = None;
+        self.connection = None;
     }
 
     /// Closes the connection, after the server's end if that comes soon: it said that it would.
@@ -89,10 +112,11 @@ impl Line {
     /// already ended its side: hyper does.
     pub(super) async fn close_after_answer(mut self) {
         const PATIENCE: Duration = Duration::from_secs(5);
+        let is_asking = self.is_asking();
         if let Some(connection) = &mut self.connection
-            && self.is_asking
+            && is_asking
         {
-            let _ = tokio::time::timeout(PATIENCE, http::read_answer(connection, |_, _, _| ())).await;
+            let _ = tokio::time::timeout(PATIENCE, http::read_answer(connection, &[], |_, _, _| ())).await;
         }
         self.close().await;
     }
@@ -105,22 +129,37 @@ impl Line {
     }
 }
 
-/// Enters the notifications of one answer; says what it tells besides, and whether it brought anything.
-fn enter(head: &http::Head, body: &[u8], at: u64, account: &mut Account) -> Result<(Answer, bool), ClientError> {
-    let etag = head.etag.as_deref().and_then(|etag| etag.parse().ok());
-    let mut answer = Answer { cursor: etag, has_more: false, keeps_alive: head.keeps_alive };
+/// Enters the notifications of one answer, and takes from it what the next request repeats.
+fn enter(
+    mut head: http::Head,
+    body: &[u8],
+    at: u64,
+    site: &Site,
+    account: &mut Account,
+    resume: &mut Resume,
+) -> Result<Answer, ClientError> {
+    let mut answer = Answer { has_more: false, brought_something: false, keeps_alive: head.keeps_alive };
+    if site.speaks_of_cursors {
+        let etag = head.etag.as_deref().and_then(|etag| etag.parse().ok());
+        resume.cursor = etag.or(resume.cursor);
+    }
     match head.status {
         200 => {}
-        204 | 304 => return Ok((answer, false)),
+        204 | 304 => return Ok(answer),
+        // How a server ends a poll that it has held in vain (RFC 9110, section 15.5.9).
+        408 if site.plan.transport == Transport::LongPoll => return Ok(answer),
         status => return Err(ClientError::Status(status)),
     }
-    let found = account.message(body, at);
-    if let Some(batch) = poll::read_head(body) {
-        answer.cursor = Some(batch.cursor());
+    answer.brought_something = account.message(body, at) > 0;
+    if site.speaks_of_cursors
+        && let Some(batch) = poll::read_head(body)
+    {
+        resume.cursor = Some(batch.cursor());
         answer.has_more = batch.more;
         if batch.gap.is_some() {
             account.gap();
         }
     }
-    Ok((answer, found > 0))
+    resume.learn(site.remember(), &mut head, body);
+    Ok(answer)
 }

@@ -1,13 +1,11 @@
-//! What all clients of a worker know about the server and the load.
+//! What all clients of a player know about the server and the load.
 
-use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
-use feed::{Cursor, Transport, subscribe_path};
-
-use super::Turns;
+use super::{Resume, Turns};
 use crate::plan::Plan;
-use crate::target::Target;
+use crate::target::{Remember, Subscription, Target, Template, Token, Values, Variable};
 use crate::wire::Dialer;
 
 /// Where clients connect, and to what.
@@ -23,33 +21,74 @@ pub struct Site {
     pub prefix: String,
     /// Who asks again, and when.
     pub turns: Turns,
+    /// True when requests repeat the feed's cursor, so that answers are searched for it.
+    pub speaks_of_cursors: bool,
+    subscription: Option<Arc<Subscription>>,
+    /// Names of header fields that are remembered.
+    wanted: Vec<String>,
+    token: Option<Token>,
 }
 
 impl Site {
     /// The site that `target` is, for clients that connect through `dialer`.
     pub fn new(plan: Arc<Plan>, dialer: Dialer, target: &Target) -> Self {
-        let (host, prefix) = (target.host.clone(), target.prefix.clone());
-        Self { plan, dialer, host, prefix, turns: Turns::default() }
+        let subscription = target.file.subscription(plan.transport).cloned();
+        let remember = subscription.iter().flat_map(|subscription| &subscription.remember);
+        let wanted = remember.filter_map(|source| match source {
+            Remember::Header(name) => Some(name.clone()),
+            Remember::Json(_) | Remember::EventId => None,
+        });
+        Self {
+            wanted: wanted.collect(),
+            speaks_of_cursors: subscription.iter().any(|subscription| subscription.asks_for(Variable::Cursor)),
+            subscription,
+            plan,
+            dialer,
+            host: target.host.clone(),
+            prefix: target.prefix.clone(),
+            turns: Turns::default(),
+            token: target.token.clone(),
+        }
     }
 
-    /// The path of a subscription of `client`; `query` without the question mark.
-    pub fn path(&self, client: u32, transport: Transport, query: &str) -> String {
-        let topic = &self.plan.topics[usize::from(self.plan.topic_of(client))];
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{}{mark}{query}", self.prefix, subscribe_path(topic, transport))
+    /// How one subscribes over the plan's transport.
+    pub fn subscription(&self) -> &Subscription {
+        self.subscription.as_ref().expect("that the target has the transport is asked before a run begins")
+    }
+
+    /// What answers say that the next request repeats.
+    pub fn remember(&self) -> &[Remember] {
+        self.subscription.as_ref().map_or(&[], |subscription| &subscription.remember)
+    }
+
+    /// Names of the header fields among that.
+    pub fn wanted(&self) -> &[String] {
+        &self.wanted
+    }
+
+    /// The head of the request of `client` that goes on from `resume`; `fields` are further lines, each with its CRLF.
+    pub fn request(&self, client: u32, resume: &Resume, wait: Duration, fields: &str) -> String {
+        let values = Values {
+            wait_s: wait.as_secs_f64(),
+            cursor: resume.cursor,
+            remembered: &resume.remembered,
+            ..self.values(client)
+        };
+        self.subscription().request.head("GET", &self.prefix, &self.host, &values, fields)
+    }
+
+    /// What `client` says once it is connected.
+    pub fn fill(&self, template: &Template, client: u32) -> String {
+        template.filled(&self.values(client))
+    }
+
+    fn values(&self, client: u32) -> Values<'_> {
+        let topic = self.plan.topics[usize::from(self.plan.topic_of(client))].as_str();
+        Values { client, ..Values::of(topic, self.plan.run, self.token.as_ref().map(Token::secret)) }
     }
 
     /// The head of a GET request; `fields` are further lines, each with its CRLF.
     pub fn get(&self, path: &str, fields: &str) -> String {
         format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n", self.host)
     }
-}
-
-/// `after=...` for a cursor, or nothing.
-pub(super) fn after(resume: Option<Cursor>) -> String {
-    let mut query = String::new();
-    if let Some(cursor) = resume {
-        let _ = write!(query, "after={cursor}");
-    }
-    query
 }

@@ -2,12 +2,12 @@
 //!
 //! Price: one held connection, and three short lines of text around each notification.
 
+use feed::StreamMessage;
 use feed::framings::{chunked, sse};
-use feed::{Cursor, StreamMessage, Transport};
 
-use super::site::after;
-use super::{Client, ClientError, Site};
+use super::{Client, ClientError, Resume, Site};
 use crate::recording::Account;
+use crate::target::{Live, Remember};
 use crate::wire::Connection;
 use crate::wire::http::{self, Body, HttpError};
 
@@ -15,39 +15,51 @@ use crate::wire::http::{self, Body, HttpError};
 #[derive(Debug)]
 pub struct Sse {
     connection: Connection,
+    /// The stream behind the head of the answer, once that has come.
+    stream: Option<Stream>,
+    /// Where the client before this one was.
+    before: Resume,
+    /// What events are numbered with is a cursor of the feed's.
+    has_cursors: bool,
+    /// What events are numbered with is remembered, in so many places.
+    remembers: usize,
+}
+
+/// How an answer that goes on is read.
+#[derive(Debug)]
+struct Stream {
     /// Takes the chunks off, if the server uses them.
     chunks: Option<chunked::Reader>,
     events: sse::Reader,
 }
 
 impl Client for Sse {
-    async fn connect(
-        site: &Site,
-        client: u32,
-        resume: Option<Cursor>,
-        account: &mut Account,
-    ) -> Result<Self, ClientError> {
-        let path = site.path(client, Transport::Sse, &after(resume));
-        let request = site.get(&path, "Accept: text/event-stream\r\n");
+    async fn connect(site: &Site, client: u32, resume: Resume, account: &mut Account) -> Result<Self, ClientError> {
+        let request = site.request(client, &resume, site.plan.wait, "");
         let mut connection = site.dialer.dial(client).await?;
         account.recorder().count(|counters| counters.opened += 1);
         connection.write_all(request.as_bytes()).await?;
-        let head = connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
-        if head.status != 200 {
-            return Err(ClientError::Status(head.status));
+        let remembers = site.remember().iter().filter(|source| **source == Remember::EventId).count();
+        let has_cursors = site.speaks_of_cursors;
+        let mut this = Self { connection, stream: None, before: resume, has_cursors, remembers };
+        let live = site.subscription().live;
+        if live != Live::Request {
+            this.open().await?;
         }
-        if !head.content_type.is_some_and(|kind| kind.starts_with("text/event-stream")) {
-            return Err(ClientError::Unexpected("event stream"));
+        if live == Live::Message {
+            // The first bytes of the stream are what makes it live.
+            this.receive(site, account).await?;
         }
-        let chunks = (head.body == Body::Chunked).then(chunked::Reader::default);
-        let mut this = Self { connection, chunks, events: sse::Reader::default() };
-        // The first bytes of the stream are what makes it live.
-        this.receive(site, account).await?;
         Ok(this)
     }
 
     async fn receive(&mut self, _: &Site, account: &mut Account) -> Result<(), ClientError> {
-        let Self { connection, chunks, events } = self;
+        if self.stream.is_none() {
+            self.open().await?;
+        }
+        let Self { connection, stream: Some(Stream { chunks, events }), .. } = self else {
+            unreachable!("the stream was just opened");
+        };
         let received = connection
             .read(|bytes, at| {
                 let mut result = Ok(());
@@ -69,12 +81,34 @@ impl Client for Sse {
         if received.is_none() || is_done { Err(ClientError::Ended(None)) } else { Ok(()) }
     }
 
-    fn cursor(&self) -> Option<Cursor> {
-        std::str::from_utf8(self.events.last_id()).ok()?.parse().ok()
+    fn resume(&self) -> Resume {
+        let id = self.stream.as_ref().and_then(|stream| std::str::from_utf8(stream.events.last_id()).ok());
+        let id = id.filter(|id| !id.is_empty());
+        let now = Resume {
+            cursor: id.filter(|_| self.has_cursors).and_then(|id| id.parse().ok()),
+            remembered: id.map_or_else(Vec::new, |id| vec![Some(id.to_owned()); self.remembers]),
+        };
+        now.or(self.before.clone())
     }
 
     async fn close(self) {
         self.connection.leave().await;
+    }
+}
+
+impl Sse {
+    /// Waits for the head of the answer.
+    async fn open(&mut self) -> Result<(), ClientError> {
+        let head = self.connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
+        if head.status != 200 {
+            return Err(ClientError::Status(head.status));
+        }
+        if !head.content_type.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+            return Err(ClientError::Unexpected("event stream"));
+        }
+        let chunks = (head.body == Body::Chunked).then(chunked::Reader::default);
+        self.stream = Some(Stream { chunks, events: sse::Reader::default() });
+        Ok(())
     }
 }
 

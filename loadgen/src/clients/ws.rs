@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role};
-use feed::{Cursor, Epoch, StreamMessage, Transport};
+use feed::{Cursor, Epoch, StreamMessage};
 use memchr::memmem;
 use rand::RngExt;
 
-use super::site::after;
-use super::{Client, ClientError, Site};
+use super::{Client, ClientError, Resume, Site};
 use crate::recording::Account;
-use crate::wire::Connection;
+use crate::target::Live;
 use crate::wire::http::{self, HttpError};
+use crate::wire::{Connection, Handshake};
 
 /// Largest message that is accepted, bytes.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -27,44 +27,52 @@ pub struct Ws {
     messages: Reader,
     epoch: Option<Epoch>,
     offset: u64,
+    /// True when a text or binary message has come.
+    has_heard: bool,
 }
 
 impl Client for Ws {
-    async fn connect(
-        site: &Site,
-        client: u32,
-        resume: Option<Cursor>,
-        account: &mut Account,
-    ) -> Result<Self, ClientError> {
-        use base64::Engine;
-        let nonce: [u8; 16] = rand::rng().random();
-        let key = base64::engine::general_purpose::STANDARD.encode(nonce);
-        let path = site.path(client, Transport::Ws, &after(resume));
-        let fields = format!(
-            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-        );
+    async fn connect(site: &Site, client: u32, resume: Resume, account: &mut Account) -> Result<Self, ClientError> {
+        let subscription = site.subscription();
+        let handshake = Handshake::new();
+        let fields = handshake.fields(subscription.subprotocol.as_deref());
         let mut connection = site.dialer.dial(client).await?;
         account.recorder().count(|counters| counters.opened += 1);
-        connection.write_all(site.get(&path, &fields).as_bytes()).await?;
+        connection.write_all(site.request(client, &resume, site.plan.wait, &fields).as_bytes()).await?;
         let head = connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
         if head.status != 101 {
             return Err(ClientError::Status(head.status));
         }
-        if head.websocket_accept != Some(websocket::accept_key(key.as_bytes())) {
+        if !handshake.is_accepted(&head) {
             return Err(ClientError::Unexpected("answer to this WebSocket handshake"));
         }
-        Ok(Self { connection, messages: Reader::new(Role::Client, MAX_MESSAGE), epoch: None, offset: 0 })
+        for message in &subscription.first {
+            let text = site.fill(message, client);
+            connection.write_all(&frame(Opcode::Text, text.as_bytes())).await?;
+        }
+        let messages = Reader::new(Role::Client, MAX_MESSAGE);
+        let mut this = Self { connection, messages, epoch: None, offset: 0, has_heard: false };
+        while subscription.live == Live::Message && !this.has_heard {
+            this.receive(site, account).await?;
+        }
+        Ok(this)
     }
 
     async fn receive(&mut self, _: &Site, account: &mut Account) -> Result<(), ClientError> {
-        let Self { connection, messages, epoch, offset } = self;
+        let Self { connection, messages, epoch, offset, has_heard } = self;
         let mut replies = Vec::new();
         let mut closed = None;
         let received = connection
             .read(|bytes, at| {
                 messages.read(bytes, |message| match message {
-                    Message::Text(text) => enter(text.as_bytes(), at, account, epoch, offset),
-                    Message::Binary(bytes) => enter(bytes, at, account, epoch, offset),
+                    Message::Text(text) => {
+                        *has_heard = true;
+                        enter(text.as_bytes(), at, account, epoch, offset);
+                    }
+                    Message::Binary(bytes) => {
+                        *has_heard = true;
+                        enter(bytes, at, account, epoch, offset);
+                    }
                     Message::Ping(payload) => replies.push(frame(Opcode::Pong, payload)),
                     Message::Pong(_) => {}
                     Message::Close(code, _) => {
@@ -85,8 +93,9 @@ impl Client for Ws {
         }
     }
 
-    fn cursor(&self) -> Option<Cursor> {
-        self.epoch.map(|epoch| Cursor { epoch, offset: self.offset })
+    fn resume(&self) -> Resume {
+        let cursor = self.epoch.map(|epoch| Cursor { epoch, offset: self.offset });
+        Resume { cursor, remembered: Vec::new() }
     }
 
     async fn close(mut self) {
@@ -115,7 +124,11 @@ fn enter(message: &[u8], at: u64, account: &mut Account, epoch: &mut Option<Epoc
             *epoch = Some(current);
             *offset = start;
         }
-        Ok(StreamMessage::Gap { .. }) => account.gap(),
+        Ok(StreamMessage::Gap { oldest }) => {
+            account.gap();
+            // Of another epoch when history was lost: the stream goes on from here, and so does whoever comes back.
+            (*epoch, *offset) = (Some(oldest.epoch), oldest.offset);
+        }
         Err(_) => account.foreign(),
     }
 }
@@ -130,7 +143,23 @@ fn notification_id(message: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::recording::{Recorder, Windows};
+    use crate::shard::Shard;
+
+    #[test]
+    fn who_is_told_of_lost_history_comes_back_with_a_cursor_of_the_new_epoch() {
+        let recorder = Rc::new(Recorder::new(Rc::default()));
+        let windows = Rc::new(Windows { sequences: std::iter::once(0..1).collect(), topics: 1 });
+        let mut account = Account::new(1, 0, Shard::WHOLE, windows, recorder);
+        let (mut epoch, mut offset) = (Some("k3f9".parse().unwrap()), 41);
+        let gap = br#"{"type":"gap","topic":"news","oldest":"q7:3"}"#;
+        enter(gap, 0, &mut account, &mut epoch, &mut offset);
+        assert_eq!((epoch, offset), (Some("q7".parse().unwrap()), 3));
+        assert_eq!(account.recorder().snapshot(false).counters.gaps, 1);
+    }
 
     #[test]
     fn the_id_of_a_notification_is_found_without_decoding_it() {

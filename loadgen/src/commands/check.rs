@@ -1,17 +1,56 @@
-//! `loadgen check`: walks a server through the feed's contract.
+//! `loadgen check`: walks a feed through its contract; of any other server, finds out what works.
 
 use std::io::Write;
+use std::sync::Arc;
 
-use super::End;
+use anyhow::{Context, anyhow};
+use tokio::task::LocalSet;
+
+use super::{End, Usage};
 use crate::check::{Outcome, Walked, walk};
 use crate::config::CheckArgs;
+use crate::server_process::ServerProcess;
+use crate::survey::{Finding, survey, table};
+use crate::target::Target;
 
-/// Checks a server, prints each step, and ends well only if all of them hold.
+/// Checks a server as what it is said to be, and ends well only if all of that holds.
 pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
+    if !args.target.file.is_feed() {
+        return try_out(args).await;
+    }
+    let url = args.url.ok_or_else(|| Usage(anyhow!("the URL is missing: expected one like http://127.0.0.1:8080")))?;
+    check_contract(&url).await
+}
+
+/// Tries out what a target supports, and prints it as a table.
+async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
+    let token = args.target.token()?;
+    let file = args.target.file;
+    let started = match (&args.url, &file.server) {
+        (None, Some(start)) => Some(ServerProcess::start_target(&file.name, start, token.as_ref()).await?),
+        (None, None) => {
+            return Err(Usage(anyhow!("the URL is missing: `{}` is not started by itself", file.name)).into());
+        }
+        (Some(_), _) => None,
+    };
+    let url = started.as_ref().map_or_else(|| args.url.unwrap_or_default(), |server| server.url.clone());
+    file.publishing.is_spoken().map_err(Usage)?;
+    let target = Target::resolve_as(&url, Arc::clone(&file), token)?;
+    let findings = LocalSet::new().run_until(survey(&target)).await;
+    let findings = findings.with_context(|| format!("cannot try out {}", target.shown_url()))?;
+    let _ = write!(std::io::stdout(), "{}", table(&target, &findings));
+    if let Some(server) = started {
+        server.stop().await?;
+    }
+    Ok(if findings.iter().all(Finding::works) { End::Fine } else { End::Unfinished })
+}
+
+/// Checks a feed, prints each step, and ends well only if all of them hold.
+async fn check_contract(url: &str) -> anyhow::Result<End> {
     let mut out = std::io::stdout();
     // Who closes the pipe has read enough; the code at the end tells the rest.
-    let walked = walk(&args.url, &mut |step| drop(writeln!(out, "{step}"))).await?;
-    let _ = writeln!(std::io::stdout(), "\n{}", summary(&args.url, &walked));
+    let walked = walk(url, &mut |step| drop(writeln!(out, "{step}"))).await?;
+    let _ = writeln!(std::io::stdout(), "\n{}", summary(url, &walked));
     let fails = walked.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed { .. }));
     Ok(if fails { End::Unfinished } else { End::Fine })
 }

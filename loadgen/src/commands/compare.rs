@@ -1,16 +1,18 @@
 //! `loadgen compare`: several transports in interleaved rounds, each run in a fresh server process.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use feed::Transport;
 use results::{Comparison, ComparisonRun, FolderError, Run, SCHEMA};
 
 use super::End;
-use super::run::{Order, default_folder, end_of, measure};
+use super::run::{Order, Place, default_folder, end_of, measure};
 use crate::config::CompareArgs;
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
 use crate::side_by_side::{Contender, findings, table};
+use crate::target::TargetFile;
+use crate::target_args::{ContenderName, contender_label};
 
 /// Measures every transport in every round, prints the medians, and says which differences are none.
 pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
@@ -18,36 +20,42 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
     if out.exists() {
         return Err(FolderError::Exists(out).into());
     }
+    let token = args.target.token()?;
+    let targets: Vec<Arc<TargetFile>> =
+        args.transports.iter().map(|name| Arc::clone(name.target.as_ref().unwrap_or(&args.target.file))).collect();
+    let labels = labels(&args.transports, &targets);
+    let orders: Vec<Order> = std::iter::zip(&args.transports, &targets)
+        .map(|(name, target)| Order {
+            transport: name.transport,
+            target: Arc::clone(target),
+            token: token.clone(),
+            url: None,
+            server_pid: None,
+            load: args.load.clone(),
+            conditions: Vec::new(),
+            place: Place::default(),
+            title: String::new(),
+        })
+        .collect();
+    orders.iter().try_for_each(Order::check)?;
     let cores = Cores::divide(args.load.pin, true)?;
     let interrupt = Interrupt::listen();
     let mut comparison = Comparison {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        transports: args.transports.iter().map(|transport| transport.name().to_owned()).collect(),
+        transports: args.transports.iter().map(|name| name.transport.name().to_owned()).collect(),
         rounds: args.rounds,
         runs: Vec::new(),
     };
-    let labels = labels(&args.transports);
-    let named = |label: &Option<String>, transport: Transport| label.clone().unwrap_or(transport.name().to_owned());
-    let mut contenders: Vec<Contender> = labels
-        .iter()
-        .zip(&args.transports)
-        .map(|(label, transport)| Contender { label: named(label, *transport), runs: Vec::new() })
-        .collect();
-    for (round, place) in order_of_runs(args.transports.len(), args.rounds) {
-        let transport = args.transports[place];
-        let label = named(&labels[place], transport);
+    let mut contenders: Vec<Contender> =
+        labels.iter().map(|label| Contender { label: label.clone(), runs: Vec::new() }).collect();
+    for (round, place) in order_of_runs(orders.len(), args.rounds) {
+        let (label, transport) = (&labels[place], orders[place].transport);
         let folder = format!("round-{round}-{}", label.replace(" (", "-").replace(')', ""));
-        let order = Order {
-            transport,
-            url: None,
-            load: args.load.clone(),
-            conditions: Vec::new(),
-            title: format!("round {round}/{} {label}", args.rounds),
-        };
+        let order = Order { title: format!("round {round}/{} {label}", args.rounds), ..orders[place].clone() };
         let run = measure(&order, &out.join(&folder), &cores, &interrupt).await?;
-        println!("{}", one_line(round, &label, &run));
-        let label = labels[place].clone();
+        println!("{}", one_line(round, label, &run));
+        let label = Some(label.clone()).filter(|label| label != transport.name());
         comparison.runs.push(ComparisonRun { round, transport: transport.name().into(), label, folder });
         // Written anew after each run: nothing that was measured is lost if a later one fails.
         comparison.write(&out)?;
@@ -71,14 +79,16 @@ fn outcome(contenders: &[Contender]) -> End {
     contenders.iter().map(of_contender).max().unwrap_or(End::Fine)
 }
 
-/// `ws (1)`, `ws (2)` for a transport that is asked for more than once; nothing for the others.
-fn labels(transports: &[Transport]) -> Vec<Option<String>> {
-    let label = |(place, transport): (usize, &Transport)| {
-        let so_far = transports[..=place].iter().filter(|other| *other == transport).count();
-        let all = transports.iter().filter(|other| *other == transport).count();
-        (all > 1).then(|| format!("{} ({so_far})", transport.name()))
+/// `ws`, `ws@node-ws` on a server that is not the feed's; `ws (1)`, `ws (2)` for what is asked for more than once.
+fn labels(names: &[ContenderName], targets: &[Arc<TargetFile>]) -> Vec<String> {
+    let plain: Vec<String> =
+        std::iter::zip(names, targets).map(|(name, target)| contender_label(name.transport, target)).collect();
+    let label = |(place, own): (usize, &String)| {
+        let so_far = plain[..=place].iter().filter(|other| *other == own).count();
+        let all = plain.iter().filter(|other| *other == own).count();
+        if all > 1 { format!("{own} ({so_far})") } else { own.clone() }
     };
-    transports.iter().enumerate().map(label).collect()
+    plain.iter().enumerate().map(label).collect()
 }
 
 /// Round and place of every run; every second round is mirrored: A B C D, D C B A, ...
@@ -90,7 +100,7 @@ fn order_of_runs(contenders: usize, rounds: u32) -> impl Iterator<Item = (u32, u
 }
 
 fn one_line(round: u32, label: &str, run: &Run) -> String {
-    use crate::numbers::{count, time_ns};
+    use results::numbers::{count, time_ns};
     let measured = &run.measured;
     let reasons: Vec<&str> = run.verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     format!(
@@ -115,8 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn a_transport_against_itself_is_two_contenders() {
-        let labels = labels(&[Transport::Ws, Transport::Sse, Transport::Ws]);
-        assert_eq!(labels, [Some("ws (1)".to_owned()), None, Some("ws (2)".to_owned())]);
+    fn what_is_asked_for_twice_is_numbered_and_foreign_servers_are_named() {
+        let names: Vec<ContenderName> = ["ws", "sse", "ws", "ws@nchan"].map(|name| name.parse().unwrap()).into();
+        let feed = Arc::new(TargetFile::feed());
+        let targets: Vec<_> = names.iter().map(|name| name.target.clone().unwrap_or(Arc::clone(&feed))).collect();
+        assert_eq!(labels(&names, &targets), ["ws (1)", "sse", "ws (2)", "ws@nchan"]);
     }
 }

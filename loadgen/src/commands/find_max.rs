@@ -1,38 +1,42 @@
 //! `loadgen find-max`: the highest load that holds, found in steps that are runs like any other.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::bail;
+use results::numbers::{NOT_MEASURED, count, percent};
 use results::{FolderError, Reason, Run, SCHEMA, Search, SearchEnding, SearchStep, StepFinding, Vary};
 
 use super::End;
-use super::run::{Order, default_folder, measure};
+use super::run::{Order, Place, default_folder, measure};
 use crate::config::{FindMaxArgs, VaryArg};
 use crate::cores::Cores;
 use crate::hunt::Hunt;
 use crate::interrupt::Interrupt;
 use crate::limit::{blame, blame_invalid};
-use crate::numbers::{count, share};
 use crate::side_by_side::wrapped;
+use crate::target::Token;
+use crate::target_args::contender_label;
 use crate::{clock, preflight};
 
-/// How often a load is measured before it counts as one that does not hold: machines have hiccups. An invalid measurement
-/// is no hiccup of the server's, and ends the search at once.
-const ATTEMPTS: usize = 3;
 /// Largest rate that the command line takes.
 const MOST_RATE: f64 = 1e6;
 
 /// Searches, step by step, and says in words what was found.
 pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
-    let out = args.out.clone().unwrap_or_else(|| default_folder(&format!("find-max-{}", args.transport)));
+    let label = contender_label(args.transport, &args.target.file);
+    let out = args.out.clone().unwrap_or_else(|| default_folder(&format!("find-max-{label}")));
     if out.exists() {
         return Err(FolderError::Exists(out).into());
     }
     let (vary, start, ceiling) = bounds(&args)?;
+    let token = args.target.token()?;
+    order(&args, token.as_ref(), vary, start).check()?;
     let mut search = Search {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         transport: args.transport.name().into(),
+        label: Some(label).filter(|label| label != args.transport.name()),
         vary,
         slo: args.slo.iter().map(ToString::to_string).collect(),
         resolution: args.resolution,
@@ -55,7 +59,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
             break SearchEnding::OutOfBounds;
         }
         let folder = format!("step-{:02}-{load}", search.steps.len() + 1);
-        let run = measure(&order(&args, vary, load), &out.join(&folder), &cores, &interrupt).await?;
+        let run = measure(&order(&args, token.as_ref(), vary, load), &out.join(&folder), &cores, &interrupt).await?;
         if interrupt.is_wanted() {
             break SearchEnding::Unfinished;
         }
@@ -67,8 +71,8 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
         search.write(&out)?;
         match finding {
             StepFinding::Holds => hunt.record(load, true),
-            StepFinding::Broken if attempts(&search, load) < ATTEMPTS => {}
             StepFinding::Broken => hunt.record(load, false),
+            // No hiccup of the server's, and nothing above it would be measured better.
             StepFinding::Invalid => break SearchEnding::Invalid,
         }
     };
@@ -107,7 +111,7 @@ fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     Ok((vary, start, if vary == Vary::Clients { ceiling.floor().max(1.0) } else { ceiling }))
 }
 
-fn order(args: &FindMaxArgs, vary: Vary, at: f64) -> Order {
+fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Order {
     let mut load = args.load.clone();
     match vary {
         Vary::Clients => load.clients = at as u32,
@@ -115,10 +119,14 @@ fn order(args: &FindMaxArgs, vary: Vary, at: f64) -> Order {
     }
     Order {
         transport: args.transport,
+        target: Arc::clone(&args.target.file),
+        token: token.cloned(),
         url: args.url.clone(),
+        server_pid: args.server_pid,
         load,
         conditions: args.slo.clone(),
-        title: format!("{} {}", args.transport, told(vary, at)),
+        place: Place::default(),
+        title: format!("{} {}", contender_label(args.transport, &args.target.file), told(vary, at)),
     }
 }
 
@@ -130,7 +138,7 @@ fn finding(run: &Run) -> StepFinding {
     }
 }
 
-fn attempts(search: &Search, load: f64) -> usize {
+fn runs_at(search: &Search, load: f64) -> usize {
     search.steps.iter().filter(|step| step.load == load).count()
 }
 
@@ -150,25 +158,28 @@ fn one_line(load: &str, run: &Run, finding: StepFinding) -> String {
     };
     let seen: Vec<String> = run.assertions.iter().map(|each| format!("{} {}", each.text, each.seen)).collect();
     let (server, generator) = run.cpu_shares();
-    let server = server.map_or_else(|| "not measured".to_owned(), share);
+    let server = server.map_or_else(|| NOT_MEASURED.to_owned(), percent);
     let reasons: Vec<&str> = run.verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    format!("{load:<22} {word}{reasons}  {}  CPU: server {server}, generator {}", seen.join(", "), share(generator))
+    format!("{load:<22} {word}{reasons}  {}  CPU: server {server}, generator {}", seen.join(", "), percent(generator))
 }
 
 /// Says who was at its limit, and the outcome in words.
 fn conclude(search: &mut Search, runs: &[Run]) {
     let vary = search.vary;
     let slo = search.slo.join(", ");
-    let head = format!("{} holds {slo}", search.transport);
+    let head = format!("{} holds {slo}", search.contender());
     let broken = search.lowest_that_breaks().and_then(|load| {
         let place = search.steps.iter().rposition(|s| s.load == load && s.finding == StepFinding::Broken)?;
         Some((load, &runs[place]))
     });
-    let up_to = search.highest_that_holds().map(|load| format!("{head} up to {}", told(vary, load)));
+    let up_to = search.highest_that_holds().map(|load| {
+        let once = if runs_at(search, load) == 1 { " (in one run)" } else { "" };
+        format!("{head} up to {}{once}", told(vary, load))
+    });
     let but = if up_to.is_some() { "; at {} it does not" } else { " at {}" };
     let but_not = broken.map(|(load, run)| format!("{} ({})", but.replace("{}", &told(vary, load)), faults(run)));
-    let so_far = up_to.clone().unwrap_or_else(|| format!("{} does not hold {slo}", search.transport))
+    let so_far = up_to.clone().unwrap_or_else(|| format!("{} does not hold {slo}", search.contender()))
         + &but_not.unwrap_or_default();
     let (limited_by, blamed) = broken.map_or((None, String::new()), |(_, run)| blame(run));
     search.limited_by = limited_by;

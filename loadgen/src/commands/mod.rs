@@ -4,6 +4,7 @@ pub mod check;
 pub mod compare;
 pub mod diff;
 pub mod find_max;
+pub mod merge;
 pub mod run;
 pub mod selftest;
 pub mod stub;
@@ -21,6 +22,18 @@ pub enum End {
     AssertionFailed,
     /// The measurement is not to be believed.
     Invalid,
+}
+
+/// What was asked for makes no sense together: code 2, as for a flag that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct Usage(pub anyhow::Error);
+
+impl Usage {
+    /// The exit code of an error.
+    pub fn code_of(error: &anyhow::Error) -> ExitCode {
+        if error.is::<Self>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    }
 }
 
 impl From<End> for ExitCode {

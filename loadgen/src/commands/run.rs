@@ -4,43 +4,79 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use feed::{TopicName, Transport};
 use rand::RngExt;
 use results::{Asked, Ending, Run, RunFolder, SCHEMA};
 
-use super::End;
+use super::{End, Usage};
 use crate::assertion::Condition;
 use crate::conductor::{self, Setup};
-use crate::config::{LoadArgs, RunArgs};
+use crate::config::{LoadArgs, PartArgs, RunArgs, StartAt};
 use crate::cores::Cores;
+use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
-use crate::target::Target;
-use crate::{display, junit, machine, preflight};
+use crate::shard::Shard;
+use crate::target::{Target, TargetFile, Token, redacted, redacted_words};
+use crate::target_args::contender_label;
+use crate::workers::{self, Leader};
+use crate::{display, junit, machine, merge, preflight};
 
+/// Postmarks have four hexadecimal digits for the publisher: one for each topic and shard.
+const MOST_PUBLISHERS: u32 = 65_536;
 /// Where results go when nothing else is said.
 const RUNS: &str = "wirelab-runs";
 
 /// Measures one transport.
 pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
-    let out = args.out.unwrap_or_else(|| default_folder(args.transport.name()));
+    let title = contender_label(args.transport, &args.target.file);
+    let out = args.out.unwrap_or_else(|| default_folder(&title));
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
-    let order = Order {
+    let cores = Cores::divide(args.load.pin, args.url.is_empty())?;
+    let (place, leader) = place(&args.part);
+    let mut order = Order {
         transport: args.transport,
-        url: args.url,
+        token: args.target.token()?,
+        target: args.target.file,
+        url: args.url.first().cloned(),
+        server_pid: args.server_pid,
         load: args.load,
         conditions: args.assertions,
-        title: args.transport.name().into(),
+        place,
+        title,
     };
-    let cores = Cores::divide(order.load.pin, order.url.is_none())?;
-    let run = measure(&order, &out, &cores, &Interrupt::listen()).await?;
+    order.check()?;
+    if let Some(leader) = leader {
+        measure(&order, &out, &cores, &leader.interrupt).await?;
+        return Ok(End::Fine);
+    }
+    let interrupt = Interrupt::listen();
+    let run = match args.part.workers {
+        Some(workers) => {
+            order.url = (!args.url.is_empty()).then(|| args.url.join(","));
+            workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
+        }
+        None if args.url.len() > 1 => bail!("one process talks to one server: name one --url, or add --workers"),
+        None => measure(&order, &out, &cores, &interrupt).await?,
+    };
     args.junit.as_deref().map(|path| junit::write(path, &run)).transpose()?;
     print!("{}", output::run_table(&run));
     println!("{:<14} {}", "results", out.display());
     Ok(end_of(&run))
+}
+
+/// Which part of a load the command line asks this process for, and who leads it, if somebody does.
+fn place(part: &PartArgs) -> (Place, Option<Leader>) {
+    let leader = (part.start_at == Some(StartAt::Leader)).then(workers::obey);
+    let gate = match (&leader, part.start_at) {
+        (Some(leader), _) => leader.gate.clone(),
+        (None, Some(StartAt::Time(time))) => Gate::At(time),
+        (None, _) => Gate::Open,
+    };
+    (Place { shard: part.shard.unwrap_or(Shard::WHOLE), run: part.run_id, gate }, leader)
 }
 
 /// How a run ended, as an exit code.
@@ -61,14 +97,68 @@ pub fn end_of(run: &Run) -> End {
 pub struct Order {
     /// How notifications are carried.
     pub transport: Transport,
+    /// How one speaks with the server.
+    pub target: Arc<TargetFile>,
+    /// The secret that lets clients in, if the server wants one.
+    pub token: Option<Token>,
     /// The server, or none to start one.
     pub url: Option<String>,
+    /// Its process, if somebody named it.
+    pub server_pid: Option<u32>,
     /// The load.
     pub load: LoadArgs,
     /// What must hold.
     pub conditions: Vec<Condition>,
+    /// Which part of the load is played.
+    pub place: Place,
     /// What the display calls the run.
     pub title: String,
+}
+
+/// Which part of a load one process plays.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its shard.
+    pub shard: Shard,
+    /// Number of the run, where several processes must agree upon one.
+    pub run: Option<u32>,
+    /// What it waits for.
+    pub gate: Gate,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { shard: Shard::WHOLE, run: None, gate: Gate::Open }
+    }
+}
+
+impl Order {
+    /// Whether it can be carried out at all; what makes no sense is a [`Usage`] error.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let file = &self.target;
+        file.ready(self.transport, self.load.topics, self.token.is_some()).map_err(Usage)?;
+        if self.url.is_none() && file.server.is_none() && !file.is_feed() {
+            let why = anyhow!(
+                "the target `{}` does not say how to start its server: name a running one with --url",
+                file.name
+            );
+            return Err(Usage(why).into());
+        }
+        Ok(())
+    }
+
+    /// Starts the target's own server, on its cores.
+    pub async fn start_server(&self, cores: &Cores) -> anyhow::Result<ServerProcess> {
+        let own = if self.target.server.is_none() { Some(server_process::find_server()?) } else { None };
+        cores.lend_to_server()?;
+        let started = match (&self.target.server, own) {
+            (Some(start), _) => ServerProcess::start_target(&self.target.name, start, self.token.as_ref()).await,
+            (None, Some(program)) => ServerProcess::start(&program).await,
+            (None, None) => unreachable!("our own server was just looked for"),
+        };
+        cores.take_own()?;
+        started
+    }
 }
 
 /// `wirelab-runs/<time>-<what>`.
@@ -80,37 +170,40 @@ pub fn default_folder(what: &str) -> PathBuf {
 /// Carries out one run and writes its folder, which is created before anything is measured.
 pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Interrupt) -> anyhow::Result<Run> {
     let plan = Arc::new(plan(order)?);
-    let named = order.url.as_deref().map(Target::resolve).transpose()?;
+    let resolve = |url: &str| Target::resolve_as(url, Arc::clone(&order.target), order.token.clone());
+    let named = order.url.as_deref().map(resolve).transpose()?;
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
-    let program = if named.is_none() { Some(server_process::find_server()?) } else { None };
-    let server = match &program {
-        Some(program) => {
-            cores.lend_to_server()?;
-            let started = ServerProcess::start(program).await;
-            cores.take_own()?;
-            Some(started?)
-        }
-        None => None,
-    };
+    if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
+        eprintln!("warning: {warning}");
+    }
+    let server = if named.is_none() { Some(order.start_server(cores).await?) } else { None };
     let target = match (named, &server) {
         (Some(target), _) => target,
-        (None, Some(server)) => Target::resolve(&server.url)?,
+        (None, Some(server)) => resolve(&server.url)?,
         (None, None) => unreachable!("a server is started where none is named"),
     };
-    preflight::probe(&plan, &target, order.load.connect_timeout).await?;
+    preflight::shares(&plan, order.place.gate.appointment())?;
+    let is_led = matches!(order.place.gate, Gate::Leader(_));
+    // A leader has looked for all, once.
+    if !is_led {
+        preflight::probe(&plan, &target, order.load.connect_timeout).await?;
+    }
     let folder = RunFolder::create(out)?;
 
     let started = SystemTime::now();
     let setup = Setup {
         plan: Arc::clone(&plan),
-        target,
+        target: target.clone(),
         child: server.as_ref().map(|server| server.pid),
+        server_pid: order.server_pid,
         cores: cores.clone(),
-        workers: order.load.workers.unwrap_or(cores.of_generator() as u32).min(plan.clients),
+        threads: order.load.threads.unwrap_or(cores.of_generator() as u32).min(plan.own_clients().len() as u32).max(1),
+        gate: order.place.gate.clone(),
         connect_timeout: order.load.connect_timeout,
         bounds: order.load.bounds.clone(),
     };
-    let outcome = conductor::conduct(&setup, &mut *display::for_run(&order.title), interrupt).await?;
+    let mut display = if is_led { display::for_leader() } else { display::for_run(&order.title) };
+    let mut outcome = conductor::conduct(&setup, &mut *display, interrupt).await?;
     let run = Run {
         schema: SCHEMA,
         id: format!("{:08x}", plan.run),
@@ -121,7 +214,19 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         asked: asked(order, &plan),
         machine: machine::describe(descriptors),
         measured: outcome.measured,
+        shards: Vec::new(),
     };
+    if !plan.shard.is_whole() {
+        merge::keep(
+            &plan,
+            target.url.as_str(),
+            &cores.of_shard(),
+            &order.load.bounds,
+            &outcome.parts,
+            &mut outcome.log,
+        )?
+        .write(folder.path())?;
+    }
     folder.write(&run, &outcome.log, started, &outcome.rows)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
@@ -130,9 +235,17 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     Ok(run)
 }
 
-fn plan(order: &Order) -> anyhow::Result<Plan> {
+/// The load that was asked for, with a number of its own if none was given.
+pub fn plan(order: &Order) -> anyhow::Result<Plan> {
     let load = &order.load;
-    let run: u32 = rand::rng().random();
+    let of = order.place.shard.of;
+    if load.topics * of > MOST_PUBLISHERS {
+        bail!(
+            "{} topics in {of} shards are too many: at most {MOST_PUBLISHERS} publishers can be told apart",
+            load.topics
+        );
+    }
+    let run: u32 = order.place.run.unwrap_or_else(|| rand::rng().random());
     let base = load.topic.as_ref().map_or_else(|| format!("run-{run:08x}"), |topic| topic.as_str().to_owned());
     let topics = (0..load.topics).map(|index| {
         let name = if load.topics == 1 { base.clone() } else { format!("{base}-{index}") };
@@ -143,6 +256,7 @@ fn plan(order: &Order) -> anyhow::Result<Plan> {
         run,
         transport: order.transport,
         clients: load.clients,
+        shard: order.place.shard,
         topics,
         rate: load.rate,
         payload: load.payload as usize,
@@ -163,9 +277,10 @@ fn plan(order: &Order) -> anyhow::Result<Plan> {
 fn asked(order: &Order, plan: &Plan) -> Asked {
     let load = &order.load;
     Asked {
-        command: std::env::args().collect(),
+        command: redacted_words(order.token.as_ref(), std::env::args()),
         transport: order.transport.name().into(),
-        url: order.url.clone(),
+        target: Some(order.target.name.clone()).filter(|_| !order.target.is_feed()),
+        url: order.url.as_deref().map(|url| redacted(order.token.as_ref(), url)),
         clients: load.clients,
         rate_per_s: load.rate,
         payload_bytes: load.payload,
@@ -181,5 +296,6 @@ fn asked(order: &Order, plan: &Plan) -> Asked {
         wait_s: load.wait.as_secs_f64(),
         connection: load.connection.name().into(),
         pin: format!("{:?}", load.pin).to_lowercase(),
+        shard: (!plan.shard.is_whole()).then(|| plan.shard.to_string()),
     }
 }

@@ -13,9 +13,11 @@ use super::truth::{TRUTH_PATH, Truth};
 use crate::conductor::{self, Outcome, Setup};
 use crate::config::{Bounds, Pin};
 use crate::cores::Cores;
+use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::plan::{Arrival, Plan, Reuse};
 use crate::server_process::ServerProcess;
+use crate::shard::Shard;
 use crate::target::Target;
 use crate::{clock, display};
 
@@ -115,6 +117,7 @@ impl Trial {
             run: rand::rng().random(),
             transport: self.transport,
             clients: self.clients,
+            shard: Shard::WHOLE,
             topics: vec!["selftest".parse()?],
             rate: self.rate,
             payload: 100,
@@ -156,8 +159,10 @@ impl Trial {
             plan: Arc::clone(&plan),
             target: target.clone(),
             child: None,
-            workers: (cores.of_generator() as u32).min(plan.clients),
+            server_pid: None,
+            threads: (cores.of_generator() as u32).min(plan.clients),
             cores,
+            gate: Gate::Open,
             connect_timeout: Duration::from_secs(10),
             bounds: bounds.clone(),
         };

@@ -12,9 +12,9 @@ use super::{Connection, Counted, Traffic};
 /// its own for a minute (`TIME_WAIT`), whichever server it went to.
 const CLIENTS_PER_SOURCE: u32 = 10_000;
 /// The same where each poll takes a new connection, some dozens of which wait for their minute at any time.
-const FRESH_CLIENTS_PER_SOURCE: u32 = 200;
+pub const FRESH_CLIENTS_PER_SOURCE: u32 = 200;
 
-/// Opens the connections of one worker's clients.
+/// Opens the connections of one player's clients.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     server: SocketAddr,

@@ -47,6 +47,8 @@ pub struct Head {
     pub keeps_alive: bool,
     /// How the body is delimited.
     pub body: Body,
+    /// Values of the fields that were asked for by name, as they came.
+    pub wanted: Vec<Option<String>>,
 }
 
 /// How a body is delimited (RFC 9112, section 6.3).
@@ -62,6 +64,11 @@ pub enum Body {
 
 /// The head at the start of `bytes` and its length; `None` when it has not come whole.
 pub fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
+    read_head_with(bytes, &[])
+}
+
+/// The same, with the values of the fields named in `wanted`.
+pub fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut fields);
     let parsed = response.parse(bytes).map_err(|e| HttpError::NotHttp(format!("{e} in `{}`", first_line(bytes))))?;
@@ -80,6 +87,7 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
         content_type: None,
         keeps_alive: response.version == Some(1),
         body: Body::UntilClose,
+        wanted: vec![None; wanted.len()],
     };
     let mut length = None;
     for field in response.headers.iter() {
@@ -97,6 +105,9 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
             head.websocket_accept = Some(text(field.value));
         } else if is("content-type") {
             head.content_type = Some(text(field.value));
+        }
+        for (value, _) in head.wanted.iter_mut().zip(wanted).filter(|(_, name)| is(name)) {
+            *value = Some(text(field.value));
         }
     }
     match (status, length) {
@@ -120,15 +131,17 @@ pub fn read_whole(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
     Ok(body.map(|(_, body_len)| (head_len + body_len, head)))
 }
 
-/// Reads one whole answer and calls `take` with its head, its body and the instant at which its end was received (ns).
+/// Reads one whole answer and calls `take` with its head, the fields named in `wanted` included, its body and the instant at
+/// which its end was received (ns).
 pub async fn read_answer<T>(
     connection: &mut Connection,
+    wanted: &[String],
     mut take: impl FnMut(Head, &[u8], u64) -> T,
 ) -> Result<T, HttpError> {
     let mut until_close = None;
     let answer = connection
         .read(|bytes, at| {
-            let Some((head_len, head)) = read_head(bytes)? else { return Ok(None) };
+            let Some((head_len, head)) = read_head_with(bytes, wanted)? else { return Ok(None) };
             Ok(match whole_body(&head, &bytes[head_len..])? {
                 Some((body, body_len)) => Some((head_len + body_len, take(head, &body, at))),
                 None => {

@@ -3,11 +3,13 @@
 mod connection;
 mod counted;
 mod dial;
+mod handshake;
 pub mod http;
 mod tcp_info;
 mod traffic;
 
 pub use connection::Connection;
 pub use counted::Counted;
-pub use dial::Dialer;
+pub use dial::{Dialer, FRESH_CLIENTS_PER_SOURCE};
+pub use handshake::Handshake;
 pub use traffic::{TcpIp, Traffic};

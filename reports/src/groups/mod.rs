@@ -9,10 +9,10 @@ pub use workload::{Trait, shared_workload, traits_of};
 use std::path::PathBuf;
 
 use hdrhistogram::Histogram;
+use results::numbers::counted;
 use results::statistics::{Interval, median, median_interval};
 use results::{LoadedRun, Rounds, new_histogram};
 
-use crate::numbers::counted;
 use crate::style::{self, Colour};
 
 /// All rounds of one transport under one workload.
@@ -56,7 +56,7 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
         }
         let stranger = strangers.iter().position(|name| *name == transport).unwrap_or_default();
         let variant = contenders.iter().filter(|other| other.transport == transport).count();
-        let label = workload::label(all[0].contender(), &traits, &all_traits);
+        let label = workload::label(&all[0].contender(), &traits, &all_traits);
         let valid: Vec<_> = all.iter().copied().filter(|run| run.run.verdict.is_valid()).collect();
         contenders.push(Contender {
             transport,

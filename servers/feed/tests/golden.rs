@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use feed::encodings::json;
-use feed::framings::{chunked, poll, sse, websocket};
+use feed::framings::{chunked, engine_io, poll, socket_io, sse, websocket};
 use feed::{BatchHead, Cursor, Gap, Notification, Subscribed};
 use serde_json::value::RawValue;
 
@@ -92,4 +92,60 @@ fn websocket_frames() {
     let goodbye = close_payload(close::RESTART, "the server restarts");
     assert_golden("close.ws", &websocket::write(Opcode::Close, &goodbye));
     assert_golden("long.ws", &websocket::write(Opcode::Binary, &[b'.'; 0x1_0000])[..10]);
+}
+
+fn event(name: &str, argument: &[u8]) -> Vec<u8> {
+    use socket_io::{Kind, MAIN, Packet};
+    socket_io::write(&Packet::new(Kind::Event, MAIN, &socket_io::write_event(name, argument)))
+}
+
+#[test]
+fn engine_io_payloads() {
+    use engine_io::Packet;
+    let handshake = engine_io::Handshake {
+        sid: "lv_VI97HAXpY6yYWAAAC".into(),
+        upgrades: vec!["websocket".into()],
+        ping_interval: 25_000,
+        ping_timeout: 20_000,
+        max_payload: 1_000_000,
+    };
+    let handshake = serde_json::to_vec(&handshake).unwrap();
+    assert_golden("handshake.eio", &engine_io::write_payload(&[Packet::Open(&handshake)]));
+    let (notification, gap) = (event("notification", &notification()), event("gap", &gap()));
+    let poll = [
+        Packet::Text(&notification),
+        Packet::Text(&gap),
+        Packet::Binary(Cow::Borrowed(b"\x00\x1e\xff")),
+        Packet::Ping(b""),
+        Packet::Noop,
+    ];
+    assert_golden("poll.eio", &engine_io::write_payload(&poll));
+    let moving = [Packet::Ping(engine_io::PROBE), Packet::Pong(engine_io::PROBE), Packet::Upgrade, Packet::Close];
+    assert_golden("upgrade.eio", &engine_io::write_payload(&moving));
+}
+
+#[test]
+fn socket_io_packets() {
+    use socket_io::{Kind, MAIN, Packet, write};
+    assert_golden("notification.sio", &event("notification", &notification()));
+    let question = socket_io::write_event("subscribe", br#"{"topic":"news","after":"k3f9:41"}"#);
+    let subscribe = Packet { id: Some(0), ..Packet::new(Kind::Event, MAIN, &question) };
+    assert_golden("subscribe.sio", &write(&subscribe));
+    let answer = br#"[{"epoch":"k3f9","offset":41,"recovered":true}]"#;
+    assert_golden("subscribed.sio", &write(&Packet { id: Some(0), ..Packet::new(Kind::Ack, MAIN, answer) }));
+    let packets = [
+        Packet::new(Kind::Connect, "/admin", br#"{"token":"123"}"#),
+        Packet::new(Kind::ConnectError, "/admin", br#"{"message":"Not authorized"}"#),
+        Packet {
+            attachments: 1,
+            ..Packet::new(Kind::BinaryEvent, "/admin", br#"["news",{"_placeholder":true,"num":0}]"#)
+        },
+        Packet {
+            attachments: 1,
+            id: Some(3),
+            ..Packet::new(Kind::BinaryAck, MAIN, br#"[{"_placeholder":true,"num":0}]"#)
+        },
+        Packet::new(Kind::Disconnect, "/admin", b""),
+    ];
+    assert_golden("namespace.sio", &packets.map(|packet| write(&packet)).join(&b'\n'));
 }

@@ -23,7 +23,7 @@ use super::line::Line;
 use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
-use crate::hub::{Start, TooManyTopics};
+use crate::hub::Start;
 use crate::stats::{Kind, Reason, Stats};
 
 /// Events of one client that wait to be carried out; one more is refused at once. A client that waits for acknowledgements has
@@ -163,7 +163,7 @@ impl Client {
                 Err(refused) => Err(refused),
             },
             Ok(Request::Publish { topic, payload }) => {
-                self.app.broker.publish(&topic, &payload).await.map_err(too_many)
+                self.app.broker.publish(&topic, &payload).await.map_err(Refused::from)
             }
             Err(refused) => Err(refused),
         };
@@ -192,7 +192,7 @@ impl Client {
         if self.topics.len() >= TOPICS_MAX {
             return Err(Refused { error: format!("{TOPICS_MAX} topics already: open another session for more") });
         }
-        let log = self.app.broker.follow(&topic).await.map_err(too_many)?;
+        let log = self.app.broker.follow(&topic, after).await?;
         let start = log.start(after);
         let (socket, line, stats) = (self.socket.clone(), self.line.clone(), self.app.stats.clone());
         Ok((topic, Reading { socket, line, log, cursor: start.cursor, stats }, start))
@@ -238,8 +238,4 @@ fn reply(
         true => answer.send(value),
         false => socket.emit(event, value),
     }
-}
-
-fn too_many(TooManyTopics(max): TooManyTopics) -> Refused {
-    Refused { error: format!("{max} topics exist already: use one of them, or raise --topics-max") }
 }

@@ -1,0 +1,270 @@
+//! A thread that plays its share of the clients, on a runtime and with records of its own.
+
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use feed::Transport;
+use results::Deliveries;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+
+use crate::clients::{LongPoll, ShortPoll, Site, Sse, Ws};
+use crate::clock;
+use crate::plan::{Plan, Reuse};
+use crate::recording::{Account, Counters, Departures, Recorder, Snapshot, Stack, Windows};
+use crate::subscriber::Subscriber;
+use crate::target::Target;
+use crate::wire::{Dialer, Traffic};
+
+/// How often the event loop is asked whether it is on time.
+const LAG_PROBE: Duration = Duration::from_millis(10);
+
+/// What the conductor asks of a player.
+enum Order {
+    /// Start clients, the first of all players' at this instant, at the plan's pace.
+    Connect(Instant),
+    /// These intended instants (ns) belong to the window.
+    Window(Range<u64>),
+    /// Hand the records over, with the kernel's counters if true.
+    Snapshot(bool, oneshot::Sender<Snapshot>),
+    /// Say the counters.
+    Counters(oneshot::Sender<Counters>),
+    /// From now on deliveries are too late.
+    TooLate,
+    /// End all clients and close their books.
+    Close(Closing, oneshot::Sender<Closed>),
+}
+
+/// What is needed to close the books of a topic's subscribers.
+#[derive(Debug, Clone)]
+pub struct Closing {
+    /// Number of this process's first publisher.
+    pub base: u16,
+    /// One past the last sequence number sent, per publisher of this process.
+    pub ends: Arc<Vec<u32>>,
+    /// Sequence numbers that the server is not known to have accepted, ascending, per publisher.
+    pub refused: Arc<Vec<Vec<u32>>>,
+}
+
+/// What a player's clients leave.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// Their books, of this process's publishers.
+    pub deliveries: Deliveries,
+    /// Their ledgers of all publishers, where there are other shards.
+    pub stacks: Vec<Stack>,
+    /// What was heard of the other shards, see [`Recorder::heard`].
+    pub heard: Vec<Option<i64>>,
+}
+
+/// A player thread as the conductor holds it. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Player {
+    orders: mpsc::UnboundedSender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Player {
+    /// Starts player `index` of `players`, which plays every `players`-th client.
+    pub fn start(
+        index: u32,
+        players: u32,
+        plan: Arc<Plan>,
+        target: Target,
+        connect_timeout: Duration,
+        departures: Arc<Departures>,
+    ) -> anyhow::Result<Self> {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start a player's event loop")?;
+        let thread = std::thread::Builder::new()
+            .name(format!("player-{index}"))
+            .spawn(move || {
+                let floor = Floor::new(index, players, plan, &target, connect_timeout, departures);
+                LocalSet::new().block_on(&runtime, floor.work(inbox));
+            })
+            .context("cannot start a player thread")?;
+        Ok(Self { orders, thread: Some(thread) })
+    }
+
+    /// Starts the clients, the first of all players' at `start`.
+    pub fn connect(&self, start: Instant) {
+        self.give(Order::Connect(start));
+    }
+
+    /// Sets which intended instants (ns) belong to the window.
+    pub fn set_window(&self, window: Range<u64>) {
+        self.give(Order::Window(window));
+    }
+
+    /// Collects the records.
+    pub async fn snapshot(&self, with_tcp_ip: bool) -> anyhow::Result<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Snapshot(with_tcp_ip, reply));
+        answer.await.context("a player thread has ended early; this is a bug")
+    }
+
+    /// Reads the counters alone: cheap enough to be asked often.
+    pub async fn counters(&self) -> anyhow::Result<Counters> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Counters(reply));
+        answer.await.context("a player thread has ended early; this is a bug")
+    }
+
+    /// From now on deliveries are too late.
+    pub fn set_too_late(&self) {
+        self.give(Order::TooLate);
+    }
+
+    /// Ends all clients and closes their books.
+    pub async fn close(&self, closing: Closing) -> anyhow::Result<Closed> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Close(closing, reply));
+        answer.await.context("a player thread has ended early; this is a bug")
+    }
+
+    fn give(&self, order: Order) {
+        // A player that has gone is noticed where its answer is awaited.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let (closed, _) = mpsc::unbounded_channel();
+        self.orders = closed;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The player's own side.
+struct Floor {
+    index: u32,
+    players: u32,
+    site: Rc<Site>,
+    recorder: Rc<Recorder>,
+    windows: Rc<Windows>,
+    connect_timeout: Duration,
+    stop: watch::Sender<bool>,
+}
+
+impl Floor {
+    fn new(
+        index: u32,
+        players: u32,
+        plan: Arc<Plan>,
+        target: &Target,
+        connect_timeout: Duration,
+        departures: Arc<Departures>,
+    ) -> Self {
+        let traffic = Rc::new(Traffic::default());
+        let windows = Rc::new(Windows { sequences: plan.window_of_all(), topics: plan.topics.len() });
+        let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
+        let site = Site::new(plan, dialer, target);
+        let recorder = Rc::new(Recorder::with_departures(traffic, departures));
+        Self {
+            index,
+            players,
+            site: Rc::new(site),
+            recorder,
+            windows,
+            connect_timeout,
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    /// Obeys until the conductor lets go.
+    async fn work(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        let floor = Rc::new(self);
+        tokio::task::spawn_local(Rc::clone(&floor).watch_lag());
+        tokio::task::spawn_local(Rc::clone(&floor).give_turns());
+        let mut clients = None;
+        while let Some(order) = inbox.recv().await {
+            match order {
+                Order::Connect(start) => clients = Some(tokio::task::spawn_local(Rc::clone(&floor).connect(start))),
+                Order::Window(window) => floor.recorder.set_window(window),
+                Order::Snapshot(with_tcp_ip, reply) => {
+                    let _ = reply.send(floor.recorder.snapshot(with_tcp_ip));
+                }
+                Order::Counters(reply) => {
+                    let _ = reply.send(floor.recorder.counters());
+                }
+                Order::TooLate => floor.recorder.set_too_late(),
+                Order::Close(closing, reply) => {
+                    floor.stop.send_replace(true);
+                    if let Some(clients) = clients.take() {
+                        let _ = clients.await;
+                    }
+                    let _ = reply.send(floor.close(&closing));
+                }
+            }
+        }
+    }
+
+    fn close(&self, closing: &Closing) -> Closed {
+        Closed {
+            stacks: if self.site.plan.shard.is_whole() { Vec::new() } else { self.recorder.stacks() },
+            heard: self.recorder.heard(),
+            deliveries: self.recorder.close_ledgers(closing.base, &closing.ends, &closing.refused),
+        }
+    }
+
+    /// Starts this player's clients at the plan's pace, and waits for their end.
+    async fn connect(self: Rc<Self>, start: Instant) {
+        let mut clients = tokio::task::JoinSet::new();
+        let mut stop = self.stop.subscribe();
+        let own = self.site.plan.own_clients();
+        for client in own.clone().skip(self.index as usize).step_by(self.players as usize) {
+            let due =
+                start + Duration::from_secs_f64(f64::from(client - own.start) / self.site.plan.own_connect_rate());
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = clock::sleep_until(due) => {}
+            }
+            let (plan, topic) = (&self.site.plan, self.site.plan.topic_of(client));
+            let account =
+                Account::new(plan.run, topic, plan.shard, Rc::clone(&self.windows), Rc::clone(&self.recorder));
+            let subscriber = Subscriber::new(Rc::clone(&self.site), client, account, self.connect_timeout);
+            let mut stop = self.stop.subscribe();
+            let stopped = async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            };
+            match self.site.plan.transport {
+                Transport::ShortPoll => clients.spawn_local(subscriber.run::<ShortPoll>(stopped)),
+                Transport::LongPoll => clients.spawn_local(subscriber.run::<LongPoll>(stopped)),
+                Transport::Sse => clients.spawn_local(subscriber.run::<Sse>(stopped)),
+                Transport::Ws => clients.spawn_local(subscriber.run::<Ws>(stopped)),
+                Transport::SocketIo => unreachable!("the preflight has refused it"),
+            };
+        }
+        while clients.join_next().await.is_some() {}
+    }
+
+    /// Has clients ask again when no answer waits to be read.
+    async fn give_turns(self: Rc<Self>) {
+        self.site.turns.lead(&self.recorder).await;
+    }
+
+    /// Records by how much the event loop is late. Probes are due on a grid: one that could not run while the loop was held up
+    /// is recorded with its own lateness, or a freeze of a second would count as one late probe among hundreds.
+    async fn watch_lag(self: Rc<Self>) {
+        let mut due = clock::now() + LAG_PROBE;
+        loop {
+            clock::sleep_until(due).await;
+            let now = clock::now();
+            while due <= now {
+                self.recorder.record_loop_lag(now.saturating_duration_since(due).as_nanos() as u64);
+                due += LAG_PROBE;
+            }
+        }
+    }
+}

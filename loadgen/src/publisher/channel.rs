@@ -1,0 +1,236 @@
+//! A way to the server that notifications go in order, opened again whenever it is lost, whatever is spoken on it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context;
+use feed::Postmark;
+use results::Accepted;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::books::{Books, Pending, UNCONNECTED};
+use super::http::Http;
+use super::ws::Ws;
+use crate::clock;
+use crate::plan::{Arrive, Plan};
+use crate::target::{Publishing, Target};
+
+/// Pause before a lost publishing channel is opened again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// Between two looks at whether answers have come.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// Longest wait for the last answers, or for the server's end of a channel that has none.
+const ANSWERS_BOUND: Duration = Duration::from_secs(5);
+
+/// What is spoken on a channel. Each kind is a file of its own.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A request per notification, and an answer to each.
+    Http(Http),
+    /// A message per notification, and no answer to it.
+    Ws(Ws),
+}
+
+/// All channels of a run: one, or one per topic where the way to a topic is a connection of its own.
+#[derive(Debug)]
+pub struct Channels {
+    channels: Vec<Rc<Channel>>,
+    pub(super) books: Rc<RefCell<Books>>,
+}
+
+impl Channels {
+    /// Opens them all.
+    pub async fn open(plan: &Plan, target: &Target) -> anyhow::Result<Self> {
+        let (kinds, accepted_when) = match &target.file.publishing {
+            Publishing::Http { .. } => (vec![Kind::Http(Http::new(plan, target))], Accepted::Answered),
+            Publishing::Ws { .. } => {
+                (Ws::for_topics(plan, target).into_iter().map(Kind::Ws).collect(), Accepted::Written)
+            }
+            // Its file is to stand beside `http.rs` and `ws.rs`; until then `Publishing::is_spoken` refuses it with a reason.
+            Publishing::SocketIo { .. } => {
+                target.file.publishing.is_spoken()?;
+                unreachable!("what is not spoken has just been refused");
+            }
+        };
+        let books = Rc::new(RefCell::new(Books::new(plan, accepted_when)));
+        let mut channels = Vec::new();
+        for kind in kinds {
+            let channel = Channel::open(kind, target, Rc::clone(&books)).await;
+            channels.push(channel.with_context(|| format!("cannot publish to {}", target.shown_url()))?);
+        }
+        Ok(Self { channels, books })
+    }
+
+    /// The channel of a topic.
+    pub fn of(&self, topic: u16) -> &Channel {
+        &self.channels[usize::from(topic) % self.channels.len()]
+    }
+
+    /// Publishes one notification on the first topic, now, and says within `bound` why it was not accepted, if it was not.
+    pub async fn publish_one(&self, plan: &Plan, sequence: u32, bound: Duration) -> Result<(), String> {
+        let before = self.books.borrow().failures().clone();
+        let arrive = Arrive { offset: plan.warmup, topic: 0, sequence };
+        let postmark = Postmark { run: plan.run, publisher: 0, sequence, intended_ns: clock::now_ns() };
+        let published = async {
+            self.of(0).send(arrive, true, postmark, || ()).await;
+            while !self.books.borrow().pending.is_empty() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if tokio::time::timeout(bound, published).await.is_err() {
+            return Err("no answer in time".to_owned());
+        }
+        let books = self.books.borrow();
+        let new = books.failures().iter().find(|(kind, count)| before.get(*kind) != Some(count));
+        new.map_or(Ok(()), |(kind, _)| Err(kind.clone()))
+    }
+
+    /// Waits, for a bounded time, until everything that was sent has been answered for or been taken in by the server.
+    pub async fn await_answers(&self) {
+        let bound = clock::now() + ANSWERS_BOUND;
+        for channel in &self.channels {
+            let _ = tokio::time::timeout_at(bound.into(), channel.settle()).await;
+        }
+    }
+}
+
+/// One connection to the server that is kept open.
+#[derive(Debug)]
+pub struct Channel {
+    kind: Kind,
+    target: Target,
+    /// The sending half; taken while something is written, absent while the connection is lost.
+    writer: RefCell<Option<OwnedWriteHalf>>,
+    /// What the reading half wants to be said: pongs.
+    replies: RefCell<Vec<u8>>,
+    /// How often the connection was lost: what was sent into an old one is never matched to answers of a new one.
+    losses: Cell<u64>,
+    /// True when it is not to be opened again.
+    is_leaving: Cell<bool>,
+    books: Rc<RefCell<Books>>,
+}
+
+impl Channel {
+    async fn open(kind: Kind, target: &Target, books: Rc<RefCell<Books>>) -> anyhow::Result<Rc<Self>> {
+        let channel = Rc::new(Self {
+            kind,
+            target: target.clone(),
+            writer: RefCell::default(),
+            replies: RefCell::default(),
+            losses: Cell::default(),
+            is_leaving: Cell::default(),
+            books,
+        });
+        let (reader, rest) = channel.connect().await?;
+        tokio::task::spawn_local(Rc::clone(&channel).keep_reading(reader, rest));
+        Ok(channel)
+    }
+
+    /// Sends one notification; waits for room in the socket if need be, never for an answer. `sent` is told the instant.
+    pub(super) async fn send(&self, arrive: Arrive, in_window: bool, postmark: Postmark, sent: impl FnOnce()) {
+        let Some(mut writer) = self.writer.borrow_mut().take() else {
+            self.books.borrow_mut().refuse(arrive, in_window, UNCONNECTED);
+            return;
+        };
+        let bytes = match &self.kind {
+            Kind::Http(http) => http.request(postmark),
+            Kind::Ws(ws) => ws.frame(postmark),
+        };
+        self.books.borrow_mut().sent(Pending { arrive, in_window, sent_ns: clock::now_ns() });
+        sent();
+        let losses = self.losses.get();
+        let is_written = writer.write_all(&bytes).await.is_ok();
+        let is_lost = self.losses.get() != losses;
+        if let Kind::Ws(_) = self.kind {
+            self.books.borrow_mut().written(is_written);
+        }
+        // A writer that failed, or whose reading half has ended meanwhile, is dropped: a new connection is on its way.
+        if is_written && !is_lost {
+            *self.writer.borrow_mut() = Some(writer);
+            self.reply().await;
+        }
+    }
+
+    /// Has something said as soon as nothing else is being written.
+    pub(super) async fn answer_with(&self, bytes: &[u8]) {
+        self.replies.borrow_mut().extend_from_slice(bytes);
+        self.reply().await;
+    }
+
+    async fn reply(&self) {
+        while !self.replies.borrow().is_empty() {
+            let Some(mut writer) = self.writer.borrow_mut().take() else { return };
+            let bytes = std::mem::take(&mut *self.replies.borrow_mut());
+            let losses = self.losses.get();
+            if writer.write_all(&bytes).await.is_err() || self.losses.get() != losses {
+                return;
+            }
+            *self.writer.borrow_mut() = Some(writer);
+        }
+    }
+
+    /// Waits until everything was answered; where nothing is, until the server has ended what we have ended.
+    async fn settle(&self) {
+        match &self.kind {
+            Kind::Http(_) => {
+                while !self.books.borrow().pending.is_empty() {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+            Kind::Ws(ws) => {
+                self.is_leaving.set(true);
+                self.answer_with(&ws.goodbye()).await;
+                while self.writer.borrow().is_some() {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Connects, and says what stands before the first notification; returns what came with the answer to that.
+    async fn connect(&self) -> anyhow::Result<(OwnedReadHalf, Vec<u8>)> {
+        let tcp = TcpStream::connect(self.target.address).await?;
+        tcp.set_nodelay(true)?;
+        let (mut reader, mut writer) = tcp.into_split();
+        let rest = match &self.kind {
+            Kind::Http(_) => Vec::new(),
+            Kind::Ws(ws) => ws.shake_hands(&self.target, &mut reader, &mut writer).await?,
+        };
+        *self.writer.borrow_mut() = Some(writer);
+        Ok((reader, rest))
+    }
+
+    /// Reads what comes, and connects again whenever the connection is lost.
+    async fn keep_reading(self: Rc<Self>, mut reader: OwnedReadHalf, mut rest: Vec<u8>) {
+        loop {
+            match &self.kind {
+                Kind::Http(_) => super::http::read_answers(&mut reader, &self.books).await,
+                Kind::Ws(_) => super::ws::discard(&mut reader, std::mem::take(&mut rest), &self).await,
+            }
+            self.lose();
+            while !self.is_leaving.get() {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+                if let Ok(Ok((new_reader, new_rest))) = tokio::time::timeout(ANSWERS_BOUND, self.connect()).await {
+                    (reader, rest) = (new_reader, new_rest);
+                    break;
+                }
+            }
+            if self.is_leaving.get() {
+                self.writer.borrow_mut().take();
+                return;
+            }
+        }
+    }
+
+    fn lose(&self) {
+        self.writer.borrow_mut().take();
+        self.replies.borrow_mut().clear();
+        self.losses.set(self.losses.get() + 1);
+        if let Kind::Http(_) = self.kind {
+            self.books.borrow_mut().lose_pending();
+        }
+    }
+}

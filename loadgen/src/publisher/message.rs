@@ -1,0 +1,69 @@
+//! What is published: prepared once per topic, with a postmark that is written into it anew each time.
+
+use feed::{POSTMARK_LEN, Postmark};
+use memchr::memmem;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::plan::Plan;
+
+/// Smallest payload: a JSON string that holds a postmark, bytes.
+pub const MIN_PAYLOAD: usize = POSTMARK_LEN + 2;
+
+/// Bytes with a postmark among them.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    bytes: Vec<u8>,
+    postmark_at: usize,
+}
+
+impl Message {
+    /// The message that `text` became part of; [`text_of`] made that.
+    pub(super) fn around(plan: &Plan, bytes: Vec<u8>) -> Self {
+        let postmark_at = memmem::find(&bytes, &placeholder(plan)).expect("a target file has the payload in it");
+        Self { bytes, postmark_at }
+    }
+
+    /// A copy with this postmark.
+    pub(super) fn stamped(&self, postmark: Postmark) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        postmark.write(&mut bytes[self.postmark_at..]);
+        bytes
+    }
+}
+
+/// A payload without its quotes: a postmark, then letters that no compression finds a pattern in.
+pub(super) fn text_of(plan: &Plan) -> String {
+    let mut rng = SmallRng::seed_from_u64(plan.seed);
+    let letters = plan.payload - MIN_PAYLOAD;
+    let mut text = String::from_utf8(placeholder(plan)).expect("postmarks are ASCII");
+    text.extend((0..letters).map(|_| char::from(rng.random_range(b'a'..=b'z'))));
+    text
+}
+
+/// The postmark of no notification, which holds the place for others.
+fn placeholder(plan: &Plan) -> Vec<u8> {
+    let mut token = vec![0; POSTMARK_LEN];
+    Postmark { run: plan.run, publisher: u16::MAX, sequence: u32::MAX, intended_ns: u64::MAX }.write(&mut token);
+    token
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan;
+
+    #[test]
+    fn a_payload_with_its_postmark_is_json_of_the_asked_length() {
+        for payload in [MIN_PAYLOAD, 200, 5_000] {
+            let plan = Plan { payload, ..plan() };
+            let text = text_of(&plan);
+            let message = Message::around(&plan, format!("\"{text}\"").into_bytes());
+            let postmark = Postmark { run: 1, publisher: 2, sequence: 3, intended_ns: 4 };
+            let stamped = message.stamped(postmark);
+            assert_eq!(stamped.len(), payload);
+            let text: String = serde_json::from_slice(&stamped).unwrap();
+            assert_eq!(feed::postmarks(text.as_bytes()).collect::<Vec<_>>(), [postmark]);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Publishes on time, whatever the server does: the open loop at the other end of every latency.
+//!
+//! A thread of its own, and ordered channels that never wait for an answer: a notification is sent when it is due, answers
+//! are matched when they come. What a slow server delays therefore shows in the latencies instead of disappearing
+//! (coordinated omission), and what the generator itself delays shows as send lag. [`Pace`] keeps the time; what goes over
+//! the wire is the business of a channel: [`http`] or [`ws`].
+
+mod books;
+mod channel;
+mod http;
+mod message;
+mod pace;
+mod ws;
+
+pub use channel::{Channel, Channels};
+pub use message::MIN_PAYLOAD;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+use results::Published;
+use tokio::sync::{oneshot, watch};
+use tokio::task::LocalSet;
+
+use crate::clock;
+use crate::plan::Plan;
+use crate::recording::Departures;
+use crate::target::Target;
+use pace::Pace;
+
+/// What became of everything that was due.
+#[derive(Debug)]
+pub struct Report {
+    /// Counts and times of the window.
+    pub published: Published,
+    /// One past the last sequence number that was due, per topic.
+    pub ends: Vec<u32>,
+    /// Sequence numbers that the server is not known to have accepted, ascending, per topic.
+    pub refused: Vec<Vec<u32>>,
+    /// What kept notifications from being accepted, by kind, over the whole run.
+    pub failures: BTreeMap<String, u64>,
+    /// Actual minus intended instants of the window, ns.
+    pub send_lag: Histogram<u64>,
+    /// Requests of the window sent until answered, ns.
+    pub publish_time: Histogram<u64>,
+    /// Times that no histogram holds.
+    pub out_of_range: u64,
+}
+
+/// The publishing thread as the conductor holds it.
+#[derive(Debug)]
+pub struct Publisher {
+    thread: JoinHandle<anyhow::Result<Report>>,
+    begin: oneshot::Sender<Instant>,
+    stop: watch::Sender<bool>,
+    sent: Arc<AtomicU64>,
+}
+
+impl Publisher {
+    /// Opens the publishing channels.
+    pub async fn start(plan: Arc<Plan>, target: Target, departures: Arc<Departures>) -> anyhow::Result<Self> {
+        let (begin, begun) = oneshot::channel();
+        let (ready, readiness) = oneshot::channel();
+        let (stop, stopped) = watch::channel(false);
+        let sent = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&sent);
+        let thread = std::thread::Builder::new()
+            .name("publisher".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                LocalSet::new().block_on(&runtime, async {
+                    let channels = match Channels::open(&plan, &target).await {
+                        Ok(channels) => channels,
+                        Err(error) => {
+                            let _ = ready.send(Err(error));
+                            anyhow::bail!("the publishing channel was not opened");
+                        }
+                    };
+                    let _ = ready.send(Ok(()));
+                    let begin = begun.await.unwrap_or_else(|_| clock::now());
+                    Pace::new(channels, counter, departures).publish(&plan, begin, stopped).await
+                })
+            })
+            .context("cannot start the publishing thread")?;
+        readiness.await.context("the publishing thread ended early; this is a bug")??;
+        Ok(Self { thread, begin, stop, sent })
+    }
+
+    /// Starts publishing at an instant.
+    pub fn begin(self, at: Instant) -> Publishing {
+        let _ = self.begin.send(at);
+        Publishing { thread: self.thread, stop: self.stop, sent: self.sent }
+    }
+}
+
+/// A publisher that is at work.
+#[derive(Debug)]
+pub struct Publishing {
+    thread: JoinHandle<anyhow::Result<Report>>,
+    stop: watch::Sender<bool>,
+    sent: Arc<AtomicU64>,
+}
+
+impl Publishing {
+    /// Notifications sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Publishes no more, though more may be due.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// True when everything was sent and answered for.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// The account of it all; to be asked for when the publisher [is finished](Self::is_finished).
+    pub fn report(self) -> anyhow::Result<Report> {
+        self.thread.join().map_err(|_| anyhow::anyhow!("the publishing thread panicked; this is a bug"))?
+    }
+}

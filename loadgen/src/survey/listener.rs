@@ -1,0 +1,81 @@
+//! One client of a survey, with books of its own.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::MESSAGES;
+use crate::clients::{Client, Resume, Site};
+use crate::clock;
+use crate::plan::Plan;
+use crate::recording::{Account, Recorder, Windows};
+use crate::target::Target;
+use crate::wire::{Dialer, Traffic};
+
+/// A client's surroundings; the client itself is whoever [connects](Self::connect).
+pub(super) struct Listener {
+    site: Site,
+    client: u32,
+    recorder: Rc<Recorder>,
+    account: Account,
+    /// Where it goes on from.
+    pub resume: Resume,
+}
+
+impl Listener {
+    pub(super) fn new(plan: &Arc<Plan>, target: &Target, client: u32) -> Self {
+        let traffic = Rc::new(Traffic::default());
+        let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
+        let recorder = Rc::new(Recorder::new(traffic));
+        recorder.set_window(0..u64::MAX);
+        let windows = Rc::new(Windows { sequences: std::iter::once(0..MESSAGES).collect(), topics: 1 });
+        Self {
+            site: Site::new(Arc::clone(plan), dialer, target),
+            client,
+            account: Account::new(plan.run, 0, plan.shard, windows, Rc::clone(&recorder)),
+            recorder,
+            resume: Resume::default(),
+        }
+    }
+
+    /// Connects within `bound`; returns how long that took, or why it failed.
+    pub(super) async fn connect<C: Client>(&mut self, bound: Duration) -> Result<(C, Duration), String> {
+        let started = clock::now();
+        let attempt = C::connect(&self.site, self.client, self.resume.clone(), &mut self.account);
+        match tokio::time::timeout(bound, attempt).await {
+            Ok(Ok(client)) => Ok((client, clock::now().saturating_duration_since(started))),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("not live within {}", humantime::format_duration(bound))),
+        }
+    }
+
+    /// Receives until so many notifications have come in all, or nothing more can, or the bound is reached.
+    pub(super) async fn hear<C: Client>(&mut self, client: &mut C, wanted: u64, bound: Duration) {
+        let Self { site, account, recorder, .. } = self;
+        let receiving =
+            async { while recorder.counters().received < wanted && client.receive(site, account).await.is_ok() {} };
+        let _ = tokio::time::timeout(bound, async {
+            tokio::select! {
+                () = receiving => {}
+                () = site.turns.lead(recorder) => {}
+            }
+        })
+        .await;
+    }
+
+    /// Notifications received so far.
+    pub(super) fn heard(&self) -> u64 {
+        self.recorder.counters().received
+    }
+
+    /// Publishing until receipt of the first; `None` when none came.
+    pub(super) fn latency(&self) -> Option<Duration> {
+        let latency = self.recorder.snapshot(false).latency;
+        (!latency.is_empty()).then(|| Duration::from_nanos(latency.min()))
+    }
+
+    /// Stream bytes received so far.
+    pub(super) fn bytes_received(&self) -> u64 {
+        self.recorder.counters().bytes_received
+    }
+}

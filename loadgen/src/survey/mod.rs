@@ -1,0 +1,207 @@
+//! What a server supports, found out by using it: two clients subscribe, one message is published, and what follows is told.
+//!
+//! It asks no more of the server than its target file says, so it holds no contract against it: that is `check` without a
+//! target.
+
+mod listener;
+mod table;
+
+pub use table::table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use feed::Transport;
+use rand::RngExt;
+
+use crate::clients::{Client, LongPoll, ShortPoll, Sse, Ws};
+use crate::plan::{Arrival, Plan, Reuse};
+use crate::publisher::Channels;
+use crate::shard::Shard;
+use crate::target::Target;
+use listener::Listener;
+
+/// Longest wait for a message that is expected.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest wait for a message that need not come: history, or what was missed.
+const CURIOSITY: Duration = Duration::from_secs(1);
+/// Messages that are published on one topic at most.
+const MESSAGES: u32 = 2;
+/// Bytes of each payload.
+const PAYLOAD: usize = 100;
+
+/// What was found out about one transport.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The transport.
+    pub transport: Transport,
+    /// How long subscribing took, or why it failed.
+    pub subscribed: Result<Duration, String>,
+    /// Why the server did not accept what was published, if it did not.
+    pub refused: Option<String>,
+    /// Publishing until receipt, for the first of two clients; `None` when nothing came back.
+    pub latency: Option<Duration>,
+    /// How many of two clients got it.
+    pub receivers: u32,
+    /// What the client received besides the payload, bytes.
+    pub framing_bytes: Option<u64>,
+    /// Whether a client that comes later is given what was published before; `None` when that was not tried.
+    pub has_history: Option<bool>,
+    /// What a client finds that comes back.
+    pub resumption: Resumption,
+}
+
+/// What a client finds that was away while something was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumption {
+    /// Exactly what it has missed.
+    Exact,
+    /// That, and more which it had already.
+    Repeats,
+    /// Nothing of it.
+    Lost,
+    /// The server has said nothing that it could go on from.
+    NothingToResumeFrom,
+    /// It was not tried.
+    NotTried,
+}
+
+impl Finding {
+    fn of(transport: Transport) -> Self {
+        Self {
+            transport,
+            subscribed: Err("not tried".into()),
+            refused: None,
+            latency: None,
+            receivers: 0,
+            framing_bytes: None,
+            has_history: None,
+            resumption: Resumption::NotTried,
+        }
+    }
+
+    /// True when what was published came back to both clients.
+    pub fn works(&self) -> bool {
+        self.receivers == 2
+    }
+}
+
+/// Tries out every transport that the target has and this build speaks.
+pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for transport in Transport::ALL {
+        if target.file.subscription(transport).is_none() {
+            continue;
+        }
+        let plan = Arc::new(plan(transport)?);
+        findings.push(match transport {
+            Transport::ShortPoll => try_out::<ShortPoll>(&plan, target).await?,
+            Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
+            Transport::Sse => try_out::<Sse>(&plan, target).await?,
+            Transport::Ws => try_out::<Ws>(&plan, target).await?,
+            Transport::SocketIo => continue,
+        });
+    }
+    Ok(findings)
+}
+
+async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result<Finding> {
+    let mut finding = Finding::of(plan.transport);
+    let (mut first, mut second) = (Listener::new(plan, target, 0), Listener::new(plan, target, 1));
+    let clients = (first.connect::<C>(PATIENCE).await, second.connect::<C>(PATIENCE).await);
+    let (mut one, mut two) = match clients {
+        (Ok((one, took)), Ok((two, _))) => {
+            finding.subscribed = Ok(took);
+            (one, two)
+        }
+        (Err(why), _) | (_, Err(why)) => {
+            finding.subscribed = Err(why);
+            return Ok(finding);
+        }
+    };
+    let channels = Channels::open(plan, target).await?;
+    let before = first.bytes_received();
+    let (published, ..) = tokio::join!(
+        channels.publish_one(plan, 0, PATIENCE),
+        first.hear(&mut one, 1, PATIENCE),
+        second.hear(&mut two, 1, PATIENCE)
+    );
+    finding.refused = published.err();
+    finding.receivers = u32::from(first.heard() > 0) + u32::from(second.heard() > 0);
+    finding.latency = first.latency();
+    if first.heard() > 0 {
+        finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));
+    }
+    if finding.works() {
+        finding.has_history = Some(has_history::<C>(plan, target).await);
+        finding.resumption = resumption(&channels, plan, target, one, (&mut second, &mut two)).await;
+    } else {
+        one.close().await;
+    }
+    two.close().await;
+    channels.await_answers().await;
+    Ok(finding)
+}
+
+async fn has_history<C: Client>(plan: &Arc<Plan>, target: &Target) -> bool {
+    let mut late = Listener::new(plan, target, 2);
+    let Ok((mut client, _)) = late.connect::<C>(CURIOSITY).await else { return late.heard() > 0 };
+    late.hear(&mut client, 1, CURIOSITY).await;
+    client.close().await;
+    late.heard() > 0
+}
+
+/// Leaves as `one`, publishes, which `other` is witness of, and comes back.
+async fn resumption<C: Client>(
+    channels: &Channels,
+    plan: &Arc<Plan>,
+    target: &Target,
+    one: C,
+    (witness, other): (&mut Listener, &mut C),
+) -> Resumption {
+    let resume = one.resume();
+    one.close().await;
+    if resume.is_empty() {
+        return Resumption::NothingToResumeFrom;
+    }
+    let _ = tokio::join!(channels.publish_one(plan, 1, PATIENCE), witness.hear(other, 2, PATIENCE));
+    if witness.heard() < 2 {
+        return Resumption::NotTried;
+    }
+    let mut back = Listener::new(plan, target, 0);
+    back.resume = resume;
+    if let Ok((mut client, _)) = back.connect::<C>(CURIOSITY).await {
+        back.hear(&mut client, 2, CURIOSITY).await;
+        client.close().await;
+    }
+    match back.heard() {
+        0 => Resumption::Lost,
+        1 => Resumption::Exact,
+        _ => Resumption::Repeats,
+    }
+}
+
+/// Two clients of a topic that nobody else has.
+fn plan(transport: Transport) -> anyhow::Result<Plan> {
+    let run: u32 = rand::rng().random();
+    Ok(Plan {
+        run,
+        transport,
+        clients: 2,
+        shard: Shard::WHOLE,
+        topics: vec![format!("check-{run:08x}").parse()?],
+        rate: 1.0,
+        payload: PAYLOAD,
+        arrival: Arrival::Constant,
+        seed: u64::from(run),
+        connect_rate: 1000.0,
+        settle: Duration::ZERO,
+        warmup: Duration::ZERO,
+        duration: Duration::from_secs(u64::from(MESSAGES)),
+        drain: PATIENCE,
+        poll_interval: Duration::from_millis(100),
+        wait: CURIOSITY / 2,
+        connection: Reuse::Reuse,
+        hold_up: None,
+    })
+}

@@ -1,0 +1,80 @@
+//! The findings of a survey, a line for each transport, and below them what went wrong.
+
+use std::fmt::Write;
+
+use super::{Finding, Resumption};
+use crate::target::{Publishing, Target};
+use results::numbers::time_ns;
+
+const NOTHING: &str = "-";
+
+/// What `loadgen check --target` prints.
+pub fn table(target: &Target, findings: &[Finding]) -> String {
+    let file = &target.file;
+    let mut out = format!("{} at {}", file.name, target.shown_url());
+    let about = if file.about.is_empty() { String::new() } else { format!(": {}", file.about) };
+    let how = match &file.publishing {
+        Publishing::Http { method, .. } => format!("{method} requests; accepted when answered with 2xx"),
+        Publishing::Ws { .. } => "a WebSocket of the publisher's own; nothing is answered there".to_owned(),
+        Publishing::SocketIo { .. } => "a Socket.IO connection of the publisher's own".to_owned(),
+    };
+    let _ = writeln!(out, "{about}\npublishing over {how}\n");
+    let heads = ["subscribed", "came back", "receivers", "framing", "history", "comes back to"];
+    line(&mut out, "", &heads.map(str::to_owned));
+    for finding in findings {
+        line(&mut out, finding.transport.name(), &cells(finding));
+    }
+    out.push('\n');
+    for finding in findings {
+        for fault in faults(finding) {
+            let _ = writeln!(out, "{}: {fault}", finding.transport);
+        }
+    }
+    if file.socketio.is_some() {
+        let _ = writeln!(out, "socketio: not tried, this build does not speak it");
+    }
+    let working = findings.iter().filter(|finding| finding.works()).count();
+    let _ = writeln!(out, "{working} of {} transports deliver what is published.", findings.len());
+    out
+}
+
+fn line(out: &mut String, name: &str, cells: &[String]) {
+    let _ = write!(out, "{name:<11}");
+    for cell in cells {
+        let _ = write!(out, " {cell:>13}");
+    }
+    out.push('\n');
+}
+
+fn cells(finding: &Finding) -> [String; 6] {
+    let time = |time: std::time::Duration| time_ns(time.as_nanos() as u64);
+    [
+        finding.subscribed.as_ref().map_or_else(|_| "no".to_owned(), |took| time(*took)),
+        finding.latency.map_or_else(|| NOTHING.to_owned(), time),
+        finding.subscribed.as_ref().map_or_else(|_| NOTHING.to_owned(), |_| format!("{} of 2", finding.receivers)),
+        finding.framing_bytes.map_or_else(|| NOTHING.to_owned(), |bytes| format!("{bytes} B")),
+        finding.has_history.map_or(NOTHING, |has_history| if has_history { "yes" } else { "no" }).to_owned(),
+        match finding.resumption {
+            Resumption::Exact => "all it missed",
+            Resumption::Repeats => "repetitions",
+            Resumption::Lost => "nothing",
+            Resumption::NothingToResumeFrom => "no cursor",
+            Resumption::NotTried => NOTHING,
+        }
+        .to_owned(),
+    ]
+}
+
+fn faults(finding: &Finding) -> Vec<String> {
+    let mut faults = Vec::new();
+    if let Err(why) = &finding.subscribed {
+        faults.push(format!("cannot subscribe: {why}"));
+    }
+    if let Some(why) = &finding.refused {
+        faults.push(format!("what was published was not accepted: {why}"));
+    }
+    if finding.subscribed.is_ok() && finding.refused.is_none() && finding.receivers < 2 {
+        faults.push(format!("what was published came back to {} of 2 clients within 3 s", finding.receivers));
+    }
+    faults
+}

@@ -1,0 +1,113 @@
+//! The server under test: where it is, as the command line says, and how one speaks with it, as its target file says.
+
+mod built_in;
+mod file;
+mod publishing;
+mod request;
+mod subscription;
+mod template;
+mod token;
+mod toml_file;
+
+pub use file::{FEED, Live, Start, TargetFile};
+pub use publishing::Publishing;
+pub use request::Request;
+pub use subscription::{Remember, SocketIoSubscription, Subscription};
+pub use template::{Escape, Template, UnknownVariable, Values, Variable};
+pub use token::{Token, redacted, redacted_words};
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use reqwest::Url;
+
+/// Where the server is, and what it understands.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its base URL, with the scheme `http`.
+    pub url: Url,
+    /// The address that it resolved to, once: name service is no part of the measurement.
+    pub address: SocketAddr,
+    /// Value of the `Host` field.
+    pub host: String,
+    /// Path before all of the feed's paths, without a slash at its end.
+    pub prefix: String,
+    /// How one speaks with it.
+    pub file: Arc<TargetFile>,
+    /// The secret that lets clients in, if it wants one.
+    pub token: Option<Token>,
+}
+
+impl Target {
+    /// Resolves the base URL of a feed, such as `http://127.0.0.1:8080`; `ws://` is taken for `http://`.
+    pub fn resolve(text: &str) -> anyhow::Result<Self> {
+        Self::resolve_as(text, Arc::new(TargetFile::feed()), None)
+    }
+
+    /// Resolves the base URL of a server that is spoken with as `file` says.
+    pub fn resolve_as(text: &str, file: Arc<TargetFile>, token: Option<Token>) -> anyhow::Result<Self> {
+        let url = parse(text)?;
+        let name = url.host_str().with_context(|| format!("the URL `{text}` names no host"))?;
+        let port = url.port_or_known_default().unwrap_or(80);
+        let address = (name.trim_matches(['[', ']']), port)
+            .to_socket_addrs()
+            .with_context(|| format!("cannot resolve the host `{name}`"))?
+            .next()
+            .with_context(|| format!("the host `{name}` has no address"))?;
+        let host = match url.port() {
+            Some(port) => format!("{name}:{port}"),
+            None => name.to_owned(),
+        };
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        Ok(Self { url, address, host, prefix, file, token })
+    }
+
+    /// The secret, to be sent.
+    pub fn secret(&self) -> Option<&str> {
+        self.token.as_ref().map(Token::secret)
+    }
+
+    /// The base URL as it may be shown.
+    pub fn shown_url(&self) -> String {
+        redacted(self.token.as_ref(), self.url.as_str())
+    }
+
+    /// The URL of a path below the base, for control requests.
+    pub fn join(&self, path: &str) -> String {
+        format!("http://{}{}{path}", self.host, self.prefix)
+    }
+}
+
+/// Reads a base URL without resolving it.
+pub fn parse(text: &str) -> anyhow::Result<Url> {
+    let expected = "expected one like http://127.0.0.1:8080";
+    let url: Url = text.parse().with_context(|| format!("`{text}` is not a URL: {expected}"))?;
+    match url.scheme() {
+        "http" => Ok(url),
+        "ws" => Ok(text.replacen("ws", "http", 1).parse()?),
+        "https" | "wss" => bail!("`{text}` needs TLS, which this build does not speak: {expected}"),
+        other => bail!("`{text}` has the scheme `{other}`: {expected}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_becomes_address_host_and_prefix() {
+        let target = Target::resolve("ws://127.0.0.1:8080/feed/").unwrap();
+        assert_eq!(target.address.to_string(), "127.0.0.1:8080");
+        assert_eq!((target.host.as_str(), target.prefix.as_str()), ("127.0.0.1:8080", "/feed"));
+        assert_eq!(target.join("/stats"), "http://127.0.0.1:8080/feed/stats");
+    }
+
+    #[test]
+    fn what_is_no_usable_url_is_refused_by_name() {
+        for text in ["127.0.0.1:8080", "nonsense", "ftp://127.0.0.1", "wss://127.0.0.1"] {
+            let error = format!("{:#}", parse(text).unwrap_err());
+            assert!(error.contains(text) && error.contains("expected one like"), "{error}");
+        }
+    }
+}

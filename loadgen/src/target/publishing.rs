@@ -1,0 +1,155 @@
+//! How one publishes to a target: over HTTP, or through a socket of the publisher's own.
+
+use anyhow::{Context, bail, ensure};
+
+use super::request::Request;
+use super::subscription::{SOCKET_IO_PATH, read_events, read_fields, read_headers, read_path};
+use super::template::{Template, Variable};
+use super::toml_file as written;
+
+/// How notifications are published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Publishing {
+    /// A request each.
+    Http {
+        /// Its method.
+        method: String,
+        /// Its head.
+        request: Request,
+        /// Its body, with the payload in it.
+        body: Template,
+    },
+    /// A message each, through a WebSocket.
+    Ws {
+        /// The handshake.
+        request: Request,
+        /// Value of `Sec-WebSocket-Protocol`.
+        subprotocol: Option<String>,
+        /// Text messages that are sent at once after the handshake.
+        first: Vec<Template>,
+        /// The message, with the payload in it.
+        message: Template,
+    },
+    /// An event each, through a Socket.IO connection.
+    SocketIo {
+        /// Where the server listens.
+        path: Template,
+        /// The namespace.
+        namespace: String,
+        /// What the connect packet says; a field without a value is left out.
+        auth: Vec<(String, Template)>,
+        /// Events that are emitted once connected: name, then arguments.
+        first: Vec<Vec<Template>>,
+        /// Name and arguments of the event, with the payload in them.
+        event: Vec<Template>,
+    },
+}
+
+impl Publishing {
+    /// Whether this build can publish so.
+    pub fn is_spoken(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Http { .. } | Self::Ws { .. } => Ok(()),
+            Self::SocketIo { .. } => bail!("publishes over Socket.IO, which this build does not speak"),
+        }
+    }
+
+    /// True when `variable` stands anywhere in it.
+    pub fn asks_for(&self, variable: Variable) -> bool {
+        let among = |templates: &[Template]| templates.iter().any(|template| template.asks_for(variable));
+        match self {
+            Self::Http { request, body, .. } => request.asks_for(variable) || body.asks_for(variable),
+            Self::Ws { request, first, message, .. } => {
+                request.asks_for(variable) || among(first) || message.asks_for(variable)
+            }
+            Self::SocketIo { path, auth, first, event, .. } => {
+                let in_auth = auth.iter().any(|(_, template)| template.asks_for(variable));
+                path.asks_for(variable) || in_auth || first.iter().any(|event| among(event)) || among(event)
+            }
+        }
+    }
+
+    /// True when it cannot be sent without a token. Fields of head and query are left out instead.
+    pub fn needs_token(&self) -> bool {
+        let token = |template: &Template| template.asks_for(Variable::Token);
+        match self {
+            Self::Http { request, body, .. } => token(&request.path) || token(body),
+            Self::Ws { request, first, message, .. } => {
+                token(&request.path) || first.iter().any(token) || token(message)
+            }
+            Self::SocketIo { path, first, event, .. } => {
+                token(path) || first.iter().flatten().any(token) || event.iter().any(token)
+            }
+        }
+    }
+}
+
+/// Reads and checks `[publish]`.
+pub(super) fn read(mut table: toml::Table) -> anyhow::Result<Publishing> {
+    let via = match table.remove("via") {
+        None => "http".to_owned(),
+        Some(toml::Value::String(via)) => via,
+        Some(other) => bail!("via = {other:?}: expected \"http\", \"ws\" or \"socketio\""),
+    };
+    let publishing = match via.as_str() {
+        "http" => table.try_into().map_err(Into::into).and_then(read_http),
+        "ws" => table.try_into().map_err(Into::into).and_then(read_ws),
+        "socketio" => table.try_into().map_err(Into::into).and_then(read_socketio),
+        other => bail!("via = \"{other}\": expected \"http\", \"ws\" or \"socketio\""),
+    };
+    publishing.with_context(|| format!("via = \"{via}\""))
+}
+
+fn read_http(written: written::HttpPublishing) -> anyhow::Result<Publishing> {
+    let written::HttpPublishing { method, path, headers, body } = written;
+    let method = method.unwrap_or_else(|| "POST".to_owned());
+    let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
+    ensure!(is_method, "method = `{method}`: expected one like POST or PUT");
+    Ok(Publishing::Http { method, request: read_request(&path, headers)?, body: read_notification("body", body)? })
+}
+
+fn read_ws(written: written::WsPublishing) -> anyhow::Result<Publishing> {
+    let written::WsPublishing { path, headers, subprotocol, first, message } = written;
+    let first = first.iter().map(|text| Template::parse(text, Variable::OF_A_PUBLISHER, &[]));
+    Ok(Publishing::Ws {
+        request: read_request(&path, headers)?,
+        subprotocol,
+        first: first.collect::<Result<_, _>>().context("first")?,
+        message: read_notification("message", message)?,
+    })
+}
+
+fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publishing> {
+    let written::SocketIoPublishing { path, namespace, auth, first, event } = written;
+    let event = read_events(&[event], Variable::OF_A_NOTIFICATION).context("event")?.remove(0);
+    let payloads: usize = event.iter().map(payloads_in).sum();
+    ensure!(payloads == 1, "event holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
+    Ok(Publishing::SocketIo {
+        path: read_path(path.as_deref().unwrap_or(SOCKET_IO_PATH), Variable::OF_A_PUBLISHER)?,
+        namespace: namespace.unwrap_or_else(|| "/".to_owned()),
+        auth: read_fields(auth, Variable::OF_A_PUBLISHER, &[]).context("auth")?,
+        first: read_events(&first, Variable::OF_A_PUBLISHER).context("first")?,
+        event,
+    })
+}
+
+fn read_request(path: &str, headers: written::Fields) -> anyhow::Result<Request> {
+    Ok(Request {
+        path: read_path(path, Variable::OF_A_PUBLISHER)?,
+        query: Vec::new(),
+        headers: read_headers(headers, Variable::OF_A_PUBLISHER, &[])?,
+    })
+}
+
+/// Text that carries the payload once: by it a notification is recognised.
+fn read_notification(key: &'static str, text: Option<String>) -> anyhow::Result<Template> {
+    let text = text.unwrap_or_else(|| "{payload}".to_owned());
+    let template = Template::parse(&text, Variable::OF_A_NOTIFICATION, &[]).context(key)?;
+    let payloads = payloads_in(&template);
+    ensure!(payloads == 1, "{key} holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
+    Ok(template)
+}
+
+fn payloads_in(template: &Template) -> usize {
+    template.count(Variable::Payload) + template.count(Variable::Text)
+}

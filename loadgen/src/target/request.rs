@@ -1,0 +1,111 @@
+//! A GET or POST as a target wants it: path, query and header fields with variables in them.
+
+use super::template::{Escape, Template, Values, Variable};
+
+/// The head of a request, without what loadgen writes itself: `Host`, the handshake, lengths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Its path, below the base URL's.
+    pub path: Template,
+    /// Fields of the query; one without a value yet is left out.
+    pub query: Vec<(String, Template)>,
+    /// Fields of the head; one without a value yet is left out.
+    pub headers: Vec<(String, Template)>,
+}
+
+impl Request {
+    /// Appends path and query to `out`.
+    pub fn write_path(&self, values: &Values<'_>, out: &mut String) {
+        let start = out.len();
+        self.path.write(values, Escape::Url, out);
+        let mut has_query = out[start..].contains('?');
+        for (name, template) in &self.query {
+            let before = out.len();
+            out.push(if has_query { '&' } else { '?' });
+            out.push_str(name);
+            out.push('=');
+            if template.write(values, Escape::Url, out) {
+                has_query = true;
+            } else {
+                out.truncate(before);
+            }
+        }
+    }
+
+    /// The whole head; `fields` are further lines, each with its CRLF.
+    pub fn head(&self, method: &str, prefix: &str, host: &str, values: &Values<'_>, fields: &str) -> String {
+        const ROOM: usize = 256;
+        let mut head = String::with_capacity(ROOM + fields.len());
+        for part in [method, " ", prefix] {
+            head.push_str(part);
+        }
+        self.write_path(values, &mut head);
+        head.push_str(" HTTP/1.1\r\n");
+        if !self.names_its_host() {
+            for part in ["Host: ", host, "\r\n"] {
+                head.push_str(part);
+            }
+        }
+        for (name, template) in &self.headers {
+            let before = head.len();
+            head.push_str(name);
+            head.push_str(": ");
+            if template.write(values, Escape::Nothing, &mut head) {
+                head.push_str("\r\n");
+            } else {
+                head.truncate(before);
+            }
+        }
+        head.push_str(fields);
+        head.push_str("\r\n");
+        head
+    }
+
+    /// True when `variable` stands anywhere in it.
+    pub fn asks_for(&self, variable: Variable) -> bool {
+        let fields = self.query.iter().chain(&self.headers);
+        self.path.asks_for(variable) || fields.into_iter().any(|(_, template)| template.asks_for(variable))
+    }
+
+    /// True when a field of this name is among its header fields.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+
+    fn names_its_host(&self) -> bool {
+        self.has_header("Host")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        Template::parse(text, Variable::OF_A_CLIENT, &["etag".to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn fields_without_a_value_are_left_out_of_query_and_head() {
+        let request = Request {
+            path: template("/sub/{topic}"),
+            query: vec![("after".into(), template("{etag}")), ("wait".into(), template("{wait}"))],
+            headers: vec![("If-None-Match".into(), template("{etag}")), ("X-Client".into(), template("{client}"))],
+        };
+        let first = Values { client: 3, wait_s: 2.5, ..Values::of("news", 1, None) };
+        let expected = "GET /base/sub/news?wait=2.5 HTTP/1.1\r\nHost: here\r\nX-Client: 3\r\nConnection: close\r\n\r\n";
+        assert_eq!(request.head("GET", "/base", "here", &first, "Connection: close\r\n"), expected);
+        let remembered = [Some("\"a&b\"".to_owned())];
+        let later = Values { remembered: &remembered, ..first };
+        let head = request.head("GET", "", "here", &later, "");
+        assert!(head.starts_with("GET /sub/news?after=%22a%26b%22&wait=2.5 HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("\r\nIf-None-Match: \"a&b\"\r\n"), "{head}");
+    }
+
+    #[test]
+    fn a_host_of_the_targets_own_takes_the_place_of_ours() {
+        let request = Request { headers: vec![("host".into(), template("chat.test"))], ..Request::default() };
+        let head = request.head("GET", "", "here", &Values::of("news", 1, None), "");
+        assert_eq!(head, "GET  HTTP/1.1\r\nhost: chat.test\r\n\r\n");
+    }
+}

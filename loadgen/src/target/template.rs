@@ -1,0 +1,280 @@
+//! Text with `{variables}` in it, read once and filled in for every request.
+//!
+//! A brace that no variable's name follows stands for itself, so JSON is written as it is: `{"room":"{topic}"}`.
+
+use std::fmt::Write;
+
+use feed::Cursor;
+
+/// Something that a template asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variable {
+    /// `{topic}`: the topic that is published or subscribed to.
+    Topic,
+    /// `{client}`: number of the simulated client, from 0.
+    Client,
+    /// `{run}`: number of the run, 8 hexadecimal digits.
+    Run,
+    /// `{token}`: what `--token` or `WIRELAB_TOKEN` says.
+    Token,
+    /// `{wait}`: seconds that the server may hold this poll.
+    Wait,
+    /// `{cursor}`: the feed's cursor, where the server tells one as the feed does.
+    Cursor,
+    /// `{payload}`: what is published, a JSON string with its quotes.
+    Payload,
+    /// `{text}`: the same without quotes.
+    Text,
+    /// A value from an earlier answer, by its place among those that are remembered.
+    Remembered(usize),
+}
+
+impl Variable {
+    /// Variables of whatever one subscriber sends.
+    pub const OF_A_CLIENT: &[(&'static str, Self)] = &[
+        ("topic", Self::Topic),
+        ("client", Self::Client),
+        ("run", Self::Run),
+        ("token", Self::Token),
+        ("wait", Self::Wait),
+        ("cursor", Self::Cursor),
+    ];
+    /// Variables that have a value when a subscription begins.
+    pub const AT_FIRST: &[(&'static str, Self)] =
+        &[("topic", Self::Topic), ("client", Self::Client), ("run", Self::Run), ("token", Self::Token)];
+    /// Variables of what leads a publisher's notifications on their way: paths, header fields, first messages.
+    pub const OF_A_PUBLISHER: &[(&'static str, Self)] =
+        &[("topic", Self::Topic), ("run", Self::Run), ("token", Self::Token)];
+    /// Variables of a published notification.
+    pub const OF_A_NOTIFICATION: &[(&'static str, Self)] = &[
+        ("payload", Self::Payload),
+        ("text", Self::Text),
+        ("topic", Self::Topic),
+        ("run", Self::Run),
+        ("token", Self::Token),
+    ];
+}
+
+/// A variable that nobody knows in its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown variable `{{{name}}}` in `{template}`: expected one of {known}")]
+pub struct UnknownVariable {
+    name: String,
+    template: String,
+    known: String,
+}
+
+/// The values of one request. What is `None` has no value yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// Number of the client.
+    pub client: u32,
+    /// Number of the run.
+    pub run: u32,
+    /// The secret, if there is one.
+    pub token: Option<&'a str>,
+    /// Seconds that the server may hold the poll.
+    pub wait_s: f64,
+    /// The feed's cursor.
+    pub cursor: Option<Cursor>,
+    /// What earlier answers said, in the order of the target's `remember`.
+    pub remembered: &'a [Option<String>],
+    /// The payload without its quotes.
+    pub text: &'a str,
+}
+
+impl<'a> Values<'a> {
+    /// The values of a request that belongs to no client and asks for nothing that was said before.
+    pub fn of(topic: &'a str, run: u32, token: Option<&'a str>) -> Self {
+        Self { topic, client: 0, run, token, wait_s: 0.0, cursor: None, remembered: &[], text: "" }
+    }
+}
+
+/// How values are written so that they stay values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Escape {
+    /// As they are.
+    Nothing,
+    /// Percent-encoded (RFC 3986, section 2.1), for paths and queries.
+    Url,
+}
+
+/// Text with variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Variable(Variable),
+}
+
+impl Template {
+    /// Reads `text`, in which the variables of `known` may stand, and those that are `remembered`.
+    pub fn parse(
+        text: &str,
+        known: &[(&'static str, Variable)],
+        remembered: &[String],
+    ) -> Result<Self, UnknownVariable> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            let Some(name) = variable_at(&rest[at..]) else {
+                literal.push_str(&rest[..=at]);
+                rest = &rest[at + 1..];
+                continue;
+            };
+            let by_place = || Some(Variable::Remembered(remembered.iter().position(|own| own == name)?));
+            let own = known.iter().find(|(own, _)| *own == name).map(|(_, variable)| *variable);
+            let variable = own.or_else(by_place).ok_or_else(|| {
+                let names = known.iter().map(|(own, _)| *own).chain(remembered.iter().map(String::as_str));
+                let known: Vec<String> = names.map(|name| format!("{{{name}}}")).collect();
+                UnknownVariable { name: name.to_owned(), template: text.to_owned(), known: known.join(" ") }
+            })?;
+            literal.push_str(&rest[..at]);
+            if !literal.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut literal)));
+            }
+            parts.push(Part::Variable(variable));
+            rest = &rest[at + name.len() + 2..];
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            parts.push(Part::Text(literal));
+        }
+        Ok(Self { parts })
+    }
+
+    /// Appends the text with its values to `out`; where one has no value yet, false, and `out` is as it was.
+    pub fn write(&self, values: &Values<'_>, escape: Escape, out: &mut String) -> bool {
+        let start = out.len();
+        let is_whole = self.parts.iter().all(|part| match part {
+            Part::Text(text) => {
+                out.push_str(text);
+                true
+            }
+            Part::Variable(variable) => variable.write(values, escape, out),
+        });
+        if !is_whole {
+            out.truncate(start);
+        }
+        is_whole
+    }
+
+    /// The text with its values; what has none is left out.
+    pub fn filled(&self, values: &Values<'_>) -> String {
+        let mut text = String::new();
+        self.write(values, Escape::Nothing, &mut text);
+        text
+    }
+
+    /// How often it asks for `variable`.
+    pub fn count(&self, variable: Variable) -> usize {
+        self.parts.iter().filter(|part| **part == Part::Variable(variable)).count()
+    }
+
+    /// True when it asks for `variable`.
+    pub fn asks_for(&self, variable: Variable) -> bool {
+        self.count(variable) > 0
+    }
+}
+
+impl Variable {
+    fn write(self, values: &Values<'_>, escape: Escape, out: &mut String) -> bool {
+        let foreign = match self {
+            Self::Token => values.token,
+            Self::Remembered(place) => values.remembered.get(place).and_then(Option::as_deref),
+            _ => None,
+        };
+        // Writing into a string cannot fail.
+        let _ = match self {
+            Self::Topic => out.write_str(values.topic),
+            Self::Client => write!(out, "{}", values.client),
+            Self::Run => write!(out, "{:08x}", values.run),
+            Self::Wait => write!(out, "{}", values.wait_s),
+            Self::Payload => write!(out, "\"{}\"", values.text),
+            Self::Text => out.write_str(values.text),
+            Self::Cursor => match values.cursor {
+                Some(cursor) => write!(out, "{cursor}"),
+                None => return false,
+            },
+            Self::Token | Self::Remembered(_) => match foreign {
+                Some(value) if escape == Escape::Url => {
+                    percent_encode(value, out);
+                    Ok(())
+                }
+                Some(value) => out.write_str(value),
+                None => return false,
+            },
+        };
+        true
+    }
+}
+
+/// The name in `{name}` at the start of `text`.
+fn variable_at(text: &str) -> Option<&str> {
+    let inside = &text[1..];
+    let end = inside.find('}')?;
+    let name = &inside[..end];
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    is_name.then_some(name)
+}
+
+/// Writes what may stand in a query as it is, the rest as `%XX`.
+fn percent_encode(value: &str, out: &mut String) {
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:@!$'()*,;".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values<'static> {
+        Values { text: "hello", wait_s: 25.0, client: 7, ..Values::of("news", 0xbeef, Some("s3&cret")) }
+    }
+
+    fn parse(text: &str) -> Template {
+        let known = [Variable::OF_A_CLIENT, Variable::OF_A_NOTIFICATION].concat();
+        Template::parse(text, &known, &["since".to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn json_is_written_as_it_is_around_its_variables() {
+        let template = parse(r#"{"a":{"room":"{topic}","data":{payload}},"x":"{ {}","who":{client}}"#);
+        let expected = r#"{"a":{"room":"news","data":"hello"},"x":"{ {}","who":7}"#;
+        assert_eq!(template.filled(&values()), expected);
+        assert_eq!(parse("{run} {text} {wait}").filled(&values()), "0000beef hello 25");
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_yet_leaves_everything_out() {
+        let template = parse("after={since}");
+        let mut out = "?".to_owned();
+        assert!(!template.write(&values(), Escape::Url, &mut out));
+        assert_eq!(out, "?");
+        let remembered = [Some("a b+c".to_owned())];
+        let known = Values { remembered: &remembered, ..values() };
+        assert!(template.write(&known, Escape::Url, &mut out));
+        assert_eq!(out, "?after=a%20b%2Bc");
+        assert_eq!(template.filled(&known), "after=a b+c");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_told_with_the_known_ones() {
+        let error = Template::parse("/x/{tpoic}", Variable::AT_FIRST, &["since".to_owned()]).unwrap_err();
+        let said = "unknown variable `{tpoic}` in `/x/{tpoic}`: expected one of {topic} {client} {run} {token} {since}";
+        assert_eq!(error.to_string(), said);
+    }
+}

@@ -1,0 +1,136 @@
+//! A target file as it is written: TOML, key by key, before its templates are read.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+
+use super::Live;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub name: String,
+    #[serde(default)]
+    pub about: String,
+    pub server: Option<Server>,
+    pub publish: toml::Table,
+    pub transports: Transports,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub start: Vec<String>,
+    pub setup: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpPublishing {
+    pub method: Option<String>,
+    pub path: String,
+    #[serde(default)]
+    pub headers: Fields,
+    pub body: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WsPublishing {
+    pub path: String,
+    #[serde(default)]
+    pub headers: Fields,
+    pub subprotocol: Option<String>,
+    #[serde(default)]
+    pub first: Vec<String>,
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SocketIoPublishing {
+    pub path: Option<String>,
+    pub namespace: Option<String>,
+    #[serde(default)]
+    pub auth: Fields,
+    #[serde(default)]
+    pub first: Vec<Vec<String>>,
+    pub event: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Transports {
+    pub short_poll: Option<Requests>,
+    pub long_poll: Option<Requests>,
+    pub sse: Option<Requests>,
+    pub ws: Option<Socket>,
+    pub socketio: Option<SocketIo>,
+}
+
+/// Polls, or a stream of events.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Requests {
+    pub path: String,
+    #[serde(default)]
+    pub query: Fields,
+    #[serde(default)]
+    pub headers: Fields,
+    pub live: Option<Live>,
+    #[serde(default)]
+    pub remember: Fields,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Socket {
+    pub path: String,
+    #[serde(default)]
+    pub query: Fields,
+    #[serde(default)]
+    pub headers: Fields,
+    pub subprotocol: Option<String>,
+    #[serde(default)]
+    pub first: Vec<String>,
+    pub live: Option<Live>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SocketIo {
+    pub path: Option<String>,
+    pub namespace: Option<String>,
+    #[serde(default)]
+    pub auth: Fields,
+    #[serde(default)]
+    pub first: Vec<Vec<String>>,
+    pub live: Option<Live>,
+}
+
+/// A table of texts, in the order in which it is written.
+#[derive(Debug, Default)]
+pub(super) struct Fields(pub Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of texts, for example { name = \"value\" }")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
