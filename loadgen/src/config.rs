@@ -1,18 +1,16 @@
 //! The command line: every flag with its unit, its default and the reason for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use feed::{TopicName, Transport};
 
 use crate::assertion::Condition;
-use crate::contender_name::ContenderName;
 use crate::plan::{Arrival, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
 use crate::selftest::stub::Script;
-use crate::target::{FEED, TargetFile, Token};
+use crate::target_args::{ContenderName, TargetArgs};
 
 /// Plays thousands of clients against a realtime server and measures what arrives, when, and at what cost.
 #[derive(Debug, Parser)]
@@ -226,25 +224,6 @@ pub struct SelftestArgs {
     pub bounds: Bounds,
 }
 
-/// How one speaks with the server.
-#[derive(Debug, Clone, Args)]
-pub struct TargetArgs {
-    /// How one subscribes and publishes there: feed, broadcast, nchan, socketio, or the path of a target file (see TARGETS.md)
-    #[arg(long = "target", value_name = "NAME|FILE", default_value = FEED, value_parser = target_value)]
-    pub file: Arc<TargetFile>,
-    /// The secret that stands for {token} in a target file. Other users of this machine can read a command line: rather
-    /// set the variable. It appears in no result, log or error
-    #[arg(long, value_name = "TOKEN", env = "WIRELAB_TOKEN", hide_env_values = true)]
-    token: Option<String>,
-}
-
-impl TargetArgs {
-    /// The secret, if one was given.
-    pub fn token(&self) -> anyhow::Result<Option<Token>> {
-        self.token.clone().map(Token::new).transpose()
-    }
-}
-
 /// The load, and how it is measured.
 #[derive(Debug, Clone, Args)]
 pub struct LoadArgs {
@@ -343,10 +322,6 @@ pub struct Bounds {
 
 fn url_value(text: &str) -> Result<String, String> {
     crate::target::parse(text).map(|_| text.to_owned()).map_err(|e| format!("{e:#}"))
-}
-
-fn target_value(text: &str) -> Result<Arc<TargetFile>, String> {
-    TargetFile::named(text).map(Arc::new).map_err(|e| format!("{e:#}"))
 }
 
 fn rate_value(text: &str) -> Result<f64, String> {

@@ -25,6 +25,7 @@ fn searched(steps: &[(u32, StepFinding)], ending: SearchEnding) -> (Search, Vec<
         schema: SCHEMA,
         started_at: "2025-01-15T12:00:00Z".to_owned(),
         transport: "sse".to_owned(),
+        label: None,
         vary: Vary::Clients,
         slo: vec!["p99<50ms".to_owned()],
         resolution: 0.5,

@@ -14,6 +14,9 @@ pub struct Search {
     pub started_at: String,
     /// Transport of all its runs.
     pub transport: String,
+    /// What it is called beside others, for example `ws@node-ws`; absent where that is the transport's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// What was varied.
     pub vary: Vary,
     /// What had to hold, each as it was written.
@@ -104,6 +107,11 @@ pub enum LimitedBy {
 }
 
 impl Search {
+    /// What was searched: its label, or else its transport.
+    pub fn contender(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.transport)
+    }
+
     /// The highest load that holds, below the lowest that does not.
     pub fn highest_that_holds(&self) -> Option<f64> {
         let bound = self.lowest_that_breaks().unwrap_or(f64::INFINITY);
@@ -133,6 +141,7 @@ mod tests {
             schema: crate::SCHEMA,
             started_at: String::new(),
             transport: "ws".to_owned(),
+            label: None,
             vary: Vary::Clients,
             slo: Vec::new(),
             resolution: 0.1,

@@ -8,11 +8,11 @@ use results::{Comparison, ComparisonRun, FolderError, Run, SCHEMA};
 use super::End;
 use super::run::{Order, default_folder, end_of, measure};
 use crate::config::CompareArgs;
-use crate::contender_name::ContenderName;
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
 use crate::side_by_side::{Contender, findings, table};
 use crate::target::TargetFile;
+use crate::target_args::{ContenderName, contender_label};
 
 /// Measures every transport in every round, prints the medians, and says which differences are none.
 pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
@@ -80,12 +80,8 @@ fn outcome(contenders: &[Contender]) -> End {
 
 /// `ws`, `ws@node-ws` on a server that is not the feed's; `ws (1)`, `ws (2)` for what is asked for more than once.
 fn labels(names: &[ContenderName], targets: &[Arc<TargetFile>]) -> Vec<String> {
-    let plain: Vec<String> = std::iter::zip(names, targets)
-        .map(|(name, target)| match target.is_feed() {
-            true => name.transport.name().to_owned(),
-            false => format!("{}@{}", name.transport, target.name),
-        })
-        .collect();
+    let plain: Vec<String> =
+        std::iter::zip(names, targets).map(|(name, target)| contender_label(name.transport, target)).collect();
     let label = |(place, own): (usize, &String)| {
         let so_far = plain[..=place].iter().filter(|other| *other == own).count();
         let all = plain.iter().filter(|other| *other == own).count();

@@ -17,6 +17,7 @@ use crate::numbers::{count, share};
 use crate::plan::connections_per_client;
 use crate::side_by_side::wrapped;
 use crate::target::Token;
+use crate::target_args::contender_label;
 use crate::{clock, preflight};
 
 /// How often a load is measured before it counts as one that does not hold: machines have hiccups. An invalid measurement
@@ -27,7 +28,8 @@ const MOST_RATE: f64 = 1e6;
 
 /// Searches, step by step, and says in words what was found.
 pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
-    let out = args.out.clone().unwrap_or_else(|| default_folder(&format!("find-max-{}", args.transport)));
+    let label = contender_label(args.transport, &args.target.file);
+    let out = args.out.clone().unwrap_or_else(|| default_folder(&format!("find-max-{label}")));
     if out.exists() {
         return Err(FolderError::Exists(out).into());
     }
@@ -38,6 +40,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         transport: args.transport.name().into(),
+        label: Some(label).filter(|label| label != args.transport.name()),
         vary,
         slo: args.slo.iter().map(ToString::to_string).collect(),
         resolution: args.resolution,
@@ -127,7 +130,7 @@ fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Orde
         server_pid: args.server_pid,
         load,
         conditions: args.slo.clone(),
-        title: format!("{} {}", args.transport, told(vary, at)),
+        title: format!("{} {}", contender_label(args.transport, &args.target.file), told(vary, at)),
     }
 }
 
@@ -169,7 +172,7 @@ fn one_line(load: &str, run: &Run, finding: StepFinding) -> String {
 fn conclude(search: &mut Search, runs: &[Run]) {
     let vary = search.vary;
     let slo = search.slo.join(", ");
-    let head = format!("{} holds {slo}", search.transport);
+    let head = format!("{} holds {slo}", search.contender());
     let broken = search.lowest_that_breaks().and_then(|load| {
         let place = search.steps.iter().rposition(|s| s.load == load && s.finding == StepFinding::Broken)?;
         Some((load, &runs[place]))
@@ -177,7 +180,7 @@ fn conclude(search: &mut Search, runs: &[Run]) {
     let up_to = search.highest_that_holds().map(|load| format!("{head} up to {}", told(vary, load)));
     let but = if up_to.is_some() { "; at {} it does not" } else { " at {}" };
     let but_not = broken.map(|(load, run)| format!("{} ({})", but.replace("{}", &told(vary, load)), faults(run)));
-    let so_far = up_to.clone().unwrap_or_else(|| format!("{} does not hold {slo}", search.transport))
+    let so_far = up_to.clone().unwrap_or_else(|| format!("{} does not hold {slo}", search.contender()))
         + &but_not.unwrap_or_default();
     let (limited_by, blamed) = broken.map_or((None, String::new()), |(_, run)| blame(run));
     search.limited_by = limited_by;

@@ -19,6 +19,7 @@ use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
 use crate::target::{Target, TargetFile, Token, redacted, redacted_words};
+use crate::target_args::contender_label;
 use crate::{display, junit, machine, preflight};
 
 /// Where results go when nothing else is said.
@@ -26,7 +27,8 @@ const RUNS: &str = "wirelab-runs";
 
 /// Measures one transport.
 pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
-    let out = args.out.unwrap_or_else(|| default_folder(args.transport.name()));
+    let title = contender_label(args.transport, &args.target.file);
+    let out = args.out.unwrap_or_else(|| default_folder(&title));
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
     let order = Order {
         transport: args.transport,
@@ -36,7 +38,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
         server_pid: args.server_pid,
         load: args.load,
         conditions: args.assertions,
-        title: args.transport.name().into(),
+        title,
     };
     order.check()?;
     let cores = Cores::divide(order.load.pin, order.url.is_none())?;

@@ -15,7 +15,7 @@ pub(super) fn table(search: &Search, runs: &[LoadedRun]) -> String {
     let rows: String = steps.map(|(step, run)| row(search, step.finding, step.load, run)).collect();
     let question = format!(
         "How much load does {} carry while {}? CPU is told as the share of the cores that each side may use.",
-        search.transport,
+        search.contender(),
         search.slo.join(" and ")
     );
     format!(

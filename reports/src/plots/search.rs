@@ -65,7 +65,7 @@ pub fn select(search: &Search, runs: &[LoadedRun]) -> Curve {
         .collect();
     points.sort_by(|a, b| a.load.total_cmp(&b.load));
     Curve {
-        subtitle: format!("{} · what must hold: {}", search.transport, search.slo.join(", ")),
+        subtitle: format!("{} · what must hold: {}", search.contender(), search.slo.join(", ")),
         unit: search.vary.unit(),
         colour: transport_colour(&search.transport, 0, 0),
         points,

@@ -1,0 +1,135 @@
+//! Servers that are no feed are measured as exactly as one, by a file that says how one speaks with them.
+
+mod foreign;
+mod support;
+
+use std::path::Path;
+
+use foreign::{carry_out, chat, events, example, hosted, measure, rest, short_run};
+use loadgen::target::TargetFile;
+use results::Accepted;
+use tokio::task::LocalSet;
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_chat_server_is_measured_through_a_socket_of_the_publishers_own() {
+    let serving = async {
+        let url = chat::serve(|_| false).await;
+        let measured = measure(&["--transport", "ws", "--target", path(&example("chat")), "--url", &url]).await;
+        let run = measured.exact(12);
+        assert_eq!((run.asked.target.as_deref(), run.asked.contender().as_str()), (Some("chat"), "ws@chat"));
+        let published = &run.measured.published;
+        assert_eq!((published.accepted_when, &published.publish_time), (Accepted::Written, &None));
+        assert!(run.measured.server.is_none(), "nobody knows its process");
+        for said in ["ws@chat: 12 clients", "written 40", "publish time is not measured", "--server-pid"] {
+            assert!(measured.stdout.contains(said), "{said}: {}", measured.stdout);
+        }
+    };
+    LocalSet::new().run_until(serving).await;
+}
+
+#[tokio::test]
+async fn what_a_chat_server_forgets_is_lost() {
+    let serving = async {
+        let url = chat::serve(|said| said % 10 == 0).await;
+        let measured = measure(&["--transport", "ws", "--target", path(&example("chat")), "--url", &url]).await;
+        let books = measured.run().measured.deliveries;
+        assert_eq!((books.expected, books.lost, books.duplicated), (40 * 12, 4 * 12, 0), "{books:?}");
+    };
+    LocalSet::new().run_until(serving).await;
+}
+
+#[tokio::test]
+async fn each_topic_of_a_chat_server_has_a_publishing_socket_in_its_room() {
+    let serving = async {
+        let url = chat::serve(|_| false).await;
+        let words =
+            ["--transport", "ws", "--target", path(&example("chat")), "--url", &url, "--topics", "3"].map(String::from);
+        let measured = measure(&words.each_ref().map(String::as_str)).await;
+        let books = measured.run().measured.deliveries;
+        assert_eq!((books.expected, books.delivered, books.duplicated), (3 * 40 * 4, 3 * 40 * 4, 0), "{books:?}");
+    };
+    LocalSet::new().run_until(serving).await;
+}
+
+#[tokio::test]
+async fn a_rest_api_is_polled_from_where_its_json_says() {
+    let url = rest::serve().await;
+    let measured = measure(&["--transport", "short-poll", "--target", path(&example("rest")), "--url", &url]).await;
+    let run = measured.exact(12);
+    assert_eq!(run.measured.published.accepted_when, Accepted::Answered);
+    assert!(run.measured.published.publish_time.unwrap().count > 0);
+    assert!(run.measured.polls.unwrap().answered > 0);
+}
+
+#[tokio::test]
+async fn a_stream_of_events_is_measured_by_its_file() {
+    let url = events::serve().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.toml");
+    std::fs::write(&file, events::TARGET).unwrap();
+    let words = ["--transport", "sse", "--target", path(&file), "--url", &url, "--token", events::KEY];
+    let measured = measure(&words).await;
+    measured.exact(12);
+    assert!(!measured.everything().contains(events::KEY), "{}", measured.everything());
+    let command = &measured.run().asked.command;
+    let place = command.iter().position(|word| word == "--token").unwrap();
+    assert_eq!(command[place + 1], "***");
+}
+
+#[tokio::test]
+async fn a_hosted_service_is_measured_with_a_token_that_nothing_shows() {
+    let serving = async {
+        let url = hosted::serve().await;
+        let (mut command, folder) =
+            short_run(&["--transport", "ws", "--target", path(&example("hosted")), "--url", &url]);
+        command.env("WIRELAB_TOKEN", hosted::KEY);
+        let measured = carry_out(command, folder).await;
+        measured.exact(12);
+        assert!(!measured.everything().contains(hosted::KEY), "{}", measured.everything());
+    };
+    LocalSet::new().run_until(serving).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_not_told_either() {
+    let url = events::serve().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.toml");
+    std::fs::write(&file, events::TARGET).unwrap();
+    let words = ["--transport", "sse", "--target", path(&file), "--url", &url, "--token", "not-the-key-at-all"];
+    let measured = measure(&words).await;
+    assert_eq!(measured.code, 1);
+    for said in ["is no `events`", "GET /events?key=*** failed", "answered 403", "loadgen check --target"] {
+        assert!(measured.stderr.contains(said), "{said}: {}", measured.stderr);
+    }
+    assert!(!measured.everything().contains("not-the-key-at-all"), "{}", measured.everything());
+}
+
+#[tokio::test]
+async fn why_publishing_failed_is_told_by_kind() {
+    let url = rest::serve().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rest.toml");
+    let text = std::fs::read_to_string(example("rest")).unwrap();
+    std::fs::write(&file, text.replacen("/rooms/{topic}/messages", "/rooms/{topic}/nothing", 1)).unwrap();
+    let measured = measure(&["--transport", "short-poll", "--target", path(&file), "--url", &url]).await;
+    assert_eq!(measured.code, 3, "{}", measured.stdout);
+    for said in ["load-applied", "publish-status-404 50"] {
+        assert!(measured.stdout.contains(said), "{said}: {}", measured.stdout);
+    }
+}
+
+#[test]
+fn every_target_that_comes_with_loadgen_can_be_read() {
+    for name in ["feed", "broadcast", "nchan", "socketio"] {
+        assert_eq!(TargetFile::named(name).unwrap().name, name);
+    }
+    for (name, transports) in [("chat", ["ws"]), ("rest", ["short-poll"]), ("hosted", ["ws"])] {
+        let file = TargetFile::named(path(&example(name))).unwrap();
+        assert_eq!((file.name.as_str(), file.transports()), (name, transports.to_vec()));
+    }
+}
