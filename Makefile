@@ -1,5 +1,5 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build report test wirecheck demo lint clean
+.PHONY: help build report peers cluster test wirecheck demo lint clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,11 +10,17 @@ build: ## Build all programs, optimised, into target/release
 report: build ## Compare the four transports on this machine and write a report (about four minutes)
 	scripts/report.sh
 
+peers: build ## Compare servers in other languages with feed-server and write a report (some fifteen minutes)
+	scripts/bench_peers.sh
+
 test: ## Set up what the tests need and run them all
 	scripts/test.sh
 
 wirecheck: build ## Hold the bytes that loadgen counts against a packet capture
 	scripts/wirecheck.sh
+
+cluster: build ## Compare the transports behind nginx, with and without a broker, and kill what can be killed
+	scripts/cluster_report.sh
 
 demo: ## Serve a steady feed and a page that shows it over every transport
 	scripts/demo.sh

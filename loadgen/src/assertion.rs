@@ -61,6 +61,7 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
     ("reordered", Kind::Plain, |m| Some(m.deliveries.reordered as f64)),
     ("late", Kind::Plain, |m| Some(m.deliveries.late as f64)),
     ("gaps", Kind::Plain, |m| Some(m.deliveries.gaps as f64)),
+    ("foreign", Kind::Plain, |m| m.foreign.map(|messages| messages as f64)),
     ("failed", Kind::Plain, |m| Some(m.connections.failed as f64)),
     ("reconnected", Kind::Plain, |m| Some(m.connections.reconnected as f64)),
     ("overhead", Kind::Plain, |m| m.bytes.overhead_factor()),
@@ -69,7 +70,10 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
     ("server.rss_per_connection", Kind::Size, |m| m.server.as_ref().map(|s| s.rss_per_connection_bytes)),
     ("generator.cpu_per_delivery", Kind::Time, |m| m.generator.cpu_us_per_delivery.map(|us| us * 1e3)),
     ("generator.cpu_share", Kind::Plain, |m| Some(m.generator.cpu_share)),
-    ("generator.rss_per_client", Kind::Size, |m| Some(m.generator.rss_per_client_bytes)),
+    ("generator.turn_wait.p99", Kind::Time, |m| {
+        m.generator.turn_wait.as_ref().and_then(|wait| percentile(wait, wait.p99_ns))
+    }),
+    ("generator.rss_per_client", Kind::Size, |m| m.generator.rss_per_client_bytes),
 ];
 
 fn percentile(of: &Percentiles, value_ns: u64) -> Option<f64> {
@@ -199,12 +203,13 @@ mod tests {
             latency_out_of_range: 0,
             connect: Percentiles::default(),
             deliveries: results::Deliveries { lost: 1, ..Default::default() },
+            foreign: None,
             published: results::Published::default(),
             bytes: results::Bytes::default(),
             connections: results::Connections::default(),
             polls: None,
             server: None,
-            generator: results::GeneratorCost { rss_per_client_bytes: 2048.0, ..Default::default() },
+            generator: results::GeneratorCost { rss_per_client_bytes: Some(2048.0), ..Default::default() },
             reconciliation: Vec::new(),
         }
     }

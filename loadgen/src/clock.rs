@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
@@ -62,6 +62,15 @@ pub fn ns_at(instant: Instant) -> u64 {
 /// Nanoseconds on the generator's clock as an instant.
 pub fn instant_at(ns: u64) -> Instant {
     origin() + Duration::from_nanos(ns)
+}
+
+/// An instant of the wall clock on the generator's: for appointments between processes, never for measuring.
+pub fn instant_of(time: SystemTime) -> Instant {
+    let (now, wall) = (now(), SystemTime::now());
+    match time.duration_since(wall) {
+        Ok(ahead) => now + ahead,
+        Err(behind) => now.checked_sub(behind.duration()).unwrap_or(now),
+    }
 }
 
 /// Sleeps until an instant. Enough for what may be a millisecond late: the runtime's timer wheel turns once a millisecond.

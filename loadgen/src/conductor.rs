@@ -5,34 +5,37 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use feed::{ConnectionStats, Transport};
+use hdrhistogram::Histogram;
 use results::{
     Bytes, Connections, Deliveries, GeneratorCost, LatencyLog, Layers, Measured, Percentiles, Phase, Polls, SeriesRow,
-    Total, WholeRun,
+    ServerCost, Total, WholeRun,
 };
 
 use crate::clock;
 use crate::config::Bounds;
 use crate::cores::Cores;
 use crate::display::Display;
+use crate::gate::{Gate, Waiting};
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
 use crate::plan::{Plan, Reuse};
+use crate::player::{Closing, Player};
 use crate::process;
 use crate::publisher::{Publisher, Publishing, Report};
 use crate::reconciliation::{Books, reconcile};
-use crate::recording::{Counters, Departures};
+use crate::recording::{Counters, Departures, Stack, stack};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use crate::verdict::{self, Circumstances};
 use crate::wire::TcpIp;
-use crate::worker::{Closing, Worker};
 
-/// Between "all is ready" and the first notification: time for every worker to learn of the window.
+/// Between "all is ready" and the first notification: time for every player to learn of the window.
 const LEAD: Duration = Duration::from_millis(200);
 /// The kernel's counters of thousands of connections take milliseconds to read: done this long before the window, so
 /// that the first notification does not wait for it.
-const MARK_LEAD: Duration = Duration::from_millis(50);
+pub const MARK_LEAD: Duration = Duration::from_millis(50);
 /// How often a condition is looked at while waiting for it.
 const GLANCE: Duration = Duration::from_millis(25);
 /// Longest wait beyond the paced connecting for the last clients to be live.
@@ -53,11 +56,20 @@ pub struct Setup {
     /// Who runs on which cores.
     pub cores: Cores,
     /// Threads that play clients.
-    pub workers: u32,
+    pub threads: u32,
+    /// What is waited for before publishing, and before clients leave.
+    pub gate: Gate,
     /// Longest wait until a client is live.
     pub connect_timeout: Duration,
     /// When the run is invalid.
     pub bounds: Bounds,
+}
+
+impl Setup {
+    /// Clients that this process plays.
+    fn clients(&self) -> u32 {
+        self.plan.own_clients().len() as u32
+    }
 }
 
 /// What a run leaves behind.
@@ -72,6 +84,40 @@ pub struct Outcome {
     pub log: LatencyLog,
     /// A row a second.
     pub rows: Vec<SeriesRow>,
+    /// What is needed to add this run to others of which it is a shard.
+    pub parts: Parts,
+}
+
+/// What a run knows besides its results, as it must be known to add up the shards of one.
+pub struct Parts {
+    /// Event-loop lag over the window, ns.
+    pub loop_lag: Histogram<u64>,
+    /// Waits of clients for their turn over the window, ns.
+    pub turn_wait: Histogram<u64>,
+    /// Connect times, ns.
+    pub connect: Histogram<u64>,
+    /// Send lag over the window, ns.
+    pub send_lag: Histogram<u64>,
+    /// Publish times over the window, ns.
+    pub publish_time: Histogram<u64>,
+    /// One past the last number that was due, per topic.
+    pub ends: Vec<u32>,
+    /// Numbers that the server is not known to have accepted, ascending, per topic.
+    pub refused: Vec<Vec<u32>>,
+    /// Ledgers of all publishers; empty when there is no other shard.
+    pub stacks: Vec<Stack>,
+    /// Receipt minus intended instant, the least of each other shard, ns.
+    pub heard: Vec<Option<i64>>,
+    /// When publishing began, on the clock of the postmarks, ns.
+    pub begin_ns: u64,
+    /// When publishing began, after the run did.
+    pub begin: Duration,
+    /// The whole run as this side counted it.
+    pub books: Books,
+    /// What the server says it spent, whoever its other clients are.
+    pub server: Option<ServerCost>,
+    /// Process of the server, by its own word.
+    pub server_pid: Option<u32>,
 }
 
 /// The readings at one edge of the window.
@@ -81,7 +127,9 @@ struct Mark {
     own_cpu: Duration,
     had_errors: bool,
     /// Event-loop lag since the mark before, or since the start.
-    loop_lag: Percentiles,
+    loop_lag: Histogram<u64>,
+    /// Waits of clients for their turn, over the same time.
+    turn_wait: Histogram<u64>,
     at: Instant,
 }
 
@@ -90,18 +138,18 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
     let plan = &setup.plan;
     let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
     let departures = Arc::new(Departures::new(plan));
-    let workers = (0..setup.workers)
+    let players = (0..setup.threads)
         .map(|index| {
             let (plan, departures) = (Arc::clone(plan), Arc::clone(&departures));
-            Worker::start(index, setup.workers, plan, setup.target.clone(), setup.connect_timeout, departures)
+            Player::start(index, setup.threads, plan, setup.target.clone(), setup.connect_timeout, departures)
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await?;
-    let journal = Journal::new(&workers, &stats, display, plan.transport.name(), plan.clients);
+    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients());
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
-    let rss_before = process::own_rss().unwrap_or(0);
-    Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&workers, publisher).await
+    let rss_before = process::own_rss();
+    Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&players, publisher).await
 }
 
 struct Conductor<'a> {
@@ -110,20 +158,23 @@ struct Conductor<'a> {
     journal: Journal<'a>,
     readings: Readings,
     phases: Vec<Phase>,
-    rss_before: u64,
+    rss_before: Option<u64>,
 }
 
 impl Conductor<'_> {
-    async fn lead(mut self, workers: &[Worker], publisher: Publisher) -> anyhow::Result<Outcome> {
+    async fn lead(mut self, players: &[Player], publisher: Publisher) -> anyhow::Result<Outcome> {
         let setup = self.setup;
         let plan = &setup.plan;
-        let clients = u64::from(plan.clients);
+        let clients = u64::from(setup.clients());
 
         self.enter("connect", None);
-        let paced = Duration::from_secs_f64(f64::from(plan.clients) / plan.connect_rate);
+        let paced = Duration::from_secs_f64(clients as f64 / plan.own_connect_rate());
         let start = clock::now();
-        workers.iter().for_each(|worker| worker.connect(start));
+        players.iter().for_each(|player| player.connect(start));
         let live_bound = start + paced + CONNECT_GRACE;
+        // What the appointment leaves no time for is seen by the verdict.
+        let latest = setup.gate.appointment().map(|start| start - plan.settle - LEAD - MARK_LEAD);
+        let live_bound = latest.map_or(live_bound, |latest| latest.min(live_bound));
         self.wait(live_bound, None, |counters| counters.open == clients).await?;
 
         self.enter("settle", Some(plan.settle));
@@ -131,10 +182,11 @@ impl Conductor<'_> {
         self.wait(clock::now() + plan.settle, None, |_| false).await?;
         self.readings.connected = self.journal.stats().read().await;
 
-        let begin = clock::now() + LEAD + MARK_LEAD;
+        let begin = self.appoint().await?;
+        let begun = begin.saturating_duration_since(self.journal.began());
         let window = begin + plan.warmup..begin + plan.warmup + plan.duration;
         let mut window_ns = clock::ns_at(window.start)..clock::ns_at(window.end);
-        workers.iter().for_each(|worker| worker.set_window(window_ns.clone()));
+        players.iter().for_each(|player| player.set_window(window_ns.clone()));
         self.enter("warm-up", Some(plan.warmup + LEAD));
         let publishing = publisher.begin(begin);
         self.wait(window.start - MARK_LEAD, Some(&publishing), |_| false).await?;
@@ -148,16 +200,18 @@ impl Conductor<'_> {
         if self.interrupt.is_wanted() {
             publishing.stop();
             window_ns.end = window_ns.end.min(clock::now_ns()).max(window_ns.start);
-            workers.iter().for_each(|worker| worker.set_window(window_ns.clone()));
+            players.iter().for_each(|player| player.set_window(window_ns.clone()));
         }
         let to = self.mark().await?;
-        let rss_end = process::own_rss().unwrap_or(0);
+        let rss_end = process::own_rss();
         self.readings.end = self.journal.stats().read().await;
 
         self.enter("drain", Some(plan.drain));
         let (report, drain_was_cut) = self.drain(publishing).await?;
-        workers.iter().for_each(Worker::set_too_late);
+        players.iter().for_each(Player::set_too_late);
 
+        let opened = self.journal.counters().await?.opened;
+        self.await_gate(Waiting::Close(opened), |gate| gate.may_close().then_some(())).await?;
         self.enter("close", None);
         // A reader that leaves before the server has looked at its request is never counted as one.
         let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
@@ -166,11 +220,16 @@ impl Conductor<'_> {
             self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
         }
         let published = accepted(&report);
-        let closing = Closing { ends: Arc::new(report.ends), refused: Arc::new(report.refused) };
-        let mut deliveries = Deliveries::default();
-        for worker in workers {
-            add(&mut deliveries, &worker.close(closing.clone()).await?);
+        let closing = Closing {
+            base: plan.publisher(0),
+            ends: Arc::new(report.ends.clone()),
+            refused: Arc::new(report.refused.clone()),
+        };
+        let mut closed = Vec::new();
+        for player in players {
+            closed.push(player.close(closing.clone()).await?);
         }
+        let deliveries = sum(closed.iter().map(|closed| &closed.deliveries));
         let last = self.mark().await?;
         let opened = opened_before + last.counters.opened;
         let has_finished = |readers: &ConnectionStats| readers.open == 0 && readers.opened >= opened;
@@ -182,16 +241,30 @@ impl Conductor<'_> {
         let generator = generator_cost(setup, &from, &to, window_bytes.deliveries, self.rss_before, rss_end);
         let server =
             self.readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
+        let books = books(plan, published, &to, &last, self.interrupt.is_wanted());
         let reconciliation = match setup.child {
-            Some(_) if setup.target.file.is_feed() => {
-                let books = books(plan, published, &to, &last, self.interrupt.is_wanted());
-                reconcile(&books, &self.readings, plan.transport)
-            }
+            Some(_) if setup.target.file.is_feed() => reconcile(&books, &self.readings, plan.transport),
             _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
         let circumstances = circumstances(setup, &self.readings, told_all, drain_was_cut);
         let polled = to.counters.since(from.counters);
+        let parts = Parts {
+            loop_lag: to.loop_lag.clone(),
+            turn_wait: to.turn_wait.clone(),
+            connect: records.totals.connect.clone(),
+            send_lag: report.send_lag,
+            publish_time: report.publish_time,
+            ends: report.ends,
+            refused: report.refused,
+            stacks: stack(closed.iter_mut().flat_map(|closed| std::mem::take(&mut closed.stacks))),
+            heard: closed.iter().fold(Vec::new(), |heard, closed| least(&heard, &closed.heard)),
+            begin_ns: clock::ns_at(begin),
+            begin: begun,
+            books,
+            server_pid: self.readings.before.as_ref().map(|reading| reading.pid),
+            server: server.clone(),
+        };
         let measured = Measured {
             phases: self.phases,
             latency: Percentiles::from(&records.totals.latency),
@@ -199,6 +272,7 @@ impl Conductor<'_> {
             latency_out_of_range: records.totals.counters.out_of_range + report.out_of_range,
             connect: Percentiles::from(&records.totals.connect),
             deliveries,
+            foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
             published: report.published,
             bytes: window_bytes,
             connections: Connections {
@@ -216,14 +290,57 @@ impl Conductor<'_> {
                     .map(|(kind, n)| (kind.clone(), *n))
                     .collect(),
             },
+            // A server that serves other shards, too, does not know what the clients of this one cost it.
+            server: server.filter(|_| plan.shard.is_whole()),
             polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
-            server,
             generator,
             reconciliation: reconciliation.unwrap_or_default(),
         };
         let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
         let interrupted = self.interrupt.is_wanted();
-        Ok(Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows })
+        Ok(Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows, parts })
+    }
+
+    /// Waits for the start of publishing, and says when it is.
+    async fn appoint(&mut self) -> anyhow::Result<Instant> {
+        let lead = LEAD + MARK_LEAD;
+        let gate = self.setup.gate.clone();
+        let ready = clock::now();
+        let begin = self.await_gate(Waiting::Start, |gate| gate.start(ready + lead)).await?.unwrap_or(ready + lead);
+        if matches!(gate, Gate::Open) || self.interrupt.is_wanted() {
+            return Ok(begin.max(clock::now()));
+        }
+        if begin < clock::now() + MARK_LEAD {
+            let late = clock::now().saturating_duration_since(begin) + lead;
+            bail!(
+                "shard {} was ready {} too late for the start that was agreed upon: name a later --start-at, or raise \
+                 --connect-rate",
+                self.setup.plan.shard,
+                humantime::format_duration(Duration::from_millis(late.as_millis() as u64))
+            );
+        }
+        self.journal.align(begin);
+        self.wait(begin - lead, None, |_| false).await?;
+        Ok(begin)
+    }
+
+    /// Waits until the gate says what is asked of it; `None` when the user wants to end first.
+    async fn await_gate<T>(
+        &mut self,
+        waiting: Waiting,
+        said: impl Fn(&Gate) -> Option<T>,
+    ) -> anyhow::Result<Option<T>> {
+        let gate = &self.setup.gate;
+        gate.ask(waiting);
+        loop {
+            if let Some(said) = said(gate) {
+                return Ok(Some(said));
+            }
+            if self.interrupt.is_wanted() {
+                return Ok(None);
+            }
+            self.wait(clock::now() + GLANCE, None, |_| false).await?;
+        }
     }
 
     /// Waits until `deadline`, or until `done`, or until the user wants to end; writes a row each second meanwhile.
@@ -287,6 +404,8 @@ impl Conductor<'_> {
                 (due - refused.min(due)) * plan.subscribers_of(topic as u16)
             })
             .sum();
+        // What the other shards publish is not known before their results are merged; by the plan it is this.
+        let expected = expected + of_others(&plan);
         self.wait(bound, None, |counters| look(counters) >= expected).await?;
         let is_short = look(self.journal.counters().await?) < expected;
         let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
@@ -299,13 +418,14 @@ impl Conductor<'_> {
         let snapshot = self.journal.collect(true).await?;
         let own_cpu = process::own_cpu_time();
         let had_errors = !snapshot.errors.is_empty();
-        let loop_lag = self.journal.take_loop_lag();
+        let (loop_lag, turn_wait) = (self.journal.take_loop_lag(), self.journal.take_turn_wait());
         Ok(Mark {
             counters: snapshot.counters,
             tcp_ip: snapshot.tcp_ip,
             own_cpu,
             had_errors,
             loop_lag,
+            turn_wait,
             at: clock::now(),
         })
     }
@@ -325,14 +445,33 @@ impl Conductor<'_> {
     }
 }
 
-fn add(sum: &mut Deliveries, more: &Deliveries) {
-    sum.expected += more.expected;
-    sum.delivered += more.delivered;
-    sum.lost += more.lost;
-    sum.duplicated += more.duplicated;
-    sum.reordered += more.reordered;
-    sum.late += more.late;
-    sum.gaps += more.gaps;
+/// Several books as one.
+pub fn sum<'a>(deliveries: impl Iterator<Item = &'a Deliveries>) -> Deliveries {
+    deliveries.fold(Deliveries::default(), |sum, more| Deliveries {
+        expected: sum.expected + more.expected,
+        delivered: sum.delivered + more.delivered,
+        lost: sum.lost + more.lost,
+        duplicated: sum.duplicated + more.duplicated,
+        reordered: sum.reordered + more.reordered,
+        late: sum.late + more.late,
+        gaps: sum.gaps + more.gaps,
+    })
+}
+
+/// Deliveries of the window that the other shards' publishers owe to the clients of this one, if they publish all they plan to.
+fn of_others(plan: &Plan) -> u64 {
+    let topics = plan.topics.len();
+    let own = plan.publisher(0);
+    let others = plan.window_of_all().into_iter().enumerate();
+    let others = others.filter(|(number, _)| !(usize::from(own)..usize::from(own) + topics).contains(number));
+    others.map(|(number, window)| window.len() as u64 * plan.subscribers_of((number % topics) as u16)).sum()
+}
+
+/// The smaller of each pair, where there are two.
+fn least(one: &[Option<i64>], other: &[Option<i64>]) -> Vec<Option<i64>> {
+    let longest = one.len().max(other.len());
+    let at = |values: &[Option<i64>], place: usize| values.get(place).copied().flatten();
+    (0..longest).map(|place| [at(one, place), at(other, place)].into_iter().flatten().min()).collect()
 }
 
 /// The bytes between two marks, by layer.
@@ -395,8 +534,8 @@ fn generator_cost(
     from: &Mark,
     to: &Mark,
     deliveries: u64,
-    rss_before: u64,
-    rss_end: u64,
+    rss_before: Option<u64>,
+    rss_end: Option<u64>,
 ) -> GeneratorCost {
     let cpu_s = to.own_cpu.saturating_sub(from.own_cpu).as_secs_f64();
     let elapsed = to.at.saturating_duration_since(from.at).as_secs_f64();
@@ -406,11 +545,17 @@ fn generator_cost(
         cpu_share: cpu_s / (elapsed * setup.cores.of_generator() as f64).max(1e-9),
         rss_before_bytes: rss_before,
         rss_end_bytes: rss_end,
-        rss_per_client_bytes: (rss_end as f64 - rss_before as f64) / f64::from(setup.plan.clients),
-        loop_lag: to.loop_lag.clone(),
-        workers: setup.workers,
+        rss_per_client_bytes: rss_per_client(rss_before, rss_end, setup.clients()),
+        loop_lag: Percentiles::from(&to.loop_lag),
+        turn_wait: setup.plan.takes_turns().then(|| Percentiles::from(&to.turn_wait)),
+        threads: setup.threads,
         cpus: setup.cores.generator.clone(),
     }
+}
+
+/// What was added per client, bytes; not known where either end is not.
+fn rss_per_client(before: Option<u64>, end: Option<u64>, clients: u32) -> Option<f64> {
+    Some((end? as f64 - before? as f64) / f64::from(clients))
 }
 
 fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
@@ -424,6 +569,6 @@ fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_c
         drain_was_cut,
         server_restarted: pids.windows(2).any(|pair| pair[0] != pair[1]),
         server_fell_silent: ((is_known && can_be_known) || !pids.is_empty()) && !has_cost,
-        publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.rate * setup.plan.topics.len() as f64)),
+        publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.own_rate() * setup.plan.topics.len() as f64)),
     }
 }

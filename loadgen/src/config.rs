@@ -1,15 +1,17 @@
 //! The command line: every flag with its unit, its default and the reason for it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use feed::{TopicName, Transport};
+use serde::{Deserialize, Serialize};
 
 use crate::assertion::Condition;
 use crate::plan::{Arrival, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
 use crate::selftest::stub::Script;
+use crate::shard::{MOST_SHARDS, Shard};
 use crate::target_args::{ContenderName, TargetArgs};
 
 /// Plays thousands of clients against a realtime server and measures what arrives, when, and at what cost.
@@ -38,6 +40,8 @@ pub enum Command {
     Run(RunArgs),
     /// Measure several transports in interleaved rounds, each run against a fresh server
     Compare(CompareArgs),
+    /// Put the results of several shards of one run together
+    Merge(MergeArgs),
     /// Find the highest load that a server carries while conditions hold
     FindMax(FindMaxArgs),
     /// Compare stored results: what became better or worse from one run, or set of rounds, to another
@@ -59,9 +63,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
     /// Base URL of the server under test, for example http://127.0.0.1:8080; without it, the target's own server, a
-    /// feed-server as a rule, is started on a free port, as a process of its own, and stopped at the end
-    #[arg(long, value_name = "URL", value_parser = url_value)]
-    pub url: Option<String>,
+    /// feed-server as a rule, is started on a free port, as a process of its own, and stopped at the end. With --workers,
+    /// several may be named, separated by commas: workers take them in turn
+    #[arg(long, value_name = "URL", value_delimiter = ',', value_parser = url_value)]
+    pub url: Vec<String>,
     /// What the server understands.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -71,6 +76,9 @@ pub struct RunArgs {
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// How several processes play it.
+    #[command(flatten)]
+    pub part: PartArgs,
     /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-TRANSPORT
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -79,6 +87,55 @@ pub struct RunArgs {
     #[arg(long = "assert", value_name = "CONDITION")]
     pub assertions: Vec<Condition>,
     /// Write verdict and assertions as JUnit XML to this file, for a CI server; it is created before the run, and replaced
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// Flags of a run that several processes play together.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "More than one generator")]
+pub struct PartArgs {
+    /// Play the load from this many processes on this machine, each with its share of the clients and of what is published, and
+    /// merge their results: one process has room for as many clients as it may hold file descriptors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)), conflicts_with = "shard")]
+    pub workers: Option<u32>,
+    /// Play one part of the load, for example 2/4 for the second of four; start the others with the same flags, on this
+    /// machine or on others, and put the results together with `loadgen merge`
+    #[arg(long, value_name = "K/N", requires_all = ["run_id", "start_at"])]
+    pub shard: Option<Shard>,
+    /// Number of the run that all its shards share: up to 8 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = run_id_value)]
+    pub run_id: Option<u32>,
+    /// When publishing begins, the same for all shards: RFC 3339, for example 2030-01-31T12:00:00Z, or +20s from now. All
+    /// clients connect before. Clocks of several machines that differ shift the phases against each other, which merge tells;
+    /// latencies never depend on it
+    #[arg(long, value_name = "TIME", value_parser = start_value)]
+    pub start_at: Option<StartAt>,
+}
+
+/// When publishing begins, where that is not as soon as possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartAt {
+    /// At this time.
+    Time(SystemTime),
+    /// When the process that started this one says so: what `--workers` tells its workers.
+    Leader,
+}
+
+/// Flags of `loadgen merge`.
+#[derive(Debug, Args)]
+#[command(after_help = conditions_and_exit_codes())]
+pub struct MergeArgs {
+    /// Folders that `loadgen run --shard` left, those of all shards of one run
+    #[arg(value_name = "DIR", required = true)]
+    pub shards: Vec<PathBuf>,
+    /// Folder for the merged results; it must not exist. Default: wirelab-runs/TIME-merged
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Exit with 4 unless this holds of the merged run; may be given several times; the quantities are listed below
+    #[arg(long = "assert", value_name = "CONDITION")]
+    pub assertions: Vec<Condition>,
+    /// Write verdict and assertions as JUnit XML to this file; it is created before, and replaced
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }
@@ -167,9 +224,10 @@ pub enum VaryArg {
 
 fn search_rules() -> String {
     format!(
-        "The load is doubled until a condition no longer holds (or halved until all do), then the gap is bisected. A load that \
-         does not hold is measured up to three times before that is believed, because machines have hiccups; an invalid \
-         measurement ends the search at once, without a limit, and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
+        "The load is doubled until a condition no longer holds (or halved until all do), then the gap is bisected. Both \
+         edges of the limit are held to the same rule, because machines have hiccups: the load that breaks and the highest one \
+         that holds are measured until two runs agree, three at most; what held by luck is taken back, and the search goes on \
+         below it. An invalid measurement ends the search at once, without a limit, and exits 3. A limit found on a noisy machine is as uncertain as its runs.\n\n{}\n\n\
          Exit codes: 0 a limit was found, or even the largest load holds; 1 the search could not be carried out to its end, \
          2 usage, 3 an invalid measurement, 4 not even the smallest load holds.",
         crate::assertion::help()
@@ -242,7 +300,8 @@ pub struct LoadArgs {
     /// How long to publish before measuring, so that caches, connections and allocators have settled
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time_value)]
     pub warmup: Duration,
-    /// How long to keep all clients connected before publishing, to measure what that costs by itself
+    /// How long to keep all clients connected before publishing, to measure what that costs by itself;
+    /// below 100 ms, the server's idle CPU is not measured
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time_value)]
     pub settle: Duration,
     /// Longest wait for outstanding deliveries after the last was published; what comes later is late, and lost. Short
@@ -280,9 +339,9 @@ pub struct LoadArgs {
     /// Seed of everything random in the load: Poisson gaps, poll phases, padding
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// Threads that play clients; default: one per core that the generator may use
+    /// Threads that play clients, of each process; default: one per core that the generator may use
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub workers: Option<u32>,
+    pub threads: Option<u32>,
     /// Whether a server that is started for the run and the generator are bound to separate cores, so that neither takes
     /// time from the other
     #[arg(long, value_enum, default_value_t = Pin::Auto)]
@@ -302,7 +361,7 @@ pub enum Pin {
 }
 
 /// When a run is invalid.
-#[derive(Debug, Clone, PartialEq, Args)]
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Bounds of a valid run")]
 pub struct Bounds {
     /// Send lag, 99th percentile: beyond it, latencies are the publisher's rather than the server's. Where notifications are
@@ -318,6 +377,23 @@ pub struct Bounds {
     /// Notifications accepted, share of those due: below it, the load was not applied
     #[arg(long, value_name = "SHARE", default_value_t = 0.99, value_parser = share_value)]
     pub min_load: f64,
+}
+
+fn run_id_value(text: &str) -> Result<u32, String> {
+    let is_hex = (1..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = if is_hex { u32::from_str_radix(text, 16).ok() } else { None };
+    number.ok_or_else(|| "expected 1 to 8 hexadecimal digits, for example 1f3a".into())
+}
+
+fn start_value(text: &str) -> Result<StartAt, String> {
+    if text == "leader" {
+        return Ok(StartAt::Leader);
+    }
+    let time = match text.strip_prefix('+') {
+        Some(ahead) => humantime::parse_duration(ahead).ok().and_then(|ahead| SystemTime::now().checked_add(ahead)),
+        None => humantime::parse_rfc3339_weak(text).ok(),
+    };
+    time.map(StartAt::Time).ok_or_else(|| "expected a time such as 2030-01-31T12:00:00Z (UTC), or +20s".into())
 }
 
 fn url_value(text: &str) -> Result<String, String> {

@@ -27,6 +27,11 @@ impl Cores {
         Ok(Self { server: server.to_vec(), generator: generator.to_vec(), allowed })
     }
 
+    /// The cores that this generator may use, by their numbers.
+    pub fn of_shard(&self) -> Vec<usize> {
+        if self.generator.is_empty() { self.allowed.clone() } else { self.generator.clone() }
+    }
+
     /// How many cores the generator may use.
     pub fn of_generator(&self) -> usize {
         if self.generator.is_empty() { self.allowed.len() } else { self.generator.len() }

@@ -25,6 +25,11 @@ impl Interrupt {
         Self { wanted }
     }
 
+    /// Is told by somebody else what the user wants.
+    pub fn told(wanted: watch::Receiver<bool>) -> Self {
+        Self { wanted }
+    }
+
     /// True once the user wants the run to end.
     pub fn is_wanted(&self) -> bool {
         *self.wanted.borrow()

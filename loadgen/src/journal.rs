@@ -1,17 +1,17 @@
-//! The run second by second: collects the workers' records, keeps the totals, and tells the display.
+//! The run second by second: collects the players' records, keeps the totals, and tells the display.
 
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use results::{LatencyLog, Percentiles, SeriesRow};
+use results::{LatencyLog, SeriesRow};
 
 use crate::clock;
 use crate::display::{Display, Progress};
+use crate::player::Player;
 use crate::process;
 use crate::publisher::Publishing;
 use crate::recording::{Counters, Snapshot};
 use crate::server_cost::{Reading, StatsReader, cpu_share};
-use crate::worker::Worker;
 
 /// Tag of the latency log's intervals that count from actual publishing instants.
 const FROM_ACTUAL: &str = "actual";
@@ -21,7 +21,7 @@ const ROW_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Keeps the run's records.
 pub struct Journal<'a> {
-    workers: &'a [Worker],
+    players: &'a [Player],
     stats: &'a StatsReader,
     display: &'a mut dyn Display,
     /// Name of the transport, by which the server's counts are found.
@@ -36,6 +36,8 @@ pub struct Journal<'a> {
     /// What was collected since the last row.
     current: Snapshot,
     row_began: Instant,
+    /// Rows end whole seconds before or after this, where those of several shards are to be added up.
+    grid: Option<Instant>,
     row_counters: Counters,
     row_cpu: Duration,
     row_sent: u64,
@@ -59,7 +61,7 @@ pub struct Records {
 impl<'a> Journal<'a> {
     /// An empty journal of a run that begins now.
     pub fn new(
-        workers: &'a [Worker],
+        players: &'a [Player],
         stats: &'a StatsReader,
         display: &'a mut dyn Display,
         transport: &'static str,
@@ -67,7 +69,7 @@ impl<'a> Journal<'a> {
     ) -> Self {
         let began = clock::now();
         Self {
-            workers,
+            players,
             stats,
             display,
             transport,
@@ -79,6 +81,7 @@ impl<'a> Journal<'a> {
             totals: Snapshot::empty(),
             current: Snapshot::empty(),
             row_began: began,
+            grid: None,
             row_counters: Counters::default(),
             row_cpu: process::own_cpu_time(),
             row_sent: 0,
@@ -107,17 +110,18 @@ impl<'a> Journal<'a> {
         self.is_logging = true;
     }
 
-    /// Collects every worker's records; with the kernel's counters, if asked.
+    /// Collects every player's records; with the kernel's counters, if asked.
     pub async fn collect(&mut self, with_tcp_ip: bool) -> anyhow::Result<Snapshot> {
         let mut merged = Snapshot::empty();
-        for worker in self.workers {
-            merged.merge(&worker.snapshot(with_tcp_ip).await?);
+        for player in self.players {
+            merged.merge(&player.snapshot(with_tcp_ip).await?);
         }
         for sum in [&mut self.totals, &mut self.current] {
             add(&mut sum.latency, &merged.latency);
             add(&mut sum.latency_from_actual, &merged.latency_from_actual);
             add(&mut sum.connect, &merged.connect);
             add(&mut sum.loop_lag, &merged.loop_lag);
+            add(&mut sum.turn_wait, &merged.turn_wait);
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
         }
@@ -126,7 +130,17 @@ impl<'a> Journal<'a> {
 
     /// The instant at which the next row is due.
     pub fn next_row(&self) -> Instant {
-        self.row_began + Duration::from_secs(1)
+        let next = self.row_began + Duration::from_secs(1);
+        let Some(grid) = self.grid else { return next };
+        // The nearest whole second.
+        let ahead = next.saturating_duration_since(grid).as_secs_f64().round();
+        let behind = grid.saturating_duration_since(next).as_secs_f64().round();
+        if ahead > 0.0 { grid + Duration::from_secs_f64(ahead) } else { grid - Duration::from_secs_f64(behind) }
+    }
+
+    /// From now on, rows end whole seconds before or after `instant`.
+    pub fn align(&mut self, instant: Instant) {
+        self.grid = Some(instant);
     }
 
     /// Ends the current row.
@@ -161,7 +175,7 @@ impl<'a> Journal<'a> {
             sent_bytes: since.bytes_sent,
             polls: since.polls,
             wasted_polls: since.wasted_polls,
-            server_cpu_share: self.reading.as_ref().zip(reading.as_ref()).map(|(a, b)| cpu_share(a, b)),
+            server_cpu_share: self.reading.as_ref().zip(reading.as_ref()).and_then(|(a, b)| cpu_share(a, b)),
             server_rss_bytes: reading.as_ref().map(|reading| reading.rss_bytes),
             server_open: said.map(|stats| stats.connections.get(self.transport).map_or(0, |c| c.open)),
             generator_cpu_share: cpu.saturating_sub(self.row_cpu).as_secs_f64() / length.as_secs_f64().max(1e-9),
@@ -182,20 +196,27 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Light counters of all workers, between two collections.
+    /// Light counters of all players, between two collections.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
         let mut sum = Counters::default();
-        for worker in self.workers {
-            sum = sum.plus(worker.counters().await?);
+        for player in self.players {
+            sum = sum.plus(player.counters().await?);
         }
         Ok(sum)
     }
 
     /// The event-loop lag recorded since this was last asked for, up to the last collection.
-    pub fn take_loop_lag(&mut self) -> Percentiles {
-        let lag = Percentiles::from(&self.totals.loop_lag);
+    pub fn take_loop_lag(&mut self) -> Histogram<u64> {
+        let lag = self.totals.loop_lag.clone();
         self.totals.loop_lag.reset();
         lag
+    }
+
+    /// How long clients waited for their turn, since this was last asked for, up to the last collection.
+    pub fn take_turn_wait(&mut self) -> Histogram<u64> {
+        let wait = self.totals.turn_wait.clone();
+        self.totals.turn_wait.reset();
+        wait
     }
 
     /// Reads the server's stats.
@@ -214,7 +235,7 @@ impl<'a> Journal<'a> {
         let counters = self.totals.counters;
         let latency = &self.totals.latency;
         let progress = Progress {
-            phase: self.phase,
+            phase: self.phase.into(),
             elapsed: clock::now().saturating_duration_since(self.phase_began),
             length: self.phase_length,
             clients: self.clients,

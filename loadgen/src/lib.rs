@@ -1,6 +1,6 @@
 //! The load generator: plays thousands of clients against a realtime server and measures what arrives, when, at what cost.
 //!
-//! The way of one run: [`config`] -> [`plan`] -> [`conductor`], which has [`publisher`] publish on time and [`worker`]s
+//! The way of one run: [`config`] -> [`plan`] -> [`conductor`], which has [`publisher`] publish on time and [`player`]s
 //! play [`subscriber`]s, each through a client of its transport ([`clients`]) over connections that count their
 //! bytes ([`wire`]); what arrives is written down in [`recording`], judged in [`verdict`], and told in [`output`].
 //! [`selftest`] holds all of that against a server whose behaviour is known.
@@ -14,15 +14,17 @@ pub mod conductor;
 pub mod config;
 pub mod cores;
 pub mod display;
+pub mod gate;
 pub mod hunt;
 pub mod interrupt;
 pub mod journal;
 pub mod junit;
 pub mod limit;
 pub mod machine;
-pub mod numbers;
+pub mod merge;
 pub mod output;
 pub mod plan;
+pub mod player;
 pub mod preflight;
 pub mod process;
 pub mod process_tree;
@@ -32,6 +34,7 @@ pub mod recording;
 pub mod selftest;
 pub mod server_cost;
 pub mod server_process;
+pub mod shard;
 pub mod side_by_side;
 pub mod subscriber;
 pub mod survey;
@@ -39,4 +42,4 @@ pub mod target;
 pub mod target_args;
 pub mod verdict;
 pub mod wire;
-pub mod worker;
+pub mod workers;

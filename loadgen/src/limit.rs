@@ -1,8 +1,7 @@
 //! Who was at its limit where a load no longer held: the server, or the generator that measured it?
 
+use results::numbers::percent;
 use results::{LimitedBy, Reason, Run};
-
-use crate::numbers::share;
 
 /// One side is the slower one when it used this many times as much of its cores as the other.
 const CLEARLY: f64 = 1.25;
@@ -19,7 +18,7 @@ pub fn blame(run: &Run) -> (Option<LimitedBy>, String) {
         (None, _) => return (None, "Whose limit it was is not known: the server does not tell what it spends.".into()),
         (Some(server), generator) => (server, generator),
     };
-    let used = format!("the server used {} of its cores, the generator {}", share(server), share(generator));
+    let used = format!("the server used {} of its cores, the generator {}", percent(server), percent(generator));
     let (who, name) = if server > generator * CLEARLY {
         (LimitedBy::Server, "The server")
     } else if generator > server * CLEARLY {
@@ -53,7 +52,7 @@ pub fn blame_invalid(run: &Run) -> String {
         (Some(server), _) if server > CEILING => format!(
             "The generator was at its limit there, and so was the server ({} of its cores): with more cores for the generator, \
              the server's limit could be found.",
-            share(server)
+            percent(server)
         ),
         _ => "The generator was the limit there, or other load on its machine; the server's was not found.".into(),
     }
@@ -76,7 +75,7 @@ mod tests {
     fn the_busier_side_is_the_limit() {
         let (who, told) = blame(&run(9.0, 0.4));
         assert_eq!(who, Some(LimitedBy::Server));
-        assert_eq!(told, "The server was the limit there: the server used 90.0 % of its cores, the generator 40.0 %.");
+        assert_eq!(told, "The server was the limit there: the server used 90 % of its cores, the generator 40 %.");
         assert_eq!(blame(&run(4.0, 0.8)).0, Some(LimitedBy::Generator));
         assert_eq!(blame(&run(4.0, 0.45)).0, Some(LimitedBy::Both));
         assert!(blame(&run(2.0, 0.1)).1.contains("in bursts"));
@@ -93,7 +92,7 @@ mod tests {
             blame_invalid(&run)
         };
         assert!(invalid("generator-cpu", 3.0).starts_with("The generator was the limit there, or other load"));
-        assert!(invalid("generator-cpu", 9.9).contains("and so was the server (99.0 % of its cores)"));
+        assert!(invalid("generator-cpu", 9.9).contains("and so was the server (99 % of its cores)"));
         assert!(invalid("clients-live", 3.0).starts_with("Whether the server or the generator"));
     }
 

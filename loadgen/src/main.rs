@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => commands::run::exec(args).await,
             Command::Compare(args) => commands::compare::exec(args).await,
+            Command::Merge(args) => commands::merge::exec(args),
             Command::FindMax(args) => commands::find_max::exec(args).await,
             Command::Diff(args) => commands::diff::exec(&args),
             Command::Check(args) => commands::check::exec(args).await,

@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
+use results::numbers::{NOT_MEASURED, count, number, percent, size, time_ns, time_us};
 use results::{Accepted, CostSource, Ending, Layers, Percentiles, Run};
-
-use crate::numbers::{count, ratio, share, size, time_ns, time_us};
-
-const NOT_MEASURED: &str = "not measured";
 
 /// What a run says, the verdict first. No line is wider than 100 columns unless a value is.
 pub fn run_table(run: &Run) -> String {
@@ -79,7 +76,10 @@ fn write_times(out: &mut String, run: &Run) {
         ("publish", measured.published.publish_time.as_ref().unwrap_or(&not_measured)),
         ("send lag", &measured.published.send_lag),
         ("loop lag", &measured.generator.loop_lag),
-    ] {
+    ]
+    .into_iter()
+    .chain(measured.generator.turn_wait.as_ref().map(|wait| ("turn wait", wait)))
+    {
         let times = [p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns, p.max_ns];
         let shown = |ns| if p.count == 0 { "-".to_owned() } else { time_ns(ns) };
         cells(out, name, &times.into_iter().map(shown).chain([count(p.count)]).collect::<Vec<_>>());
@@ -99,6 +99,10 @@ fn write_deliveries(out: &mut String, run: &Run) {
         count(d.late),
         count(d.gaps)
     );
+    if let Some(foreign @ 1..) = run.measured.foreign {
+        let told = "neither notifications of this run nor the feed's own";
+        let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));
+    }
     let p = &run.measured.published;
     let (accepted, how) = match p.accepted_when {
         Accepted::Answered => ("accepted", ""),
@@ -122,7 +126,7 @@ fn write_bytes(out: &mut String, run: &Run) {
         let _ = writeln!(out, "\nbytes          {NOT_MEASURED}: nothing was delivered");
         return;
     }
-    let each = |total: u64| ratio(total as f64 / bytes.deliveries as f64);
+    let each = |total: u64| number(total as f64 / bytes.deliveries as f64);
     let told = |total: Option<u64>| total.map_or_else(|| NOT_MEASURED.to_owned(), each);
     header(out, &["payload", "framing", "TCP/IP", "B/delivery"]);
     for (name, layers) in [("received", &bytes.received), ("sent", &bytes.sent)] {
@@ -130,7 +134,7 @@ fn write_bytes(out: &mut String, run: &Run) {
         cells(out, name, &[each(payload), each(framing), told(tcp_ip), told(layers.wire())]);
     }
     let overhead =
-        bytes.overhead_factor().map_or_else(|| NOT_MEASURED.to_owned(), |factor| format!("{}x", ratio(factor)));
+        bytes.overhead_factor().map_or_else(|| NOT_MEASURED.to_owned(), |factor| format!("{}x", number(factor)));
     let total = bytes.per_delivery().map_or_else(|| NOT_MEASURED.to_owned(), |total| size(total.round()));
     let _ = writeln!(out, "in all         {total} per delivery, overhead {overhead} the payload");
 }
@@ -158,8 +162,8 @@ fn write_costs(out: &mut String, run: &Run) {
         };
         let _ = writeln!(
             out,
-            "               idle: {} of a core, RSS {} per client{by_process}{by_tree}",
-            share(s.idle_cpu_share),
+            "               idle: CPU {}, RSS {} per client{by_process}{by_tree}",
+            s.idle_cpu_share.map_or_else(|| NOT_MEASURED.to_owned(), |used| format!("{} of a core", percent(used))),
             size(s.rss_per_idle_connection_bytes)
         );
     } else {
@@ -172,13 +176,13 @@ fn write_costs(out: &mut String, run: &Run) {
     let cost = [
         per_delivery(g.cpu_us_per_delivery),
         format!("{:.2} s", g.cpu_s),
-        size(g.rss_per_client_bytes),
-        size(g.rss_end_bytes as f64),
+        g.rss_per_client_bytes.map_or_else(|| "-".to_owned(), size),
+        g.rss_end_bytes.map_or_else(|| "-".to_owned(), |bytes| size(bytes as f64)),
         pinned(&g.cpus),
     ];
     cells(out, "generator", &cost);
-    let workers = if g.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", g.workers) };
-    let _ = writeln!(out, "               {} of its cores, {workers}", share(g.cpu_share));
+    let threads = if g.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", g.threads) };
+    let _ = writeln!(out, "               {} of its cores, {threads}", percent(g.cpu_share));
 }
 
 /// The cores that a process was bound to.
@@ -227,5 +231,52 @@ fn write_connections(out: &mut String, run: &Run) {
     );
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn example(transport: &str) -> Run {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/examples/v1").join(transport);
+        results::load(&folder).expect("the example is committed").run
+    }
+
+    #[test]
+    fn foreign_messages_are_told_where_there_are_any() {
+        let mut run = example("ws");
+        assert_eq!(run.measured.foreign, None, "older than the count");
+        assert!(!run_table(&run).contains("foreign"));
+        run.measured.foreign = Some(0);
+        assert!(!run_table(&run).contains("foreign"));
+        run.measured.foreign = Some(1_234);
+        assert!(run_table(&run).contains("\nforeign        1,234 messages were neither notifications of this run nor"));
+    }
+
+    #[test]
+    fn what_the_system_does_not_tell_is_no_zero() {
+        let mut run = example("ws");
+        let told = run_table(&run);
+        assert!(told.contains("idle: CPU 0.02 % of a core"), "{told}");
+        run.measured.server.as_mut().unwrap().idle_cpu_share = None;
+        let generator = &mut run.measured.generator;
+        (generator.rss_before_bytes, generator.rss_end_bytes, generator.rss_per_client_bytes) = (None, None, None);
+        let told = run_table(&run);
+        assert!(told.contains("idle: CPU not measured, RSS "), "{told}");
+        let cost = told.lines().find(|line| line.starts_with("generator")).unwrap();
+        assert!(!cost.contains(" B") && cost.split_whitespace().filter(|cell| *cell == "-").count() >= 2, "{cost}");
+    }
+
+    #[test]
+    fn the_wait_for_a_turn_is_told_of_clients_that_take_turns() {
+        let mut run = example("long-poll");
+        assert!(!run_table(&run).contains("turn wait"));
+        run.measured.generator.turn_wait =
+            Some(Percentiles { count: 5, p99_ns: 250_000_000, ..Percentiles::default() });
+        let told = run_table(&run);
+        let row = told.lines().find(|line| line.starts_with("turn wait")).unwrap();
+        assert!(row.contains("250 ms") && row.ends_with(" 5"), "{row}");
     }
 }

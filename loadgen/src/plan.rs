@@ -9,6 +9,8 @@ use feed::{TopicName, Transport};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::shard::Shard;
+
 /// How publishing instants are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Arrival {
@@ -76,11 +78,13 @@ pub struct Plan {
     pub run: u32,
     /// How notifications are carried.
     pub transport: Transport,
-    /// Simulated clients.
+    /// Simulated clients, of all shards together.
     pub clients: u32,
-    /// Topics; client `i` subscribes to topic `i` modulo their number. Each has its publisher number, its index.
+    /// The part of it that this process plays; all that is not said to be its own is of the whole.
+    pub shard: Shard,
+    /// Topics; client `i` subscribes to topic `i` modulo their number. Every shard publishes to each of them.
     pub topics: Vec<TopicName>,
-    /// Notifications per second and topic.
+    /// Notifications per second and topic, of all shards together.
     pub rate: f64,
     /// Bytes of each payload.
     pub payload: usize,
@@ -88,7 +92,7 @@ pub struct Plan {
     pub arrival: Arrival,
     /// Seed of everything random.
     pub seed: u64,
-    /// Connections opened per second.
+    /// Connections opened per second, by all shards together.
     pub connect_rate: f64,
     /// All clients live, nothing published: how long that state is kept and its cost measured.
     pub settle: Duration,
@@ -137,11 +141,40 @@ impl Plan {
         (client as usize % self.topics.len()) as u16
     }
 
-    /// How many clients subscribe to a topic.
+    /// The clients that this process plays, by their numbers in the whole.
+    pub fn own_clients(&self) -> Range<u32> {
+        self.shard.clients(self.clients)
+    }
+
+    /// How many of its own clients subscribe to a topic.
     pub fn subscribers_of(&self, topic: u16) -> u64 {
         let topics = self.topics.len() as u64;
-        let clients = u64::from(self.clients);
-        clients / topics + u64::from(u64::from(topic) < clients % topics)
+        let before = |clients: u32| {
+            let clients = u64::from(clients);
+            clients / topics + u64::from(u64::from(topic) < clients % topics)
+        };
+        let own = self.own_clients();
+        before(own.end) - before(own.start)
+    }
+
+    /// Notifications per second and topic that this process publishes.
+    pub fn own_rate(&self) -> f64 {
+        self.rate / f64::from(self.shard.of)
+    }
+
+    /// Connections per second that this process opens.
+    pub fn own_connect_rate(&self) -> f64 {
+        self.connect_rate / f64::from(self.shard.of)
+    }
+
+    /// The number of this process's publisher of a topic.
+    pub fn publisher(&self, topic: u16) -> u16 {
+        self.shard.publisher(topic, self.topics.len())
+    }
+
+    /// True when clients ask again for every batch, each when its turn comes.
+    pub fn takes_turns(&self) -> bool {
+        self.is_poll() && self.transport != Transport::ShortPoll
     }
 
     /// True when the server's notifications come in answers to polls.
@@ -165,7 +198,8 @@ impl Plan {
         if is_fresh { FRESH } else { self.connections_per_client() }
     }
 
-    /// Every notification of warm-up and window, in the order in which it is due. The same plan always gives the same.
+    /// Every notification of warm-up and window that this process publishes, in the order in which it is due. The same plan
+    /// always gives the same; those of all shards together are those of the whole.
     pub fn arrivals(&self) -> impl Iterator<Item = Arrive> + use<> {
         Arrivals::new(self)
     }
@@ -175,7 +209,7 @@ impl Plan {
         self.hold_up.as_ref().filter(|hold_up| hold_up.contains(&offset)).map_or(offset, |hold_up| hold_up.end)
     }
 
-    /// The sequence numbers of the window, per topic.
+    /// The sequence numbers of the window that this process publishes, per topic.
     pub fn window_sequences(&self) -> Vec<Range<u32>> {
         let mut ranges = vec![0..0; self.topics.len()];
         for arrive in self.arrivals() {
@@ -186,6 +220,11 @@ impl Plan {
             }
         }
         ranges
+    }
+
+    /// The sequence numbers of the window of every publisher of all shards, by its number.
+    pub fn window_of_all(&self) -> Vec<Range<u32>> {
+        Shard::all(self.shard.of).flat_map(|shard| Self { shard, ..self.clone() }.window_sequences()).collect()
     }
 
     /// A stream of random numbers for one client, so that clients do not disturb each other's.
@@ -205,7 +244,8 @@ struct Source {
     rng: SmallRng,
     arrival: Arrival,
     rate: f64,
-    /// Where this topic's grid starts: topics are spread over the interval so that they do not publish all at once.
+    /// Where this topic's grid starts: topics are spread over the interval so that they do not publish all at once, and
+    /// shards take turns.
     phase: f64,
     last: f64,
 }
@@ -228,10 +268,10 @@ impl Arrivals {
         let topics = plan.topics.len();
         let mut sources: Vec<_> = (0..topics)
             .map(|topic| Source {
-                rng: SmallRng::seed_from_u64(plan.seed.wrapping_add(topic as u64)),
+                rng: SmallRng::seed_from_u64(plan.seed.wrapping_add(u64::from(plan.publisher(topic as u16)))),
                 arrival: plan.arrival,
-                rate: plan.rate,
-                phase: topic as f64 / topics as f64 / plan.rate,
+                rate: plan.own_rate(),
+                phase: (topic as f64 / topics as f64 + f64::from(plan.shard.index)) / plan.rate,
                 last: 0.0,
             })
             .collect();
@@ -264,6 +304,7 @@ pub(crate) mod tests {
             run: 1,
             transport: Transport::Ws,
             clients: 10,
+            shard: Shard::WHOLE,
             topics: vec!["a".parse().unwrap()],
             rate: 10.0,
             payload: 100,
@@ -311,5 +352,25 @@ pub(crate) mod tests {
         assert_eq!(shares, [4, 3, 3]);
         let counted = (0..plan.clients).filter(|&client| plan.topic_of(client) == 0).count();
         assert_eq!(counted, 4);
+    }
+
+    #[test]
+    fn the_shards_together_are_the_whole() {
+        let whole = Plan { topics: ["a", "b"].map(|name| name.parse().unwrap()).to_vec(), ..plan() };
+        let shards: Vec<_> = Shard::all(3).map(|shard| Plan { shard, ..whole.clone() }).collect();
+        let in_order = |plans: &[Plan]| {
+            let mut due: Vec<_> =
+                plans.iter().flat_map(Plan::arrivals).map(|a| ((a.offset.as_nanos() + 500) / 1_000, a.topic)).collect();
+            due.sort_unstable();
+            due
+        };
+        assert_eq!(in_order(&shards), in_order(std::slice::from_ref(&whole)));
+        for topic in 0..2 {
+            let subscribers: u64 = shards.iter().map(|shard| shard.subscribers_of(topic)).sum();
+            assert_eq!(subscribers, whole.subscribers_of(topic));
+        }
+        let publishers: Vec<_> = shards.iter().flat_map(|shard| [shard.publisher(0), shard.publisher(1)]).collect();
+        assert_eq!(publishers, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(shards[1].window_of_all()[2..4], shards[1].window_sequences());
     }
 }

@@ -2,18 +2,19 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use feed::Transport;
+use results::numbers::count;
 
 use crate::clients::{Client, ClientError, LongPoll, Resume, ShortPoll, Site, SocketIo, Sse, Ws};
-use crate::numbers::count;
-use crate::plan::Plan;
+use crate::clock;
+use crate::plan::{Plan, Reuse};
 use crate::process;
-use crate::recording::{Account, Recorder};
+use crate::recording::{Account, Recorder, Windows};
 use crate::target::{Live, Target, Token, Values};
-use crate::wire::{Dialer, Traffic};
+use crate::wire::{Dialer, Traffic, clients_per_source};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
 /// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
@@ -22,6 +23,10 @@ const SPARE_DESCRIPTORS: u64 = 128;
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(250);
 /// Most notifications of one run: the instant at which each left is kept, 8 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
+/// What a start that is fixed must leave for besides connecting and settling: starting threads, the first readings.
+const START_MARGIN: Duration = Duration::from_secs(1);
+/// How long a closed connection holds the port of whoever closed it first (`TIME_WAIT`; a constant of Linux).
+const PORT_HELD: Duration = Duration::from_secs(60);
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// Raises the limit of descriptors and says whether all clients fit; returns the limit.
@@ -35,20 +40,19 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
         );
     }
     let descriptors = process::raise_descriptor_limit();
-    let clients = u64::from(plan.clients);
+    let clients = plan.own_clients().len() as u64;
     let connections = clients * u64::from(plan.connections_per_client());
     if connections + SPARE_DESCRIPTORS > descriptors {
         bail!(
             "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
-             (ulimit -n), or play the rest from another process",
+             (ulimit -n), or play them from several processes (--workers)",
             count(clients),
             count(descriptors),
             count(room(descriptors, plan.connections_per_client()))
         );
     }
-    let is_spread = target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4());
     let ports = ephemeral_ports();
-    if !is_spread && connections > ports {
+    if !is_spread(target) && connections > ports {
         bail!(
             "{} connections do not fit: one source address has {} ports towards one server; lower --clients, widen {PORT_RANGE}, \
              or play the rest from another machine",
@@ -57,6 +61,80 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
         );
     }
     Ok(descriptors)
+}
+
+/// Where several processes play a plan: whether each has something to do, and enough time until `start`, if that is fixed.
+pub fn shares(plan: &Plan, start: Option<Instant>) -> anyhow::Result<()> {
+    if plan.shard.is_whole() {
+        return Ok(());
+    }
+    let of = plan.shard.of;
+    if plan.clients < of {
+        bail!("{} clients are not enough for {of} shards: raise --clients", count(plan.clients.into()));
+    }
+    for shard in plan.window_of_all().chunks(plan.topics.len()) {
+        if shard.iter().all(std::ops::Range::is_empty) {
+            bail!(
+                "a shard of {of} would publish nothing while it is measured, and so measure no latency: measure for {} or longer, \
+                 or raise --rate",
+                humantime::format_duration(Duration::from_secs_f64((f64::from(of) / plan.rate).ceil()))
+            );
+        }
+    }
+    let Some(start) = start else { return Ok(()) };
+    let connecting = Duration::from_secs_f64(plan.own_clients().len() as f64 / plan.own_connect_rate());
+    let needed = connecting + plan.settle + START_MARGIN;
+    let left = start.saturating_duration_since(clock::now());
+    if left < needed {
+        bail!(
+            "publishing is to start in {:.1} s, but connecting takes {:.1} s and settling {:.1} s: name a --start-at that is {:.1} s \
+             ahead, or more",
+            left.as_secs_f64(),
+            connecting.as_secs_f64(),
+            plan.settle.as_secs_f64(),
+            needed.as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// A warning, where each poll takes a new connection and these may use up the ports of a source address. Whoever closes first holds
+/// the port: our server does as it is asked and closes first, so this is no refusal.
+pub fn port_warning(plan: &Plan, target: Option<&Target>) -> Option<String> {
+    let (needed, ports) = (ports_of_a_source(plan, is_spread(target)), ephemeral_ports());
+    (needed > ports).then(|| {
+        format!(
+            "up to {} connections of one source address close within the minute for which their ports are held (TIME_WAIT), if \
+             the server leaves closing to the clients, and it has {} ports: connecting may fail; lower --clients or the rate of \
+             polls (--poll-interval, --rate), or keep connections (--connection reuse)",
+            count(needed),
+            count(ports)
+        )
+    })
+}
+
+/// Ports that the clients of one source address take at once, those included that are held after closing.
+fn ports_of_a_source(plan: &Plan, is_spread: bool) -> u64 {
+    let clients = plan.own_clients().len() as u32;
+    let clients = if is_spread { clients.min(clients_per_source(plan.ports_per_client())) } else { clients };
+    let polls_per_s = match plan.transport {
+        Transport::ShortPoll => 1.0 / plan.poll_interval.as_secs_f64(),
+        // Every notification answers the poll that waits for it.
+        Transport::LongPoll => plan.rate.max(1.0 / plan.wait.as_secs_f64()),
+        // A stream keeps its connection.
+        Transport::Sse | Transport::Ws | Transport::SocketIo => return 0,
+    };
+    if plan.connection == Reuse::Reuse {
+        return 0;
+    }
+    let span = (plan.settle + plan.warmup + plan.duration + plan.drain).min(PORT_HELD);
+    let polls_of_a_client = 1.0 + polls_per_s * span.as_secs_f64();
+    (f64::from(clients) * polls_of_a_client).ceil() as u64
+}
+
+/// True when clients are spread over many source addresses: towards IPv4 loopback.
+fn is_spread(target: Option<&Target>) -> bool {
+    target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4())
 }
 
 /// How many clients of so many connections each fit into this process's file descriptors, raised as far as they go.
@@ -130,7 +208,8 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let mut account = Account::new(plan.run, 0, 0..0, Rc::new(Recorder::new(traffic)));
+    let windows = Rc::new(Windows { sequences: std::iter::once(0..0).collect(), topics: 1 });
+    let mut account = Account::new(plan.run, 0, plan.shard, windows, Rc::new(Recorder::new(traffic)));
     let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
     if site.live() == Live::Request
         && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
@@ -139,4 +218,54 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     }
     client.close().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Arrival, SocketIoMode};
+
+    /// 1,000 clients that poll for an hour, with a new connection each time.
+    fn fresh(transport: Transport) -> Plan {
+        Plan {
+            run: 1,
+            transport,
+            socketio: SocketIoMode::Upgrade,
+            clients: 1_000,
+            shard: crate::shard::Shard::WHOLE,
+            topics: vec!["news".parse().unwrap()],
+            rate: 1.0,
+            payload: 100,
+            arrival: Arrival::Constant,
+            seed: 1,
+            connect_rate: 1_000.0,
+            settle: Duration::ZERO,
+            warmup: Duration::ZERO,
+            duration: Duration::from_secs(3_600),
+            drain: Duration::ZERO,
+            poll_interval: Duration::from_secs(1),
+            wait: Duration::from_secs(25),
+            connection: Reuse::Fresh,
+            hold_up: None,
+        }
+    }
+
+    #[test]
+    fn ports_that_are_held_for_a_minute_are_counted_at_the_rate_of_polls() {
+        let plan = fresh(Transport::ShortPoll);
+        assert_eq!(ports_of_a_source(&plan, false), 1_000 + 60_000);
+        assert_eq!(ports_of_a_source(&plan, true), 200 + 12_000, "200 clients share a source on loopback");
+        assert_eq!(ports_of_a_source(&Plan { rate: 2.0, ..fresh(Transport::LongPoll) }, false), 1_000 + 120_000);
+        assert_eq!(ports_of_a_source(&Plan { duration: Duration::from_secs(10), ..plan.clone() }, false), 11_000);
+        assert_eq!(ports_of_a_source(&Plan { connection: Reuse::Reuse, ..plan }, false), 0);
+        assert_eq!(ports_of_a_source(&fresh(Transport::Ws), false), 0, "a stream keeps its connection");
+    }
+
+    #[test]
+    fn polls_that_may_use_up_the_ports_are_warned_of() {
+        let hasty = Plan { poll_interval: Duration::from_millis(1), ..fresh(Transport::ShortPoll) };
+        let warning = port_warning(&hasty, None).unwrap();
+        assert!(warning.starts_with("up to 12,000,200 connections of one source address"), "{warning}");
+        assert_eq!(port_warning(&Plan { clients: 20, ..fresh(Transport::ShortPoll) }, None), None);
+    }
 }

@@ -6,11 +6,12 @@
 
 use feed::{ConnectionStats, ServerStats, Transport};
 use results::Reconciled;
+use serde::{Deserialize, Serialize};
 
 use crate::server_cost::{Reading, Readings};
 
 /// The generator's side, over the whole run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
     /// Notifications accepted.
     pub published: u64,

@@ -14,6 +14,8 @@ use crate::target::Target;
 const STATS_BOUND: Duration = Duration::from_secs(5);
 /// Longest wait for a server to have seen all clients come and leave.
 const REST_BOUND: Duration = Duration::from_secs(5);
+/// Shortest time over which idle CPU is told: over less, the two readings at its ends are most of what the server does.
+const SHORTEST_IDLE: Duration = Duration::from_millis(100);
 /// Between two looks at whether they have.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -118,6 +120,11 @@ pub struct Readings {
 }
 
 impl Readings {
+    /// All of them, in their order.
+    pub fn all(&self) -> impl Iterator<Item = &Option<Reading>> {
+        [&self.before, &self.settled, &self.connected, &self.start, &self.end, &self.last].into_iter()
+    }
+
     /// The cost over the window; `None` when a reading is missing, or is of another process.
     pub fn cost(&self, transport: Transport, clients: u32, deliveries: u64, cpus: Vec<usize>) -> Option<ServerCost> {
         let (before, connected) = (self.before.as_ref()?, self.connected.as_ref()?);
@@ -136,7 +143,7 @@ impl Readings {
                 .zip(end.tree)
                 .map(|(start, end)| end.cpu.saturating_sub(start.cpu).as_secs_f64()),
             cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
-            idle_cpu_share: cpu_share(self.settled.as_ref()?, connected),
+            idle_cpu_share: idle_cpu_share(self.settled.as_ref()?, connected),
             rss_before_bytes: before.rss_bytes,
             rss_connected_bytes: connected.rss_bytes,
             rss_end_bytes: end.rss_bytes,
@@ -149,8 +156,32 @@ impl Readings {
     }
 }
 
-/// Share of one core that the server used between two readings.
-pub fn cpu_share(earlier: &Reading, later: &Reading) -> f64 {
+/// Share of one core that the server used between two readings; `None` when they are of one instant.
+pub fn cpu_share(earlier: &Reading, later: &Reading) -> Option<f64> {
     let elapsed = later.at.saturating_duration_since(earlier.at).as_secs_f64();
-    if elapsed > 0.0 { (later.cpu_s - earlier.cpu_s) / elapsed } else { 0.0 }
+    (elapsed > 0.0).then(|| (later.cpu_s - earlier.cpu_s) / elapsed)
+}
+
+/// The same while nothing was published; `None` when that was too short to say.
+fn idle_cpu_share(settled: &Reading, connected: &Reading) -> Option<f64> {
+    let is_long_enough = connected.at.saturating_duration_since(settled.at) >= SHORTEST_IDLE;
+    is_long_enough.then(|| cpu_share(settled, connected)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(began: Instant, elapsed: Duration, cpu_s: f64) -> Reading {
+        Reading { at: began + elapsed, pid: 1, cpu_s, rss_bytes: 0, stats: None, tree: None }
+    }
+
+    #[test]
+    fn idle_cpu_over_no_time_is_not_measured() {
+        let began = clock::now();
+        let share = |elapsed| idle_cpu_share(&after(began, Duration::ZERO, 1.0), &after(began, elapsed, 1.25));
+        assert_eq!(share(Duration::from_secs(1)), Some(0.25));
+        assert_eq!(share(Duration::from_millis(2)), None, "the readings themselves");
+        assert_eq!(share(Duration::ZERO), None);
+    }
 }

@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
+use results::numbers::{count, signed, size, spread, time_ns};
 use results::statistics::{Interval, median_interval};
 use results::words::{headline, multiple};
 use results::{Difference, Quantity, Rounds, Run, Unit, differences};
-
-use crate::numbers::{count, signed, size, spread, time_ns};
 
 const NOTHING: &str = "-";
 /// Widest line of prose.
@@ -180,7 +179,7 @@ fn line(out: &mut String, name: &str, difference: &Difference) {
 pub fn show(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Nanoseconds => time_ns(value.max(0.0).round() as u64),
-        Unit::Bytes => size(if value.abs() < 1024.0 { value.round() } else { value }),
+        Unit::Bytes => size(value),
     }
 }
 

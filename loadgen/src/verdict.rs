@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::numbers::{count, share, time_ns};
 
 /// What a verdict is made from, besides the measurement itself.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ fn load_applied(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
         reason(
             "load-applied",
             format!("{} of {} notifications were accepted", published.accepted, published.due),
-            format!("at least {}", share(bounds.min_load)),
+            format!("at least {}", percent(bounds.min_load)),
             "The server refused them, did not answer in time, or nothing was due in the window.",
             "Lower --rate or --payload, lengthen --duration, or look at the server's log.",
         )
@@ -110,7 +110,7 @@ fn loop_lag(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
                 format!("the 99th percentile was {}", time_ns(lag.p99_ns))
             },
             format!("at most {}", time_ns(bounds.max_loop_lag.as_nanos() as u64)),
-            "The workers' event loops were late, so receipts were stamped late.",
+            "The generator's event loops were late, so receipts were stamped late.",
             "Free the machine, lower --clients or --rate, or give the generator more cores.",
         )
     })
@@ -121,8 +121,8 @@ fn generator_cpu(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
     (used > bounds.max_cpu).then(|| {
         reason(
             "generator-cpu",
-            format!("{} of the cores that it may use", share(used)),
-            format!("at most {}", share(bounds.max_cpu)),
+            format!("{} of the cores that it may use", percent(used)),
+            format!("at most {}", percent(bounds.max_cpu)),
             "The generator was at its ceiling, so it may be what was measured.",
             "Lower --clients or --rate, or give the generator more cores.",
         )
@@ -221,6 +221,7 @@ mod tests {
             latency_out_of_range: 0,
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),
+            foreign: None,
             published: results::Published {
                 due: 100,
                 sent: 100,

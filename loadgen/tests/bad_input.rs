@@ -108,3 +108,14 @@ fn more_clients_than_descriptors_are_refused_with_what_to_do() {
     let words = ["run", "--transport", "ws", "--clients", "1000000"];
     assert_one_sentence(&words, &["1,000,000 clients do not fit", "file descriptors", "lower --clients"]);
 }
+
+#[test]
+fn polls_that_may_use_up_the_ports_of_a_source_are_warned_of_before_the_run() {
+    // A port that nobody listens at any more: the warning comes first, the run is not carried out.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    let words = ["run", "--transport", "short-poll", "--connection", "fresh", "--poll-interval", "10ms", "--url", &url];
+    let said =
+        ["warning: up to ", " connections of one source address close within the minute", "error: cannot reach "];
+    assert_refused(&words, NOT_CARRIED_OUT, &said);
+}

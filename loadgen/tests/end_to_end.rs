@@ -41,6 +41,9 @@ fn a_run_of_every_transport_ends_in_a_report_whose_numbers_read_back() {
         assert_eq!(measured.bytes.received.payload, measured.bytes.deliveries * 150);
         assert!(measured.bytes.received.framing > 0);
         assert_eq!(measured.polls.is_some(), transport.ends_with("poll"));
+        assert_eq!(measured.foreign, if transport.ends_with("poll") { None } else { Some(0) });
+        let turns = measured.generator.turn_wait.as_ref().map(|wait| wait.count > 0);
+        assert_eq!(turns, (*transport == "long-poll").then_some(true), "who polls again waits for its turn");
         assert_eq!(measured.connections.opened, 40);
         let server = measured.server.as_ref().expect("our own server tells its cost");
         assert_eq!(server.open_at_end, Some(40), "{transport}: the server counts the same connections");

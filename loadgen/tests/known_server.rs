@@ -10,8 +10,8 @@ use feed::Transport;
 use futures_util::future::join_all;
 use loadgen::config::{Bounds, Cli, Command as Subcommand};
 use loadgen::interrupt::Interrupt;
-use loadgen::numbers::time_ns;
 use loadgen::selftest::{Findings, Trial, examine};
+use results::numbers::time_ns;
 use rustix::process::{Pid, Signal, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_loadgen");

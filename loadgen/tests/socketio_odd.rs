@@ -11,7 +11,8 @@ use feed::framings::websocket::{Opcode, write};
 use feed::{POSTMARK_LEN, Postmark, Transport};
 use loadgen::clients::{Client, ClientError, Resume, Site, SocketIo};
 use loadgen::plan::{Arrival, Plan, Reuse, SocketIoMode};
-use loadgen::recording::{Account, Recorder, Snapshot};
+use loadgen::recording::{Account, Recorder, Snapshot, Windows};
+use loadgen::shard::Shard;
 use loadgen::target::Target;
 use loadgen::wire::{Dialer, Traffic};
 
@@ -26,6 +27,7 @@ fn plan(socketio: SocketIoMode) -> Plan {
         run: RUN,
         transport: Transport::SocketIo,
         clients: 1,
+        shard: Shard::WHOLE,
         topics: vec!["news".parse().unwrap()],
         rate: 1.0,
         payload: 100,
@@ -57,7 +59,8 @@ impl Lab {
         let traffic = Rc::new(Traffic::default());
         let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
         let recorder = Rc::new(Recorder::new(traffic));
-        let account = Account::new(RUN, 0, 0..1_000, Rc::clone(&recorder));
+        let windows = Rc::new(Windows { sequences: std::iter::once(0..1_000).collect(), topics: 1 });
+        let account = Account::new(RUN, 0, Shard::WHOLE, windows, Rc::clone(&recorder));
         Self { site: Site::new(Arc::new(plan(socketio)), dialer, &target), account, recorder }
     }
 

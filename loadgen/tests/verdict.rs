@@ -1,6 +1,6 @@
 //! Runs that something spoils, one for each reason of a verdict: each must be called invalid, and for that reason.
 //!
-//! `send-lag` and `loop-lag` are spoilt in `known_server.rs`, `generator-cpu` in `end_to_end.rs`.
+//! `send-lag` and `loop-lag` are spoilt in `known_server.rs` and `starved.rs`, `server-disagrees` in `disagreeing_server.rs`.
 
 mod support;
 
@@ -45,7 +45,8 @@ async fn spoilt(check: &str, url: &str, flags: &[&str], spoil: impl Future<Outpu
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut command = tokio::process::Command::from(loadgen());
-    command.args(["run", "--transport", "ws", "--url", url]).args(flags).args(WIDE_BOUNDS);
+    command.args(["run", "--transport", "ws", "--url", url]).args(flags);
+    command.args(WIDE_BOUNDS.chunks(2).filter(|bound| !flags.contains(&bound[0])).flatten());
     command.args(BRIEF.iter().filter(|[flag, _]| !flags.contains(flag)).flatten());
     command.arg("--out").arg(&out).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
@@ -87,6 +88,10 @@ enum Manner {
     Trickles(Use),
     /// Lets notifications say that they were due later than they arrive.
     Postdates(Use),
+    /// Says each notification five thousand times.
+    Floods(Use),
+    /// Makes postmarks illegible, so that no notification is known for one of the run.
+    Blots(Use),
 }
 
 /// A door in front of a server.
@@ -143,7 +148,11 @@ async fn join(mut outside: TcpStream, server: SocketAddr, wanted: Use, manner: M
         if manner == Manner::Trickles(wanted) {
             trickle(stream, answers).await
         } else if manner == Manner::Postdates(wanted) {
-            postdate(stream, answers).await
+            alter(stream, answers, postdate).await
+        } else if manner == Manner::Floods(wanted) {
+            flood(stream, answers).await
+        } else if manner == Manner::Blots(wanted) {
+            alter(stream, answers, |postmark| postmark[0] = b'x').await
         } else {
             tokio::io::copy(&mut stream, &mut answers).await.map(|_| ())
         }
@@ -154,8 +163,19 @@ async fn join(mut outside: TcpStream, server: SocketAddr, wanted: Use, manner: M
     }
 }
 
-/// Adds 300 ms to the intended instant in each postmark.
-async fn postdate(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) -> std::io::Result<()> {
+/// Adds 300 ms to the intended instant.
+fn postdate(bytes: &mut [u8]) {
+    if let Some(postmark) = Postmark::read(bytes) {
+        Postmark { intended_ns: postmark.intended_ns + 300_000_000, ..postmark }.write(bytes);
+    }
+}
+
+/// Passes bytes on, each postmark as `change` leaves it.
+async fn alter(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    change: fn(&mut [u8]),
+) -> std::io::Result<()> {
     let mut piece = [0; 4096];
     loop {
         let len = from.read(&mut piece).await?;
@@ -165,11 +185,22 @@ async fn postdate(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteEx
         let starts: Vec<usize> =
             (0..len.saturating_sub(POSTMARK_LEN)).filter(|&at| piece[at..].starts_with(b"wl1:")).collect();
         for at in starts {
-            if let Some(postmark) = Postmark::read(&piece[at..at + POSTMARK_LEN]) {
-                Postmark { intended_ns: postmark.intended_ns + 300_000_000, ..postmark }.write(&mut piece[at..]);
-            }
+            change(&mut piece[at..at + POSTMARK_LEN]);
         }
         to.write_all(&piece[..len]).await?;
+    }
+}
+
+/// Repeats whatever holds a postmark: notifications come one by one, so that a piece ends where a message does.
+async fn flood(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) -> std::io::Result<()> {
+    let mut piece = [0; 4096];
+    loop {
+        let len = from.read(&mut piece).await?;
+        if len == 0 {
+            return Ok(());
+        }
+        let holds_one = piece[..len].windows(4).any(|four| four == b"wl1:");
+        to.write_all(&piece[..len].repeat(if holds_one { 5_000 } else { 1 })).await?;
     }
 }
 
@@ -226,6 +257,29 @@ async fn deliveries_that_arrive_before_they_were_due_make_a_run_invalid() {
     let door = Door::open(address_of(&server), Manner::Postdates(Use::Subscribing)).await;
     let run = spoilt("latency-range", &door.url, &[], ready(())).await;
     assert!(run.measured.latency_out_of_range > 0, "they are in no percentile, nor clamped to one");
+}
+
+/// The flood is worth more than a core. The bound is so low that a busy machine leaves the generator more than that, and still several
+/// times what the same run takes without the flood: 1 % of two cores.
+#[tokio::test]
+async fn a_generator_that_is_flooded_is_at_its_ceiling() {
+    let server = feed_server("127.0.0.1:0", &[]).await;
+    let door = Door::open(address_of(&server), Manner::Floods(Use::Subscribing)).await;
+    let run = spoilt("generator-cpu", &door.url, &["--max-cpu", "0.06"], ready(())).await;
+    let (cost, deliveries) = (&run.measured.generator, &run.measured.deliveries);
+    println!("flooded: {:.2} of its cores, {deliveries:?}", cost.cpu_share);
+    assert!(cost.cpu_share > 0.06 && deliveries.duplicated > 0, "{cost:?} {deliveries:?}");
+}
+
+#[tokio::test]
+async fn messages_that_cannot_be_known_for_notifications_make_a_run_invalid_and_are_counted() {
+    let server = feed_server("127.0.0.1:0", &[]).await;
+    let door = Door::open(address_of(&server), Manner::Blots(Use::Subscribing)).await;
+    let run = spoilt("latency", &door.url, &[], ready(())).await;
+    let measured = &run.measured;
+    assert_eq!((measured.latency.count, measured.deliveries.delivered), (0, 0));
+    // Four clients; 20 notifications a second for 1.7 s.
+    assert_eq!(measured.foreign, Some(4 * 34), "neither this run's notifications nor the feed's own");
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@
 
 pub mod drawing;
 pub mod groups;
-pub mod numbers;
 pub mod out;
 pub mod page;
 pub mod plots;

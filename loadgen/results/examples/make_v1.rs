@@ -189,6 +189,7 @@ fn run(shape: &Shape, round: u32, weather: f64, latency: Percentiles) -> Run {
             allocator: "system".to_owned(),
         },
         measured: measured(shape, weather, latency),
+        shards: Vec::new(),
     }
 }
 
@@ -214,6 +215,7 @@ fn asked(shape: &Shape) -> Asked {
         connection: "reuse".to_owned(),
         socketio: None,
         pin: "auto".to_owned(),
+        shard: None,
     }
 }
 
@@ -248,6 +250,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
         latency_out_of_range: 0,
         connect: Percentiles { count: CLIENTS, ..lag(850_000) },
         deliveries: Deliveries { expected: deliveries, delivered: deliveries, ..Deliveries::default() },
+        foreign: None,
         published: Published {
             due: published,
             sent: published,
@@ -279,7 +282,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             cpu_s: cpu_us * deliveries as f64 / 1e6,
             cpu_by_process_s: Some(cpu_us * deliveries as f64 / 1e6),
             cpu_us_per_delivery: Some(cpu_us),
-            idle_cpu_share: shape.polls_per_s.min(500) as f64 * 9.0 / 1e6 + 0.0002,
+            idle_cpu_share: Some(shape.polls_per_s.min(500) as f64 * 9.0 / 1e6 + 0.0002),
             rss_before_bytes: rss_before,
             rss_connected_bytes: rss(0.8),
             rss_end_bytes: rss(1.0),
@@ -293,11 +296,12 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             cpu_s: deliveries as f64 * 6.2 / 1e6,
             cpu_us_per_delivery: Some(6.2),
             cpu_share: 0.02,
-            rss_before_bytes: 8_000_000,
-            rss_end_bytes: 12_000_000,
-            rss_per_client_bytes: 8_000.0,
+            rss_before_bytes: Some(8_000_000),
+            rss_end_bytes: Some(12_000_000),
+            rss_per_client_bytes: Some(8_000.0),
             loop_lag: Percentiles { count: 10_000, ..lag(50_000) },
-            workers: 2,
+            turn_wait: None,
+            threads: 2,
             cpus: vec![1, 2, 3],
         },
         reconciliation: Vec::new(),

@@ -49,6 +49,9 @@ pub struct Asked {
     pub socketio: Option<String>,
     /// `auto` or `off`: whether server and generator were to be pinned to separate cores.
     pub pin: String,
+    /// Which part of all this the run played, for example `2/4`; absent where it played all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }
 
 impl Asked {

@@ -64,7 +64,8 @@ impl LatencyLog {
         let mut serializer = V2DeflateSerializer::new();
         let mut log = IntervalLogWriterBuilder::new()
             .add_comment(
-                "latency in nanoseconds, from the intended publishing instant; tagged `actual`, from the actual one",
+                "latency in nanoseconds, from the intended publishing instant; tagged `actual`, from the actual one; other tags \
+                 name other times of a shard, in nanoseconds, too",
             )
             .with_start_time(started)
             .with_base_time(started)
@@ -83,19 +84,28 @@ impl LatencyLog {
 
 /// Reads the untagged intervals of a log.
 pub fn read_latency_log(path: &Path) -> io::Result<Vec<Span>> {
-    let bytes = std::fs::read(path)?;
     let mut spans = Vec::new();
+    visit_latency_log(path, |tag, span| {
+        if tag.is_none() {
+            spans.push(span);
+        }
+    })?;
+    Ok(spans)
+}
+
+/// Reads all intervals of a log one by one, with their tags, so that a long log need not be held whole.
+pub fn visit_latency_log(path: &Path, mut visit: impl FnMut(Option<&str>, Span)) -> io::Result<()> {
+    let bytes = std::fs::read(path)?;
     let mut deserializer = Deserializer::new();
     let broken = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     for entry in IntervalLogIterator::new(&bytes) {
         let entry = entry.map_err(|e| broken(format!("not an HdrHistogram interval log: {e:?}")))?;
-        if let LogEntry::Interval(interval) = entry
-            && interval.tag().is_none()
-        {
-            spans.push(decode(&interval, &mut deserializer).map_err(broken)?);
+        if let LogEntry::Interval(interval) = entry {
+            let tag = interval.tag().map(|tag| tag.as_str().to_owned());
+            visit(tag.as_deref(), decode(&interval, &mut deserializer).map_err(broken)?);
         }
     }
-    Ok(spans)
+    Ok(())
 }
 
 fn decode(interval: &IntervalLogHistogram<'_>, deserializer: &mut Deserializer) -> Result<Span, String> {

@@ -14,10 +14,12 @@ mod folder;
 mod latency_log;
 mod machine;
 mod measured;
+pub mod numbers;
 mod quantity;
 mod run;
 mod search;
 mod series;
+mod shard_share;
 pub mod statistics;
 mod verdict;
 pub mod words;
@@ -28,7 +30,9 @@ pub use difference::{Difference, Finding, NOISE_FLOOR, Rounds, differences};
 pub use folder::{
     FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_rounds, load_search,
 };
-pub use latency_log::{HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log};
+pub use latency_log::{
+    HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log, visit_latency_log,
+};
 pub use machine::Machine;
 pub use measured::{
     Accepted, Bytes, Connections, CostSource, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls,
@@ -38,4 +42,5 @@ pub use quantity::{Quantity, Unit};
 pub use run::{Ending, Run, SCHEMA};
 pub use search::{LimitedBy, SEARCH_FILE, Search, SearchEnding, SearchStep, StepFinding, Vary};
 pub use series::SeriesRow;
+pub use shard_share::ShardShare;
 pub use verdict::{Assertion, Reason, Verdict};

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Measured {
     /// The phases in order, in seconds since the run began.
     pub phases: Vec<Phase>,
-    /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery.
+    /// Delivery latency: receipt by the client's code minus the *intended* publishing instant, per delivery. Where several
+    /// shards play a run, of what each shard's own publisher sent to its own clients: so no two clocks need to agree.
     pub latency: Percentiles,
     /// The same minus the *actual* publishing instant: what differs is the publisher's own lag. Absent in runs from before it
     /// was measured.
@@ -25,6 +26,10 @@ pub struct Measured {
     pub connect: Percentiles,
     /// What each client's ledger says, summed.
     pub deliveries: Deliveries,
+    /// Messages of a stream over the whole run that were neither this run's notifications nor the feed's own; `None` for polls,
+    /// whose answers hold what they like, and in runs from before it was told.
+    #[serde(default)]
+    pub foreign: Option<u64>,
     /// The publisher's side.
     pub published: Published,
     /// Bytes of the window by layer and direction.
@@ -286,8 +291,9 @@ pub struct ServerCost {
     pub cpu_by_process_s: Option<f64>,
     /// CPU time per delivery received in the window, microseconds.
     pub cpu_us_per_delivery: Option<f64>,
-    /// Share of one core that the server used while all clients were connected and nothing was published.
-    pub idle_cpu_share: f64,
+    /// Share of one core that the server used while all clients were connected and nothing was published; `None` where that
+    /// lasted too short a time to say (`--settle`).
+    pub idle_cpu_share: Option<f64>,
     /// Resident memory before the first client connected, bytes.
     pub rss_before_bytes: u64,
     /// Resident memory with all clients live, before anything was published, bytes.
@@ -328,16 +334,21 @@ pub struct GeneratorCost {
     pub cpu_us_per_delivery: Option<f64>,
     /// CPU time over the window, as a share of the cores that the generator may use (1 = all of them).
     pub cpu_share: f64,
-    /// Resident memory before the first client connected, bytes.
-    pub rss_before_bytes: u64,
-    /// Resident memory at the end of measuring, bytes.
-    pub rss_end_bytes: u64,
-    /// `(rss_end - rss_before) / clients`, bytes.
-    pub rss_per_client_bytes: f64,
-    /// How late the workers' event loops ran a timer.
+    /// Resident memory before the first client connected, bytes; `None` where the system does not tell.
+    pub rss_before_bytes: Option<u64>,
+    /// Resident memory at the end of measuring, bytes; `None` where the system does not tell.
+    pub rss_end_bytes: Option<u64>,
+    /// `(rss_end - rss_before) / clients`, bytes; `None` where the system does not tell.
+    pub rss_per_client_bytes: Option<f64>,
+    /// How late the players' event loops ran a timer.
     pub loop_lag: Percentiles,
-    /// Threads that clients were spread over.
-    pub workers: u32,
+    /// How long clients that had an answer waited for their turn to ask again, so that unread answers came first; `None`
+    /// where clients take no turns (all but those that poll and wait), and in runs from before it was told.
+    #[serde(default)]
+    pub turn_wait: Option<Percentiles>,
+    /// Threads that clients were spread over; `workers` in runs from before processes were called so.
+    #[serde(alias = "workers")]
+    pub threads: u32,
     /// Cores that the generator was pinned to; empty when it was not.
     pub cpus: Vec<usize>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Asked, Assertion, Machine, Measured, Verdict};
+use crate::{Asked, Assertion, Machine, Measured, ShardShare, Verdict};
 
 /// Version of the schema that this build writes. Readers refuse a newer one by name.
 pub const SCHEMA: u32 = 1;
@@ -28,6 +28,9 @@ pub struct Run {
     pub machine: Machine,
     /// What was measured.
     pub measured: Measured,
+    /// The shards that this run was merged from; empty where one process played it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardShare>,
 }
 
 impl Run {

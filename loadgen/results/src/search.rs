@@ -123,7 +123,7 @@ impl Search {
         self.loads(StepFinding::Broken).min_by(f64::total_cmp)
     }
 
-    /// Loads whose last run came to this finding: what was repeated counts as its repetition did.
+    /// Loads whose last run came to this finding. A load is repeated until two runs agree, so the last one decides.
     fn loads(&self, wanted: StepFinding) -> impl Iterator<Item = f64> + '_ {
         let last =
             |place: usize, step: &SearchStep| self.steps[place + 1..].iter().all(|later| later.load != step.load);
@@ -157,6 +157,15 @@ mod tests {
         use StepFinding::{Broken, Holds, Invalid};
         let search = search(&[(1.0, Holds), (2.0, Broken), (2.0, Holds), (4.0, Invalid), (4.0, Broken), (3.0, Holds)]);
         assert_eq!((search.highest_that_holds(), search.lowest_that_breaks()), (Some(3.0), Some(4.0)));
+    }
+
+    #[test]
+    fn what_held_by_luck_is_taken_back() {
+        use StepFinding::{Broken, Holds};
+        let steps =
+            [(1.0, Holds), (2.0, Holds), (4.0, Broken), (4.0, Broken), (2.0, Broken), (2.0, Broken), (1.0, Holds)];
+        let search = search(&steps);
+        assert_eq!((search.highest_that_holds(), search.lowest_that_breaks()), (Some(1.0), Some(2.0)));
     }
 
     #[test]

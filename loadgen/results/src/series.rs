@@ -47,6 +47,6 @@ pub struct SeriesRow {
     pub server_open: Option<u64>,
     /// Share of one core that the generator used.
     pub generator_cpu_share: f64,
-    /// Largest event-loop lag of any worker, us.
+    /// Largest event-loop lag of any player, us.
     pub loop_lag_max_us: f64,
 }

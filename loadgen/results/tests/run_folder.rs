@@ -46,6 +46,20 @@ fn what_is_written_is_loaded_again() {
 }
 
 #[test]
+fn what_an_old_run_does_not_tell_is_missing_and_what_is_missing_stays_so() {
+    let place = tempfile::tempdir().unwrap();
+    let mut before = load(&example("long-poll")).unwrap();
+    let measured = &mut before.run.measured;
+    assert_eq!((measured.foreign, measured.generator.turn_wait.as_ref()), (None, None), "older than both");
+    let (server, generator) = (measured.server.as_mut().unwrap(), &mut measured.generator);
+    assert!(server.idle_cpu_share.is_some() && generator.rss_per_client_bytes.is_some(), "told as numbers then");
+    server.idle_cpu_share = None;
+    (generator.rss_before_bytes, generator.rss_end_bytes, generator.rss_per_client_bytes) = (None, None, None);
+    let after = load(write(&place.path().join("run"), &before).path()).unwrap();
+    assert_eq!(after.run, before.run);
+}
+
+#[test]
 fn tagged_intervals_and_silent_seconds_are_told_apart() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("latency.hlog");

@@ -30,7 +30,7 @@ impl Client for LongPoll {
 
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError> {
         if !self.line.is_asking() {
-            site.turns.turn().await;
+            site.turns.turn(account.recorder()).await;
             self.line.send(site, account, site.plan.wait).await?;
         }
         self.line.answer(site, account).await.map(drop)

@@ -1,4 +1,4 @@
-//! What all clients of a worker know about the server and the load.
+//! What all clients of a player know about the server and the load.
 
 use std::sync::Arc;
 use std::time::Duration;

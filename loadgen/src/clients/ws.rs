@@ -124,7 +124,11 @@ fn enter(message: &[u8], at: u64, account: &mut Account, epoch: &mut Option<Epoc
             *epoch = Some(current);
             *offset = start;
         }
-        Ok(StreamMessage::Gap { .. }) => account.gap(),
+        Ok(StreamMessage::Gap { oldest }) => {
+            account.gap();
+            // Of another epoch when history was lost: the stream goes on from here, and so does whoever comes back.
+            (*epoch, *offset) = (Some(oldest.epoch), oldest.offset);
+        }
         Err(_) => account.foreign(),
     }
 }
@@ -139,7 +143,23 @@ pub(super) fn notification_id(message: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::recording::{Recorder, Windows};
+    use crate::shard::Shard;
+
+    #[test]
+    fn who_is_told_of_lost_history_comes_back_with_a_cursor_of_the_new_epoch() {
+        let recorder = Rc::new(Recorder::new(Rc::default()));
+        let windows = Rc::new(Windows { sequences: std::iter::once(0..1).collect(), topics: 1 });
+        let mut account = Account::new(1, 0, Shard::WHOLE, windows, recorder);
+        let (mut epoch, mut offset) = (Some("k3f9".parse().unwrap()), 41);
+        let gap = br#"{"type":"gap","topic":"news","oldest":"q7:3"}"#;
+        enter(gap, 0, &mut account, &mut epoch, &mut offset);
+        assert_eq!((epoch, offset), (Some("q7".parse().unwrap()), 3));
+        assert_eq!(account.recorder().snapshot(false).counters.gaps, 1);
+    }
 
     #[test]
     fn the_id_of_a_notification_is_found_without_decoding_it() {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use results::{Comparison, ComparisonRun, FolderError, Run, SCHEMA};
 
 use super::End;
-use super::run::{Order, default_folder, end_of, measure};
+use super::run::{Order, Place, default_folder, end_of, measure};
 use crate::config::CompareArgs;
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
@@ -33,6 +33,7 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
             server_pid: None,
             load: args.load.clone(),
             conditions: Vec::new(),
+            place: Place::default(),
             title: String::new(),
         })
         .collect();
@@ -99,7 +100,7 @@ fn order_of_runs(contenders: usize, rounds: u32) -> impl Iterator<Item = (u32, u
 }
 
 fn one_line(round: u32, label: &str, run: &Run) -> String {
-    use crate::numbers::{count, time_ns};
+    use results::numbers::{count, time_ns};
     let measured = &run.measured;
     let reasons: Vec<&str> = run.verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     format!(

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::bail;
+use results::numbers::{percent, signed};
 use results::{Difference, Finding, LoadedRun, Quantity, load_rounds};
 
 use super::End;
 use crate::config::DiffArgs;
-use crate::numbers::{share, signed};
 use crate::side_by_side::{Contender, findings, show, table};
 
 /// Prints the same as a comparison for every pair, and the regressions.
@@ -81,14 +81,14 @@ fn regressions([after, before]: &[Contender; 2], tolerance: f64) -> (String, End
     if compared.iter().any(|difference| difference.interval.is_none()) {
         lines.push(format!(
             "One valid round has no spread: intervals are unknown, what exceeds {} counts, and chance cannot be ruled out.",
-            share(tolerance)
+            percent(tolerance)
         ));
     }
     if worse.is_empty() {
-        lines.push(format!("No regression beyond {}.", share(tolerance)));
+        lines.push(format!("No regression beyond {}.", percent(tolerance)));
         return (lines.join("\n"), End::Fine);
     }
-    lines.push(format!("REGRESSION beyond {}: {}.", share(tolerance), worse.join("; ")));
+    lines.push(format!("REGRESSION beyond {}: {}.", percent(tolerance), worse.join("; ")));
     (lines.join("\n"), End::AssertionFailed)
 }
 
@@ -102,7 +102,7 @@ fn told(difference: &Difference) -> String {
     let unit = difference.quantity.unit();
     let change = signed(difference.estimate(), |value| show(unit, value));
     let part = difference.estimate() / difference.second.abs();
-    format!("{} {change} ({})", difference.quantity.name(), signed(part, share))
+    format!("{} {change} ({})", difference.quantity.name(), signed(part, percent))
 }
 
 #[cfg(test)]

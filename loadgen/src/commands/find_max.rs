@@ -4,25 +4,22 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::bail;
+use results::numbers::{NOT_MEASURED, count, percent};
 use results::{FolderError, Reason, Run, SCHEMA, Search, SearchEnding, SearchStep, StepFinding, Vary};
 
 use super::End;
-use super::run::{Order, default_folder, measure};
+use super::run::{Order, Place, default_folder, measure};
 use crate::config::{FindMaxArgs, VaryArg};
 use crate::cores::Cores;
 use crate::hunt::Hunt;
 use crate::interrupt::Interrupt;
 use crate::limit::{blame, blame_invalid};
-use crate::numbers::{count, share};
 use crate::plan::connections_per_client;
 use crate::side_by_side::wrapped;
 use crate::target::Token;
 use crate::target_args::contender_label;
 use crate::{clock, preflight};
 
-/// How often a load is measured before it counts as one that does not hold: machines have hiccups. An invalid measurement
-/// is no hiccup of the server's, and ends the search at once.
-const ATTEMPTS: usize = 3;
 /// Largest rate that the command line takes.
 const MOST_RATE: f64 = 1e6;
 
@@ -75,8 +72,8 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
         search.write(&out)?;
         match finding {
             StepFinding::Holds => hunt.record(load, true),
-            StepFinding::Broken if attempts(&search, load) < ATTEMPTS => {}
             StepFinding::Broken => hunt.record(load, false),
+            // No hiccup of the server's, and nothing above it would be measured better.
             StepFinding::Invalid => break SearchEnding::Invalid,
         }
     };
@@ -130,6 +127,7 @@ fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Orde
         server_pid: args.server_pid,
         load,
         conditions: args.slo.clone(),
+        place: Place::default(),
         title: format!("{} {}", contender_label(args.transport, &args.target.file), told(vary, at)),
     }
 }
@@ -142,7 +140,7 @@ fn finding(run: &Run) -> StepFinding {
     }
 }
 
-fn attempts(search: &Search, load: f64) -> usize {
+fn runs_at(search: &Search, load: f64) -> usize {
     search.steps.iter().filter(|step| step.load == load).count()
 }
 
@@ -162,10 +160,10 @@ fn one_line(load: &str, run: &Run, finding: StepFinding) -> String {
     };
     let seen: Vec<String> = run.assertions.iter().map(|each| format!("{} {}", each.text, each.seen)).collect();
     let (server, generator) = run.cpu_shares();
-    let server = server.map_or_else(|| "not measured".to_owned(), share);
+    let server = server.map_or_else(|| NOT_MEASURED.to_owned(), percent);
     let reasons: Vec<&str> = run.verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    format!("{load:<22} {word}{reasons}  {}  CPU: server {server}, generator {}", seen.join(", "), share(generator))
+    format!("{load:<22} {word}{reasons}  {}  CPU: server {server}, generator {}", seen.join(", "), percent(generator))
 }
 
 /// Says who was at its limit, and the outcome in words.
@@ -177,7 +175,10 @@ fn conclude(search: &mut Search, runs: &[Run]) {
         let place = search.steps.iter().rposition(|s| s.load == load && s.finding == StepFinding::Broken)?;
         Some((load, &runs[place]))
     });
-    let up_to = search.highest_that_holds().map(|load| format!("{head} up to {}", told(vary, load)));
+    let up_to = search.highest_that_holds().map(|load| {
+        let once = if runs_at(search, load) == 1 { " (in one run)" } else { "" };
+        format!("{head} up to {}{once}", told(vary, load))
+    });
     let but = if up_to.is_some() { "; at {} it does not" } else { " at {}" };
     let but_not = broken.map(|(load, run)| format!("{} ({})", but.replace("{}", &told(vary, load)), faults(run)));
     let so_far = up_to.clone().unwrap_or_else(|| format!("{} does not hold {slo}", search.contender()))

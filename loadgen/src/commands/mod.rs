@@ -4,6 +4,7 @@ pub mod check;
 pub mod compare;
 pub mod diff;
 pub mod find_max;
+pub mod merge;
 pub mod run;
 pub mod selftest;
 pub mod stub;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use feed::{TopicName, Transport};
 use rand::RngExt;
 use results::{Asked, Ending, Run, RunFolder, SCHEMA};
@@ -12,16 +12,21 @@ use results::{Asked, Ending, Run, RunFolder, SCHEMA};
 use super::{End, Usage};
 use crate::assertion::Condition;
 use crate::conductor::{self, Setup};
-use crate::config::{LoadArgs, RunArgs};
+use crate::config::{LoadArgs, PartArgs, RunArgs, StartAt};
 use crate::cores::Cores;
+use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
+use crate::shard::Shard;
 use crate::target::{Target, TargetFile, Token, redacted, redacted_words};
 use crate::target_args::contender_label;
-use crate::{display, junit, machine, preflight};
+use crate::workers::{self, Leader};
+use crate::{display, junit, machine, merge, preflight};
 
+/// Postmarks have four hexadecimal digits for the publisher: one for each topic and shard.
+const MOST_PUBLISHERS: u32 = 65_536;
 /// Where results go when nothing else is said.
 const RUNS: &str = "wirelab-runs";
 
@@ -30,23 +35,48 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let title = contender_label(args.transport, &args.target.file);
     let out = args.out.unwrap_or_else(|| default_folder(&title));
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
-    let order = Order {
+    let cores = Cores::divide(args.load.pin, args.url.is_empty())?;
+    let (place, leader) = place(&args.part);
+    let mut order = Order {
         transport: args.transport,
         token: args.target.token()?,
         target: args.target.file,
-        url: args.url,
+        url: args.url.first().cloned(),
         server_pid: args.server_pid,
         load: args.load,
         conditions: args.assertions,
+        place,
         title,
     };
     order.check()?;
-    let cores = Cores::divide(order.load.pin, order.url.is_none())?;
-    let run = measure(&order, &out, &cores, &Interrupt::listen()).await?;
+    if let Some(leader) = leader {
+        measure(&order, &out, &cores, &leader.interrupt).await?;
+        return Ok(End::Fine);
+    }
+    let interrupt = Interrupt::listen();
+    let run = match args.part.workers {
+        Some(workers) => {
+            order.url = (!args.url.is_empty()).then(|| args.url.join(","));
+            workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
+        }
+        None if args.url.len() > 1 => bail!("one process talks to one server: name one --url, or add --workers"),
+        None => measure(&order, &out, &cores, &interrupt).await?,
+    };
     args.junit.as_deref().map(|path| junit::write(path, &run)).transpose()?;
     print!("{}", output::run_table(&run));
     println!("{:<14} {}", "results", out.display());
     Ok(end_of(&run))
+}
+
+/// Which part of a load the command line asks this process for, and who leads it, if somebody does.
+fn place(part: &PartArgs) -> (Place, Option<Leader>) {
+    let leader = (part.start_at == Some(StartAt::Leader)).then(workers::obey);
+    let gate = match (&leader, part.start_at) {
+        (Some(leader), _) => leader.gate.clone(),
+        (None, Some(StartAt::Time(time))) => Gate::At(time),
+        (None, _) => Gate::Open,
+    };
+    (Place { shard: part.shard.unwrap_or(Shard::WHOLE), run: part.run_id, gate }, leader)
 }
 
 /// How a run ended, as an exit code.
@@ -79,8 +109,27 @@ pub struct Order {
     pub load: LoadArgs,
     /// What must hold.
     pub conditions: Vec<Condition>,
+    /// Which part of the load is played.
+    pub place: Place,
     /// What the display calls the run.
     pub title: String,
+}
+
+/// Which part of a load one process plays.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its shard.
+    pub shard: Shard,
+    /// Number of the run, where several processes must agree upon one.
+    pub run: Option<u32>,
+    /// What it waits for.
+    pub gate: Gate,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { shard: Shard::WHOLE, run: None, gate: Gate::Open }
+    }
 }
 
 impl Order {
@@ -99,7 +148,7 @@ impl Order {
     }
 
     /// Starts the target's own server, on its cores.
-    async fn start_server(&self, cores: &Cores) -> anyhow::Result<ServerProcess> {
+    pub async fn start_server(&self, cores: &Cores) -> anyhow::Result<ServerProcess> {
         let own = if self.target.server.is_none() { Some(server_process::find_server()?) } else { None };
         cores.lend_to_server()?;
         let started = match (&self.target.server, own) {
@@ -124,27 +173,37 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     let resolve = |url: &str| Target::resolve_as(url, Arc::clone(&order.target), order.token.clone());
     let named = order.url.as_deref().map(resolve).transpose()?;
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
+    if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
+        eprintln!("warning: {warning}");
+    }
     let server = if named.is_none() { Some(order.start_server(cores).await?) } else { None };
     let target = match (named, &server) {
         (Some(target), _) => target,
         (None, Some(server)) => resolve(&server.url)?,
         (None, None) => unreachable!("a server is started where none is named"),
     };
-    preflight::probe(&plan, &target, order.load.connect_timeout).await?;
+    preflight::shares(&plan, order.place.gate.appointment())?;
+    let is_led = matches!(order.place.gate, Gate::Leader(_));
+    // A leader has looked for all, once.
+    if !is_led {
+        preflight::probe(&plan, &target, order.load.connect_timeout).await?;
+    }
     let folder = RunFolder::create(out)?;
 
     let started = SystemTime::now();
     let setup = Setup {
         plan: Arc::clone(&plan),
-        target,
+        target: target.clone(),
         child: server.as_ref().map(|server| server.pid),
         server_pid: order.server_pid,
         cores: cores.clone(),
-        workers: order.load.workers.unwrap_or(cores.of_generator() as u32).min(plan.clients),
+        threads: order.load.threads.unwrap_or(cores.of_generator() as u32).min(plan.own_clients().len() as u32).max(1),
+        gate: order.place.gate.clone(),
         connect_timeout: order.load.connect_timeout,
         bounds: order.load.bounds.clone(),
     };
-    let outcome = conductor::conduct(&setup, &mut *display::for_run(&order.title), interrupt).await?;
+    let mut display = if is_led { display::for_leader() } else { display::for_run(&order.title) };
+    let mut outcome = conductor::conduct(&setup, &mut *display, interrupt).await?;
     let run = Run {
         schema: SCHEMA,
         id: format!("{:08x}", plan.run),
@@ -155,7 +214,19 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         asked: asked(order, &plan),
         machine: machine::describe(descriptors),
         measured: outcome.measured,
+        shards: Vec::new(),
     };
+    if !plan.shard.is_whole() {
+        merge::keep(
+            &plan,
+            target.url.as_str(),
+            &cores.of_shard(),
+            &order.load.bounds,
+            &outcome.parts,
+            &mut outcome.log,
+        )?
+        .write(folder.path())?;
+    }
     folder.write(&run, &outcome.log, started, &outcome.rows)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
@@ -164,9 +235,17 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     Ok(run)
 }
 
-fn plan(order: &Order) -> anyhow::Result<Plan> {
+/// The load that was asked for, with a number of its own if none was given.
+pub fn plan(order: &Order) -> anyhow::Result<Plan> {
     let load = &order.load;
-    let run: u32 = rand::rng().random();
+    let of = order.place.shard.of;
+    if load.topics * of > MOST_PUBLISHERS {
+        bail!(
+            "{} topics in {of} shards are too many: at most {MOST_PUBLISHERS} publishers can be told apart",
+            load.topics
+        );
+    }
+    let run: u32 = order.place.run.unwrap_or_else(|| rand::rng().random());
     let base = load.topic.as_ref().map_or_else(|| format!("run-{run:08x}"), |topic| topic.as_str().to_owned());
     let topics = (0..load.topics).map(|index| {
         let name = if load.topics == 1 { base.clone() } else { format!("{base}-{index}") };
@@ -177,6 +256,7 @@ fn plan(order: &Order) -> anyhow::Result<Plan> {
         run,
         transport: order.transport,
         clients: load.clients,
+        shard: order.place.shard,
         topics,
         rate: load.rate,
         payload: load.payload as usize,
@@ -218,5 +298,6 @@ fn asked(order: &Order, plan: &Plan) -> Asked {
         connection: load.connection.name().into(),
         socketio: (order.transport == Transport::SocketIo).then(|| load.socketio.name().into()),
         pin: format!("{:?}", load.pin).to_lowercase(),
+        shard: (!plan.shard.is_whole()).then(|| plan.shard.to_string()),
     }
 }

@@ -1,12 +1,12 @@
 //! `loadgen selftest`: measures a server whose behaviour is known, and says where the measurement departs from it.
 
 use anyhow::Context;
+use results::numbers::time_ns;
 
 use super::End;
 use crate::clock;
 use crate::config::SelftestArgs;
 use crate::interrupt::Interrupt;
-use crate::numbers::time_ns;
 use crate::selftest::{ADVICE, Resolution, Row, Trial, examine, table};
 
 /// How often, in all, a transport is tested once more when nothing is wrong but times that are too long: so often that the

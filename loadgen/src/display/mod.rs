@@ -1,16 +1,20 @@
 //! What the user sees while a run runs; the numbers are those of the same snapshots that the result files are made of.
 
 mod plain;
+mod relay;
 mod screen;
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a run is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Name of the phase.
-    pub phase: &'static str,
+    pub phase: Cow<'static, str>,
     /// Since the phase began.
     pub elapsed: Duration,
     /// Length of the phase, if it is known.
@@ -46,9 +50,14 @@ pub fn for_run(title: &str) -> Box<dyn Display> {
     }
 }
 
+/// Tells the process that leads this one.
+pub fn for_leader() -> Box<dyn Display> {
+    Box::new(relay::Relay)
+}
+
 /// The figures that both displays show.
 fn figures(progress: &Progress) -> String {
-    use crate::numbers::{count, time_ns};
+    use results::numbers::{count, time_ns};
     let latency = match (progress.p50_ns, progress.p99_ns) {
         (Some(p50), Some(p99)) => format!("p50 {} p99 {}", time_ns(p50), time_ns(p99)),
         _ => "no latency yet".to_owned(),

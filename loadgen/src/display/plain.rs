@@ -11,13 +11,13 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Writes plain lines to standard error.
 pub(super) struct Plain {
     title: String,
-    phase: &'static str,
+    phase: String,
     last: Option<Instant>,
 }
 
 impl Plain {
     pub(super) fn new(title: &str) -> Self {
-        Self { title: title.to_owned(), phase: "", last: None }
+        Self { title: title.to_owned(), phase: String::new(), last: None }
     }
 }
 
@@ -28,7 +28,7 @@ impl Display for Plain {
         if self.phase == progress.phase && !is_due {
             return;
         }
-        self.phase = progress.phase;
+        progress.phase.as_ref().clone_into(&mut self.phase);
         self.last = Some(now);
         eprintln!("{}: {:8} {}", self.title, progress.phase, figures(progress));
     }

@@ -137,6 +137,8 @@ impl Books {
             ends,
             refused,
             failures: std::mem::take(&mut self.failures),
+            send_lag: self.send_lag.clone(),
+            publish_time: self.publish_time.clone(),
             out_of_range: self.out_of_range,
         }
     }

@@ -23,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::Context;
+use hdrhistogram::Histogram;
 use results::Published;
 use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
@@ -44,6 +45,10 @@ pub struct Report {
     pub refused: Vec<Vec<u32>>,
     /// What kept notifications from being accepted, by kind, over the whole run.
     pub failures: BTreeMap<String, u64>,
+    /// Actual minus intended instants of the window, ns.
+    pub send_lag: Histogram<u64>,
+    /// Requests of the window sent until answered, ns.
+    pub publish_time: Histogram<u64>,
     /// Times that no histogram holds.
     pub out_of_range: u64,
 }

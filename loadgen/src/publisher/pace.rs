@@ -60,7 +60,7 @@ impl Pace {
         let in_window = arrive.offset >= plan.warmup;
         let postmark = Postmark {
             run: plan.run,
-            publisher: arrive.topic,
+            publisher: plan.publisher(arrive.topic),
             sequence: arrive.sequence,
             intended_ns: clock::ns_at(due),
         };

@@ -6,22 +6,37 @@ use std::rc::Rc;
 use feed::{Postmark, postmarks};
 
 use super::{Entry, Ledger, Recorder};
+use crate::shard::Shard;
 
-/// One client's account: its ledger, and its worker's records.
+/// One client's account: a ledger for each publisher of its topic, and its player's records.
 #[derive(Debug)]
 pub struct Account {
     run: u32,
-    publisher: u16,
-    /// One past the last number that is ever published: a server that makes numbers up does not get them onto the books.
-    end: u32,
-    ledger: Ledger,
+    /// Index of its topic.
+    topic: u16,
+    /// Whose latency is measured: of the others' publishers, which have other clocks, only the ledgers are kept.
+    shard: Shard,
+    windows: Rc<Windows>,
+    /// A ledger for the publisher of each shard.
+    ledgers: Vec<Ledger>,
     recorder: Rc<Recorder>,
 }
 
+/// The sequence numbers of the window of every publisher, and of how many topics.
+#[derive(Debug)]
+pub struct Windows {
+    /// By the publisher's number: those of the first shard, one a topic, then those of the second.
+    pub sequences: Vec<Range<u32>>,
+    /// Topics, one at least.
+    pub topics: usize,
+}
+
 impl Account {
-    /// An account of a client of `publisher` in `run`, whose window has these `sequences`.
-    pub fn new(run: u32, publisher: u16, sequences: Range<u32>, recorder: Rc<Recorder>) -> Self {
-        Self { run, publisher, end: sequences.end, ledger: Ledger::new(sequences.start), recorder }
+    /// An account of a client of `topic` in `run`, played by `shard`.
+    pub fn new(run: u32, topic: u16, shard: Shard, windows: Rc<Windows>, recorder: Rc<Recorder>) -> Self {
+        let of_topic = windows.sequences.iter().skip(usize::from(topic)).step_by(windows.topics);
+        let ledgers = of_topic.map(|sequences| Ledger::new(sequences.start)).collect();
+        Self { run, topic, shard, windows, ledgers, recorder }
     }
 
     /// Enters every notification in `message`, received at `at_ns`; returns how many there were.
@@ -29,25 +44,35 @@ impl Account {
     /// Whatever wraps the postmarks does not matter here, which is why any server can be measured.
     pub fn message(&mut self, message: &[u8], at_ns: u64) -> usize {
         let run = self.run;
-        let (publisher, end) = (self.publisher, self.end);
         let mut found = 0;
-        for postmark in postmarks(message).filter(|p| p.run == run && p.publisher == publisher && p.sequence < end) {
-            self.delivery(postmark, at_ns);
-            found += 1;
+        for postmark in postmarks(message).filter(|postmark| postmark.run == run) {
+            found += usize::from(self.delivery(&postmark, at_ns));
         }
         found
     }
 
-    fn delivery(&mut self, postmark: Postmark, at_ns: u64) {
-        let entry = self.ledger.enter(postmark.sequence, self.recorder.is_too_late());
-        let is_new = entry == Entry::New && self.recorder.is_in_window(postmark.intended_ns);
-        if is_new {
-            self.recorder.record_latency(&postmark, at_ns);
+    /// Enters one notification; false if it is none of this client's.
+    fn delivery(&mut self, postmark: &Postmark, at_ns: u64) -> bool {
+        let number = usize::from(postmark.publisher);
+        let (shard, topic) = (number / self.windows.topics, number % self.windows.topics);
+        let Some(ledger) = self.ledgers.get_mut(shard) else { return false };
+        // A server that makes numbers up does not get them onto the books.
+        if topic != usize::from(self.topic) || postmark.sequence >= self.windows.sequences[number].end {
+            return false;
+        }
+        let entry = ledger.enter(postmark.sequence, self.recorder.is_too_late());
+        let is_own = shard == self.shard.index as usize;
+        let is_new = entry == Entry::New && (!is_own || self.recorder.is_in_window(postmark.intended_ns));
+        if is_new && is_own {
+            self.recorder.record_latency(postmark, at_ns);
+        } else if is_new {
+            self.recorder.record_heard(shard, postmark, at_ns);
         }
         self.recorder.count(|counters| {
             counters.received += 1;
             counters.delivered += u64::from(is_new);
         });
+        true
     }
 
     /// Enters a message that is neither a notification of this run nor the feed's own.
@@ -74,7 +99,7 @@ impl Account {
         });
     }
 
-    /// The worker's records.
+    /// The player's records.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
@@ -84,9 +109,12 @@ impl Account {
         Rc::clone(&self.recorder)
     }
 
-    /// Hands the ledger in.
+    /// Hands the ledgers in.
     pub fn deposit(self) {
-        self.recorder.deposit(self.publisher, self.ledger);
+        for (index, ledger) in self.ledgers.into_iter().enumerate() {
+            let shard = Shard { index: index as u32, ..self.shard };
+            self.recorder.deposit(shard.publisher(self.topic, self.windows.topics), ledger);
+        }
     }
 }
 
@@ -117,7 +145,8 @@ mod tests {
     fn only_this_runs_notifications_of_the_window_are_recorded() {
         let recorder = Rc::new(Recorder::new(Rc::default()));
         recorder.set_window(1_000_000..2_000_000);
-        let mut account = Account::new(1, 0, 5..6, Rc::clone(&recorder));
+        let windows = Rc::new(Windows { sequences: std::iter::once(5..6).collect(), topics: 1 });
+        let mut account = Account::new(1, 0, Shard::WHOLE, windows, Rc::clone(&recorder));
         assert_eq!(account.message(&message(2, 0, 5, 1_500_000), 1_600_000), 0, "another run");
         assert_eq!(account.message(&message(1, 3, 5, 1_500_000), 1_600_000), 0, "another publisher");
         assert_eq!(account.message(&message(1, 0, 6, 1_500_000), 1_600_000), 0, "a number that was never published");
@@ -128,7 +157,31 @@ mod tests {
         assert_eq!((snapshot.counters.received, snapshot.counters.delivered), (3, 1));
         assert_eq!((snapshot.latency.len(), snapshot.latency.max() / 1_000), (1, 100), "of the first, not the repeat");
         account.deposit();
-        let books = recorder.close_ledgers(&[6], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[6], &[vec![]]);
         assert_eq!((books.expected, books.delivered, books.duplicated), (1, 1, 1));
+    }
+
+    #[test]
+    fn another_shards_notifications_are_on_the_books_but_in_no_latency() {
+        let recorder = Rc::new(Recorder::new(Rc::default()));
+        recorder.set_window(1_000_000..2_000_000);
+        let windows = Rc::new(Windows { sequences: vec![5..6, 0..0, 7..9, 0..0], topics: 2 });
+        let shard = Shard { index: 1, of: 2 };
+        let mut account = Account::new(1, 0, shard, windows, Rc::clone(&recorder));
+        assert_eq!(account.message(&message(1, 2, 7, 1_500_000), 1_600_000), 1, "its own");
+        // Another machine's clock may say anything.
+        assert_eq!(account.message(&message(1, 0, 5, 9_500_000), 1_600_000), 1, "the other shard's");
+        assert_eq!(account.message(&message(1, 0, 5, 9_500_000), 1_600_000), 1, "the other shard's again");
+        assert_eq!(account.message(&message(1, 3, 7, 1_500_000), 1_600_000), 0, "another topic");
+        assert_eq!(account.message(&message(1, 4, 7, 1_500_000), 1_600_000), 0, "a shard that is none");
+        let snapshot = recorder.snapshot(false);
+        assert_eq!((snapshot.counters.delivered, snapshot.latency.len()), (2, 1));
+        assert_eq!(recorder.heard(), [Some(-7_900_000)]);
+        account.deposit();
+        let stacks = recorder.stacks();
+        let closed: Vec<_> = stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[]).delivered)).collect();
+        assert_eq!(closed, [(0, 1), (2, 1)]);
+        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]]);
+        assert_eq!((own.expected, own.lost, own.duplicated), (2, 1, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! When each notification of the window actually left: written by the publisher's thread, read by the workers'.
+//! When each notification of the window actually left: written by the publisher's thread, read by the players'.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,6 +7,8 @@ use crate::plan::Plan;
 /// Actual publishing instants, one place for each notification of the window; allocated before anything is measured.
 #[derive(Debug, Default)]
 pub struct Departures {
+    /// Number of this process's first publisher.
+    base: u16,
     /// First number of the window and an instant (ns) for each, per publisher; 0 for what has not left.
     publishers: Vec<(u32, Vec<AtomicU64>)>,
 }
@@ -19,24 +21,24 @@ impl Departures {
             .into_iter()
             .map(|sequences| (sequences.start, sequences.map(|_| AtomicU64::new(0)).collect()))
             .collect();
-        Self { publishers }
+        Self { base: plan.publisher(0), publishers }
     }
 
-    /// Enters when a notification leaves, ns. To be called before it does.
-    pub fn enter(&self, publisher: u16, sequence: u32, at_ns: u64) {
-        if let Some(place) = self.place(publisher, sequence) {
+    /// Enters when a notification of a topic leaves, ns. To be called before it does.
+    pub fn enter(&self, topic: u16, sequence: u32, at_ns: u64) {
+        if let Some(place) = self.place(topic, sequence) {
             place.store(at_ns, Ordering::Release);
         }
     }
 
-    /// When a notification left, ns.
+    /// When a notification of one of this process's publishers left, ns.
     pub fn of(&self, publisher: u16, sequence: u32) -> Option<u64> {
-        let at_ns = self.place(publisher, sequence)?.load(Ordering::Acquire);
+        let at_ns = self.place(publisher.checked_sub(self.base)?, sequence)?.load(Ordering::Acquire);
         (at_ns > 0).then_some(at_ns)
     }
 
-    fn place(&self, publisher: u16, sequence: u32) -> Option<&AtomicU64> {
-        let (first, instants) = self.publishers.get(usize::from(publisher))?;
+    fn place(&self, topic: u16, sequence: u32) -> Option<&AtomicU64> {
+        let (first, instants) = self.publishers.get(usize::from(topic))?;
         instants.get(sequence.checked_sub(*first)? as usize)
     }
 }

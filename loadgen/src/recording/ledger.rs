@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use results::Deliveries;
+use serde::{Deserialize, Serialize};
 
 /// What a received notification is to its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Entry {
 /// The sequence numbers of one publisher that one client received, of the window alone.
 ///
 /// While all goes well it is a single number; each hole costs one range until it is filled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     first: u32,
     /// One past the highest number received.
@@ -69,7 +70,7 @@ impl Ledger {
 
     /// Closes the books: `end` is one past the last number that was due, `refused` the numbers, ascending, that the server
     /// is not known to have accepted. A refused one that arrived all the same was published, so it counts as expected.
-    pub fn close(self, end: u32, refused: &[u32]) -> Deliveries {
+    pub fn close(&self, end: u32, refused: &[u32]) -> Deliveries {
         let never_published =
             refused.iter().filter(|&&number| (self.first..end).contains(&number) && !self.has(number)).count() as u64;
         let in_holes: u64 = self.missing.iter().map(|hole| u64::from(hole.end - hole.start)).sum();
@@ -86,6 +87,18 @@ impl Ledger {
             late: self.late,
             gaps: 0,
         }
+    }
+
+    /// What ledgers that close alike have in common: their holes and where they end.
+    pub(super) fn shape(&self) -> (u32, u32, Vec<(u32, u32)>) {
+        (self.first, self.next, self.missing.iter().map(|hole| (hole.start, hole.end)).collect())
+    }
+
+    /// Takes over what another ledger of the same shape counted.
+    pub(super) fn take_counts(&mut self, other: &Self) {
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.late += other.late;
     }
 
     fn has(&self, sequence: u32) -> bool {

@@ -1,16 +1,18 @@
-//! What a worker writes down while it runs, and the snapshots in which it hands that over.
+//! What a player writes down while it runs, and the snapshots in which it hands that over.
 //!
-//! Everything here belongs to one worker thread: the hot path takes no lock and shares no cache line. Once a second the
-//! conductor collects a [`Snapshot`] from every worker and merges them; display and result files read the same ones.
+//! Everything here belongs to one player thread: the hot path takes no lock and shares no cache line. Once a second the
+//! conductor collects a [`Snapshot`] from every player and merges them; display and result files read the same ones.
 
 mod account;
 mod departures;
 mod ledger;
 mod recorder;
+mod shelf;
 mod snapshot;
 
-pub use account::{Account, InFlight};
+pub use account::{Account, InFlight, Windows};
 pub use departures::Departures;
 pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;
+pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};

@@ -1,4 +1,4 @@
-//! One worker's records. Clients of the worker share it; nobody else sees it but through snapshots.
+//! One player's records. Clients of the player share it; nobody else sees it but through snapshots.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, new_histogram};
 
-use super::{Counters, Departures, Ledger, Snapshot};
+use super::{Counters, Departures, Ledger, Snapshot, Stack, stack};
 use crate::wire::Traffic;
 
-/// The records of one worker.
+/// The records of one player.
 #[derive(Debug)]
 pub struct Recorder {
     traffic: Rc<Traffic>,
@@ -27,13 +27,17 @@ pub struct Recorder {
     latency_from_actual: RefCell<Histogram<u64>>,
     connect: RefCell<Histogram<u64>>,
     loop_lag: RefCell<Histogram<u64>>,
+    turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
+    /// Receipt minus intended instant, each on the clock of its own process, ns: the smallest that was heard of each shard's
+    /// publishers but our own.
+    heard: RefCell<Vec<Option<i64>>>,
     /// Ledgers of clients that have ended, with their publishers' numbers.
     ledgers: RefCell<Vec<(u16, Ledger)>>,
 }
 
 impl Recorder {
-    /// Empty records of a worker whose connections count into `traffic`.
+    /// Empty records of a player whose connections count into `traffic`.
     pub fn new(traffic: Rc<Traffic>) -> Self {
         Self::with_departures(traffic, Arc::default())
     }
@@ -50,7 +54,9 @@ impl Recorder {
             latency_from_actual: RefCell::new(new_histogram()),
             connect: RefCell::new(new_histogram()),
             loop_lag: RefCell::new(new_histogram()),
+            turn_wait: RefCell::new(new_histogram()),
             errors: RefCell::default(),
+            heard: RefCell::default(),
             ledgers: RefCell::default(),
         }
     }
@@ -89,6 +95,22 @@ impl Recorder {
         }
     }
 
+    /// Records that a notification of another shard was received at `at_ns`. Its instant is of another clock, so this says how
+    /// the clocks stand to each other, and nothing of latency.
+    pub fn record_heard(&self, shard: usize, postmark: &Postmark, at_ns: u64) {
+        let mut heard = self.heard.borrow_mut();
+        if heard.len() <= shard {
+            heard.resize(shard + 1, None);
+        }
+        let apart = at_ns.cast_signed().wrapping_sub(postmark.intended_ns.cast_signed());
+        heard[shard] = Some(heard[shard].map_or(apart, |least| least.min(apart)));
+    }
+
+    /// What was heard of each shard.
+    pub fn heard(&self) -> Vec<Option<i64>> {
+        self.heard.borrow().clone()
+    }
+
     /// Records how long it took until a transport was live, ns.
     pub fn record_connect(&self, ns: u64) {
         self.record(&self.connect, Some(ns));
@@ -97,6 +119,11 @@ impl Recorder {
     /// Records how late the event loop ran a timer, ns.
     pub fn record_loop_lag(&self, ns: u64) {
         self.record(&self.loop_lag, Some(ns));
+    }
+
+    /// Records how long a client waited for its turn to ask again, ns.
+    pub fn record_turn_wait(&self, ns: u64) {
+        self.record(&self.turn_wait, Some(ns));
     }
 
     /// Records a time, ns. One that no histogram holds, or that ends before it began, is counted apart, never clamped.
@@ -123,13 +150,25 @@ impl Recorder {
         self.ledgers.borrow_mut().push((publisher, ledger));
     }
 
-    /// Closes the books of all clients. `ends` is one past the last number that each publisher sent, `refused` what the
-    /// server is not known to have accepted.
-    pub fn close_ledgers(&self, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
+    /// The ledgers of all clients that have ended, of every shard's publishers.
+    pub fn stacks(&self) -> Vec<Stack> {
+        let ledgers = self.ledgers.borrow();
+        stack(ledgers.iter().map(|(publisher, ledger)| Stack {
+            publisher: *publisher,
+            clients: 1,
+            ledger: ledger.clone(),
+        }))
+    }
+
+    /// Closes the books of all clients for this process's publishers, which are numbered from `base` on. `ends` is one past
+    /// the last number that each sent, `refused` what the server is not known to have accepted.
+    pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
         let mut sum = Deliveries { gaps: self.counters.borrow().gaps, ..Deliveries::default() };
         for (publisher, ledger) in self.ledgers.take() {
-            let publisher = usize::from(publisher);
-            let books = ledger.close(ends[publisher], &refused[publisher]);
+            let Some(topic) = publisher.checked_sub(base).map(usize::from).filter(|&topic| topic < ends.len()) else {
+                continue;
+            };
+            let books = ledger.close(ends[topic], &refused[topic]);
             sum.expected += books.expected;
             sum.delivered += books.delivered;
             sum.lost += books.lost;
@@ -159,6 +198,7 @@ impl Recorder {
             latency_from_actual: self.latency_from_actual.replace(new_histogram()),
             connect: self.connect.replace(new_histogram()),
             loop_lag: self.loop_lag.replace(new_histogram()),
+            turn_wait: self.turn_wait.replace(new_histogram()),
             errors: self.errors.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }

@@ -1,4 +1,4 @@
-//! A worker's records at one instant, and how those of several workers become one.
+//! A player's records at one instant, and how those of several players become one.
 
 use std::collections::BTreeMap;
 
@@ -75,13 +75,13 @@ impl Counters {
         self.zip(earlier, u64::saturating_sub)
     }
 
-    /// The counters of two workers together.
+    /// The counters of two players together.
     pub fn plus(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
     }
 }
 
-/// A worker's records: counters of the whole run, histograms since the snapshot before.
+/// A player's records: counters of the whole run, histograms since the snapshot before.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Counters and gauges.
@@ -94,6 +94,8 @@ pub struct Snapshot {
     pub connect: Histogram<u64>,
     /// Event-loop lag, ns.
     pub loop_lag: Histogram<u64>,
+    /// How long clients waited for their turn to ask again, ns.
+    pub turn_wait: Histogram<u64>,
     /// What went wrong since the start, by kind.
     pub errors: BTreeMap<String, u64>,
     /// TCP/IP bytes since the start; only where the snapshot was asked for them and the system tells.
@@ -109,12 +111,13 @@ impl Snapshot {
             latency_from_actual: new_histogram(),
             connect: new_histogram(),
             loop_lag: new_histogram(),
+            turn_wait: new_histogram(),
             errors: BTreeMap::new(),
             tcp_ip: Some(TcpIp::default()),
         }
     }
 
-    /// Adds another worker's snapshot.
+    /// Adds another player's snapshot.
     pub fn merge(&mut self, other: &Self) {
         self.counters = self.counters.plus(other.counters);
         for (mine, theirs) in [
@@ -122,6 +125,7 @@ impl Snapshot {
             (&mut self.latency_from_actual, &other.latency_from_actual),
             (&mut self.connect, &other.connect),
             (&mut self.loop_lag, &other.loop_lag),
+            (&mut self.turn_wait, &other.turn_wait),
         ] {
             mine.add(theirs).expect("all histograms have the same bounds");
         }

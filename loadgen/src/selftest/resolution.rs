@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use hdrhistogram::Histogram;
 use results::HIGHEST_LATENCY_NS;
+use results::numbers::time_ns;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::clock::{self, Alarm};
-use crate::numbers::time_ns;
 
 /// Measurements of each kind.
 const ROUNDS: u32 = 200;

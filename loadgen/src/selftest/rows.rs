@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use feed::Transport;
 use results::Percentiles;
+use results::numbers::{count, percent, time_ns};
 
 use super::{Findings, Trial, Truth};
-use crate::numbers::{count, share, time_ns};
 
 /// A time may differ from the truth by this much, ns ...
 const TIME_TOLERANCE_NS: f64 = 200_000.0;
@@ -106,7 +106,7 @@ fn time(quantity: &str, truth_ns: u64, measured_ns: u64) -> Row {
         error: format!(
             "{sign}{}, {sign}{}",
             time_ns(error_ns.abs() as u64),
-            share(error_ns.abs() / (truth_ns as f64).max(1.0))
+            percent(error_ns.abs() / (truth_ns as f64).max(1.0))
         ),
         can_be_noise: error_ns > 0.0,
         is_ok: error_ns.abs() <= bound_ns,

@@ -13,9 +13,11 @@ use super::truth::{TRUTH_PATH, Truth};
 use crate::conductor::{self, Outcome, Setup};
 use crate::config::{Bounds, Pin};
 use crate::cores::Cores;
+use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use crate::server_process::ServerProcess;
+use crate::shard::Shard;
 use crate::target::Target;
 use crate::{clock, display};
 
@@ -115,6 +117,7 @@ impl Trial {
             run: rand::rng().random(),
             transport: self.transport,
             clients: self.clients,
+            shard: Shard::WHOLE,
             topics: vec!["selftest".parse()?],
             rate: self.rate,
             payload: 100,
@@ -158,8 +161,9 @@ impl Trial {
             target: target.clone(),
             child: None,
             server_pid: None,
-            workers: (cores.of_generator() as u32).min(plan.clients),
+            threads: (cores.of_generator() as u32).min(plan.clients),
             cores,
+            gate: Gate::Open,
             connect_timeout: Duration::from_secs(10),
             bounds: bounds.clone(),
         };

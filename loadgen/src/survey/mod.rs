@@ -17,6 +17,7 @@ use rand::RngExt;
 use crate::clients::{Client, LongPoll, ShortPoll, SocketIo, Sse, Ws};
 use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use crate::publisher::Channels;
+use crate::shard::Shard;
 use crate::target::Target;
 use listener::Listener;
 
@@ -184,6 +185,7 @@ fn plan(transport: Transport) -> anyhow::Result<Plan> {
         run,
         transport,
         clients: 2,
+        shard: Shard::WHOLE,
         topics: vec![format!("check-{run:08x}").parse()?],
         rate: 1.0,
         payload: PAYLOAD,

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{Finding, Resumption};
-use crate::numbers::time_ns;
 use crate::target::{Publishing, Target};
+use results::numbers::time_ns;
 
 const NOTHING: &str = "-";
 

@@ -1,4 +1,4 @@
-//! Reading without a buffer per client: one scratch buffer per worker, and each connection keeps only what it must.
+//! Reading without a buffer per client: one scratch buffer per player, and each connection keeps only what it must.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

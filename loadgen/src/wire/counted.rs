@@ -14,7 +14,7 @@ use super::Traffic;
 /// The bottom of every client connection.
 #[derive(Debug)]
 pub struct Counted {
-    /// Shared with the worker's register, which reads the kernel's counters at the edges of the window.
+    /// Shared with the player's register, which reads the kernel's counters at the edges of the window.
     tcp: Rc<RefCell<TcpStream>>,
     traffic: Rc<Traffic>,
     key: u64,

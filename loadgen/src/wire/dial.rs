@@ -12,7 +12,12 @@ use super::{Connection, Counted, Traffic};
 /// connection holds its own for a minute (`TIME_WAIT`), whichever server it went to.
 const PORTS_PER_SOURCE: u32 = 10_000;
 
-/// Opens the connections of one worker's clients.
+/// How many clients share a loopback source address when each holds up to `ports_per_client` ports of it.
+pub fn clients_per_source(ports_per_client: u32) -> u32 {
+    (PORTS_PER_SOURCE / ports_per_client.max(1)).max(1)
+}
+
+/// Opens the connections of one player's clients.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     server: SocketAddr,
@@ -33,8 +38,7 @@ impl Dialer {
             }
             _ => None,
         };
-        let clients_per_source = (PORTS_PER_SOURCE / ports_per_client.max(1)).max(1);
-        Self { server, base, clients_per_source, traffic }
+        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic }
     }
 
     /// Dials `server` from whichever source address the system takes: for what is no client of the load, and must not be

@@ -1,4 +1,4 @@
-//! What all connections of one worker carried: stream bytes as they pass, TCP/IP bytes from the kernel.
+//! What all connections of one player carried: stream bytes as they pass, TCP/IP bytes from the kernel.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Add for TcpIp {
     }
 }
 
-/// Counters that the connections of one worker share.
+/// Counters that the connections of one player share.
 #[derive(Debug)]
 pub struct Traffic {
     received: Cell<u64>,

@@ -9,10 +9,10 @@ pub use workload::{Trait, shared_workload, traits_of};
 use std::path::PathBuf;
 
 use hdrhistogram::Histogram;
+use results::numbers::counted;
 use results::statistics::{Interval, median, median_interval};
 use results::{LoadedRun, Rounds, new_histogram};
 
-use crate::numbers::counted;
 use crate::style::{self, Colour};
 
 /// All rounds of one transport under one workload.

@@ -1,8 +1,7 @@
 //! What makes two runs comparable as rounds of one another, and what to call the difference when they are not.
 
+use results::numbers::{count, number};
 use results::{LoadedRun, Run};
-
-use crate::numbers::{count, number};
 
 /// One property of a run's workload or surroundings, in words.
 #[derive(Debug, Clone, PartialEq)]

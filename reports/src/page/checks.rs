@@ -1,10 +1,10 @@
 //! The section that holds each round against a second measurement of the same: another starting point, another counter.
 
+use results::numbers::{NOT_MEASURED, count};
 use results::{LoadedRun, Percentiles, Reconciled};
 
 use super::sections::{figure_cell, percentile};
 use crate::drawing::escaped;
-use crate::numbers::{NOT_MEASURED, count};
 
 const HEADINGS: [&str; 7] = [
     "whose",

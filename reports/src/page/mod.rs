@@ -4,11 +4,11 @@ mod checks;
 mod search;
 mod sections;
 
+use results::numbers::number;
 use results::{LoadedRun, Search};
 
 use crate::drawing::{escaped, font_faces};
 use crate::groups::{Contender, Mark};
-use crate::numbers::number;
 use crate::plots::Plot;
 use crate::summary::Summary;
 

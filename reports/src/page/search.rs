@@ -1,10 +1,10 @@
 //! The section about a search: what became of every step, and what was asked.
 
+use results::numbers::{NOT_MEASURED, number, or_not_measured, percent, time_us};
 use results::{LoadedRun, Search, StepFinding};
 
 use super::sections::{asked, figure_cell};
 use crate::drawing::escaped;
-use crate::numbers::{NOT_MEASURED, number, or_not_measured, percent, time_us};
 
 const HEADINGS: [&str; 7] = ["load", "finding", "p99", "server CPU", "generator CPU", "run", "what had to hold"];
 

@@ -1,10 +1,10 @@
 //! The sections of the page, a function each, in the order in which they stand.
 
+use results::numbers::{NOT_MEASURED, count, counted, number, size, time_us};
 use results::{Ending, LoadedRun, Percentiles};
 
 use crate::drawing::{escaped, svg};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, bytes, count, counted, number, time_us};
 use crate::plots::Plot;
 use crate::summary::{HEADINGS, Summary};
 
@@ -138,7 +138,7 @@ pub(super) fn asked(loaded: &LoadedRun) -> String {
         machine.os,
         machine.cpu,
         counted(machine.cores as usize, "core"),
-        bytes(machine.memory_bytes as f64),
+        size(machine.memory_bytes as f64),
         machine.tool,
         machine.build,
         machine.allocator,

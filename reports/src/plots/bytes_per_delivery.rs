@@ -1,10 +1,10 @@
 //! Bytes on the wire for one delivery, layer by layer, both directions.
 
+use results::numbers::{NOT_MEASURED, count, number, size};
 use results::{Bytes, Layers, LoadedRun};
 
 use crate::drawing::{Bar, Drawing, Key, Row, bars, header, height_of};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, bytes, count, number};
 use crate::style::{Colour, FRAMING, PAYLOAD, TCP_IP, TLS};
 
 /// Name of the image.
@@ -104,7 +104,7 @@ fn row(share: &Share) -> Row {
         Some([received, sent]) => {
             let whole = received.tcp_ip.is_some() && sent.tcp_ip.is_some();
             let where_ = if whole { "on the wire" } else { "of the stream" };
-            let detail = format!("{} {where_}", bytes(received.total() + sent.total()));
+            let detail = format!("{} {where_}", size(received.total() + sent.total()));
             (detail, vec![bar("received", received), bar("sent", sent)])
         }
     };
@@ -127,7 +127,7 @@ fn bar(direction: &str, layers: PerDelivery) -> Bar {
     Bar {
         segments: vec![(payload, PAYLOAD), (framing, FRAMING), (tls, TLS), (tcp_ip.unwrap_or_default(), TCP_IP)],
         whisker: None,
-        value: format!("{direction} {}", bytes(layers.total())),
+        value: format!("{direction} {}", size(layers.total())),
         note: parts.join(" + "),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use results::numbers::{NOT_MEASURED, count, number};
 use results::statistics::median;
 use results::{LoadedRun, SeriesRow};
 
@@ -9,7 +10,6 @@ use crate::drawing::{
     Anchor, Axis, Drawing, Key, Panel, Rect, Scale, Shape, Stroke, Weight, axes, data_area, fitted, header,
 };
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, count, number};
 use crate::style::{Colour, INK, LABEL_SIZE, QUIET};
 
 /// Name of the image.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use results::numbers::{NOT_MEASURED, number, time_us};
 
 use crate::drawing::{Axis, Drawing, Key, Scale, Stroke, axes, data_area, header};
 use crate::groups::{Contender, merge};
-use crate::numbers::{NOT_MEASURED, number, time_us};
 use crate::style::Colour;
 
 /// Name of the image.

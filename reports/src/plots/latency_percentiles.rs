@@ -1,10 +1,10 @@
 //! Delivery latency at every percentile: how bad the bad ones are.
 
 use hdrhistogram::Histogram;
+use results::numbers::{NOT_MEASURED, count, time_us};
 
 use crate::drawing::{Axis, Drawing, Key, Scale, Stroke, Tick, axes, data_area, header};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, count, time_us};
 use crate::style::Colour;
 
 /// Name of the image.

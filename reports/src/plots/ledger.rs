@@ -1,10 +1,10 @@
 //! What became of every expected delivery, count by count.
 
+use results::numbers::{NOT_MEASURED, count, percent};
 use results::{Deliveries, LoadedRun};
 
 use crate::drawing::{Anchor, Drawing, Rect, Stroke, Weight, header, text_width, wrapped};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, count, percent};
 use crate::style::{ALARM, CALM, CAUTION, Colour, GRID, INK, LABEL_SIZE, QUIET, SMALL_SIZE};
 
 /// Name of the image.

@@ -9,11 +9,11 @@ pub mod search;
 pub mod server_cpu;
 pub mod server_rss;
 
+use results::numbers::counted;
 use results::{LoadedRun, Search};
 
 use crate::drawing::{self, Drawing};
 use crate::groups::{Contender, Mark, marks_of, shared_workload};
-use crate::numbers::counted;
 
 /// One finished plot.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! A search for the highest load that holds: latency and CPU against load, the knee marked.
 
+use results::numbers::{number, percent, time_us};
 use results::{LoadedRun, Search, SearchEnding, StepFinding};
 
 use crate::drawing::{Anchor, Axis, Drawing, Key, Panel, Rect, Scale, Stroke, axes, data_area, header};
-use crate::numbers::{number, percent, time_us};
 use crate::style::{ALARM, CAUTION, Colour, INK, PAPER, QUIET, SMALL_SIZE, transport_colour};
 
 /// Name of the image.

@@ -1,10 +1,10 @@
 //! CPU time that one delivery costs the server.
 
 use results::LoadedRun;
+use results::numbers::{NOT_MEASURED, number, percent, time_us};
 
 use crate::drawing::{Bar, Drawing, Row, bars, header, height_of};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, number, percent, time_us};
 
 /// Name of the image.
 pub const FILE: &str = "server_cpu";
@@ -21,7 +21,7 @@ pub fn us_per_delivery(run: &LoadedRun) -> Option<f64> {
 
 /// Share of one core that was used while nothing was published.
 pub fn idle_share(run: &LoadedRun) -> Option<f64> {
-    Some(run.run.measured.server.as_ref()?.idle_cpu_share)
+    run.run.measured.server.as_ref()?.idle_cpu_share
 }
 
 /// One row per contender: the median over rounds with its interval.

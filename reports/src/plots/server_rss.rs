@@ -1,10 +1,10 @@
 //! Memory that one connection costs the server.
 
 use results::LoadedRun;
+use results::numbers::{NOT_MEASURED, kib, number};
 
 use crate::drawing::{Bar, Drawing, Key, Row, bars, header, height_of};
 use crate::groups::Contender;
-use crate::numbers::{NOT_MEASURED, kib, number};
 use crate::style::{Colour, QUIET};
 
 /// Name of the image.

@@ -1,11 +1,11 @@
 //! The answer in one sentence, and the comparisons worth telling, in words made from the figures.
 
+use results::numbers::{NOT_MEASURED, counted, kib, percent, size, time_us, times};
 use results::words::{headline, multiple};
 use results::{Deliveries, Difference, Finding, Quantity, Rounds, Search, SearchEnding, Unit};
 
 use super::Summary;
 use crate::groups::{Contender, sides};
-use crate::numbers::{NOT_MEASURED, bytes, counted, kib, percent, time_us, times};
 
 /// What each contender gives and costs, the quickest first, in one sentence.
 pub fn answer(summaries: &[Summary]) -> String {
@@ -47,7 +47,7 @@ pub fn answer_of(search: &Search) -> String {
 fn cost(summary: &Summary) -> String {
     let what = if summary.bytes_are_wire { "on the wire" } else { "of the stream" };
     let parts: Vec<String> = [
-        summary.bytes_per_delivery.map(|value| format!("{} {what}", bytes(value))),
+        summary.bytes_per_delivery.map(|value| format!("{} {what}", size(value))),
         summary.server_cpu_us.map(|value| format!("{} of server CPU", time_us(value))),
     ]
     .into_iter()
@@ -83,7 +83,7 @@ const TELLINGS: [Telling; 6] = [
         verb: "needs",
         adverb: "much",
         shown: |summary| summary.bytes_per_delivery.filter(|_| summary.bytes_are_wire),
-        text: bytes,
+        text: size,
     },
     // Bytes with and without TCP/IP are different quantities and never compared with each other.
     Telling {
@@ -91,7 +91,7 @@ const TELLINGS: [Telling; 6] = [
         verb: "needs",
         adverb: "much",
         shown: |summary| summary.bytes_per_delivery.filter(|_| !summary.bytes_are_wire),
-        text: bytes,
+        text: size,
     },
     Telling { quantity: Quantity::ServerCpu, verb: "needs", adverb: "much", shown: |s| s.server_cpu_us, text: time_us },
     Telling { quantity: Quantity::ServerRss, verb: "needs", adverb: "much", shown: |s| s.server_rss_bytes, text: kib },
@@ -166,7 +166,7 @@ pub fn differences(contenders: &[Contender<'_>]) -> Vec<[String; 6]> {
         let difference = Difference::between(a, b, quantity)?;
         let text = |value: f64| match quantity.unit() {
             Unit::Nanoseconds => time_us(value / 1e3),
-            Unit::Bytes => bytes(value),
+            Unit::Bytes => size(value),
         };
         let interval = difference.interval.map(|i| format!("{} to {}", text(i.low), text(i.high)));
         Some([

@@ -9,10 +9,10 @@ pub use answer::{answer, answer_of, comparisons, differences};
 pub use csv::csv;
 pub use markdown::markdown;
 
+use results::numbers::{NOT_MEASURED, count, kib, number, or_not_measured, size, time_us};
 use results::{Deliveries, LoadedRun};
 
 use crate::groups::{Contender, Mark, marks_of};
-use crate::numbers::{NOT_MEASURED, bytes, count, kib, number, or_not_measured, time_us};
 use crate::plots::{ledger, server_cpu, server_rss};
 
 /// One contender's figures; `None` is what was not measured.
@@ -151,7 +151,7 @@ impl Summary {
             self.label.clone(),
             or_not_measured(self.p50_us, time_us),
             or_not_measured(self.p99_us, time_us),
-            or_not_measured(self.bytes_per_delivery, bytes) + stream_only,
+            or_not_measured(self.bytes_per_delivery, size) + stream_only,
             or_not_measured(self.overhead_factor, number),
             or_not_measured(self.server_cpu_us, time_us),
             or_not_measured(self.server_rss_bytes, kib),

@@ -11,9 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
+use crate::brokers::Broker;
 use crate::config::Config;
 use crate::connection::{Lobby, serve};
 use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, turn_away};
+use crate::hub::Hub;
 use crate::socket::Socket;
 use crate::stats::{Meter, Reason, Stats};
 
@@ -23,11 +25,13 @@ const BACKLOG: i32 = 4096;
 /// Rest after `accept` failed for want of files or memory: long enough for some to be freed.
 const REST: Duration = Duration::from_millis(20);
 
-/// A place to listen, and how many may come in.
+/// A place to listen, how many may come in, and the broker of what they read.
 #[derive(Debug)]
 pub struct Listening {
     pub(crate) listener: TcpListener,
     pub(crate) connections_max: usize,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) broker: Broker,
 }
 
 impl Listening {
@@ -37,10 +41,14 @@ impl Listening {
     }
 }
 
-/// Does all that can fail before serving: makes room for the connections, and listens on `config.listen`.
-pub fn listen(config: &Config) -> anyhow::Result<Listening> {
+/// Does all that can fail before serving: makes room for the connections, listens on `config.listen`, and connects to
+/// `config.broker`.
+pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
-    Ok(Listening { listener: bind(config.listen)?, connections_max })
+    let listener = bind(config.listen)?;
+    let hub = Arc::new(Hub::new(config.topics_max, config.history()));
+    let broker = Broker::connect(config, hub.clone()).await?;
+    Ok(Listening { listener, connections_max, hub, broker })
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

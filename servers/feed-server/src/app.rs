@@ -32,6 +32,7 @@ pub(crate) fn app(state: Arc<App>) -> Router {
         .route("/stats", get(process::stats))
         .route("/metrics", get(process::metrics))
         .route("/healthz", get(process::healthz))
+        .route("/readyz", get(process::readyz))
         .route("/", get(page::page))
         .fallback(guards::routes::not_found)
         .method_not_allowed_fallback(guards::routes::method_not_allowed)

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::brokers::Choice;
+use crate::window::Limit;
+
 /// One notification feed, served over short polling, long polling, Server-Sent Events and WebSocket.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "feed-server", version, max_term_width = 110)]
@@ -28,6 +31,11 @@ pub struct Config {
     /// What to log on stderr, for example `info` or `feed_server=debug`.
     #[arg(long, default_value = "warn", value_name = "FILTER")]
     pub log: String,
+
+    /// Who numbers notifications and keeps their history: `memory`, this process alone, or `redis://HOST[:PORT]`, for several
+    /// servers that show the same. Servers that share a Redis should be given the same `--history` and `--history-bytes`.
+    #[arg(long, default_value = "memory", value_name = "BROKER")]
+    pub broker: Choice,
 
     /// Notifications retained in each topic: how far behind a reader may fall, or stay away, without a loss;
     /// the default covers a minute at 68 a second.
@@ -105,6 +113,13 @@ pub struct Config {
     /// seconds), and less than the 10 seconds after which container managers kill.
     #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = time)]
     pub drain: Duration,
+}
+
+impl Config {
+    /// What each topic retains.
+    pub(crate) fn history(&self) -> Limit {
+        Limit { count: self.history as usize, bytes: self.history_bytes }
+    }
 }
 
 /// A time that something takes: with none, a loop would spin; with ages, an instant would overflow.

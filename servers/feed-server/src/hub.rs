@@ -1,9 +1,11 @@
 //! Topics and their logs: where notifications are appended, and where every reader waits for the next one.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use feed::{After, Cursor, Epoch, Notification, Payload, TopicName};
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::clock;
@@ -68,8 +70,8 @@ impl Hub {
 /// What a waiting reader watches.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
-    /// Offset of the newest notification.
-    pub(crate) offset: u64,
+    /// The cursor after the newest notification.
+    pub(crate) cursor: Cursor,
     /// The server stops: say goodbye.
     pub(crate) closing: bool,
 }
@@ -80,6 +82,30 @@ pub(crate) struct Log {
     topic: TopicName,
     window: RwLock<Window>,
     head: watch::Sender<Head>,
+}
+
+/// A notification that a broker numbered.
+#[derive(Debug)]
+pub(crate) struct Numbered<'a> {
+    /// The cursor after it.
+    pub(crate) cursor: Cursor,
+    /// When it was numbered, microseconds since the Unix epoch, by the broker's clock.
+    pub(crate) timestamp_us: u64,
+    /// Media type of a payload that was not published as JSON.
+    pub(crate) content_type: Option<&'a str>,
+    /// The payload, JSON.
+    pub(crate) payload: Cow<'a, RawValue>,
+}
+
+/// What became of a notification that was numbered elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// It was the next one: it is the newest now.
+    Appended,
+    /// It is in the log already, or was.
+    Known,
+    /// It is of another epoch, or something between the head and it is missing: nothing was done.
+    Apart,
 }
 
 /// Where a subscription begins.
@@ -104,9 +130,8 @@ pub(crate) struct Batch {
 
 impl Log {
     fn new(topic: TopicName, bound: Limit, closing: bool) -> Self {
-        // Six base-36 digits: a restarted server meets an old epoch once in two thousand million times.
-        let epoch = Epoch::from_number(rand::random::<u64>() % 36u64.pow(6));
-        let head = watch::Sender::new(Head { offset: 0, closing });
+        let epoch = new_epoch();
+        let head = watch::Sender::new(Head { cursor: Cursor { epoch, offset: 0 }, closing });
         Self { topic, window: RwLock::new(Window::new(epoch, bound)), head }
     }
 
@@ -118,27 +143,82 @@ impl Log {
     pub(crate) fn append(&self, payload: &Payload) -> Cursor {
         let cursor = {
             let mut window = write(&self.window);
-            let id = window.head().offset + 1;
-            let entry = Encoded::new(
-                window.epoch(),
-                &Notification {
-                    topic: self.topic().into(),
-                    id,
-                    timestamp_us: clock::unix_us(),
-                    content_type: payload.content_type.as_deref().map(Into::into),
-                    payload: std::borrow::Cow::Borrowed(&payload.json),
-                },
-            );
-            window.push(entry);
-            window.head()
+            let Cursor { epoch, offset } = window.head();
+            let numbered = Numbered {
+                cursor: Cursor { epoch, offset: offset + 1 },
+                timestamp_us: clock::unix_us(),
+                content_type: payload.content_type.as_deref(),
+                payload: Cow::Borrowed(&payload.json),
+            };
+            window.push(self.encode(&numbered));
+            numbered.cursor
         };
-        // Outside the lock, so that woken readers find it free; two publishers may pass each other here, the head only grows.
-        self.head.send_if_modified(|head| {
-            let grows = cursor.offset > head.offset;
-            head.offset = head.offset.max(cursor.offset);
-            grows
-        });
+        self.announce();
         cursor
+    }
+
+    /// Appends what was numbered elsewhere, if it is the next one, then wakes the readers.
+    pub(crate) fn enter(&self, numbered: &Numbered<'_>) -> Entered {
+        match read(&self.window).place(numbered.cursor) {
+            Entered::Appended => {}
+            known_or_apart => return known_or_apart,
+        }
+        // Encoded outside the lock; what got there in between is looked at again.
+        let entry = self.encode(numbered);
+        {
+            let mut window = write(&self.window);
+            match window.place(numbered.cursor) {
+                Entered::Appended => window.push(entry),
+                known_or_apart => return known_or_apart,
+            }
+        }
+        self.announce();
+        Entered::Appended
+    }
+
+    /// Has the log go on after `cursor`, of another epoch or beyond the head: what it held is lost to its readers, and they
+    /// are told so. Does nothing when the log has come that far already.
+    pub(crate) fn adopt(&self, cursor: Cursor) {
+        {
+            let mut window = write(&self.window);
+            if window.epoch() == cursor.epoch && window.head().offset >= cursor.offset {
+                return;
+            }
+            window.adopt(cursor);
+        }
+        self.announce();
+    }
+
+    fn encode(&self, numbered: &Numbered<'_>) -> Encoded {
+        let notification = Notification {
+            topic: self.topic().into(),
+            id: numbered.cursor.offset,
+            timestamp_us: numbered.timestamp_us,
+            content_type: numbered.content_type.map(Into::into),
+            payload: Cow::Borrowed(&numbered.payload),
+        };
+        Encoded::new(numbered.cursor.epoch, &notification)
+    }
+
+    /// Wakes the readers, outside the lock of the window, so that they find it free. Two who append may pass each other here:
+    /// each tells what the head is by now, so the last to tell is right.
+    fn announce(&self) {
+        self.head.send_if_modified(|head| {
+            let before = std::mem::replace(&mut head.cursor, read(&self.window).head());
+            head.cursor != before
+        });
+    }
+
+    /// The cursor after the newest notification.
+    pub(crate) fn head(&self) -> Cursor {
+        read(&self.window).head()
+    }
+
+    /// Waits until the log has come as far as `cursor`.
+    pub(crate) async fn reached(&self, cursor: Cursor) {
+        let has = |head: &Head| head.cursor.epoch == cursor.epoch && head.cursor.offset >= cursor.offset;
+        // The sender is ours: it cannot be gone.
+        let _ = self.watch().wait_for(has).await;
     }
 
     /// What readers wait on.
@@ -174,6 +254,12 @@ impl Log {
     pub(crate) fn oldest(&self) -> Cursor {
         read(&self.window).oldest()
     }
+}
+
+/// An epoch that was not used before: of six base-36 digits, a new history meets the name of an old one once in two thousand
+/// million times.
+pub(crate) fn new_epoch() -> Epoch {
+    Epoch::from_number(rand::random::<u64>() % 36u64.pow(6))
 }
 
 // A window is whole between any two statements that could panic, so a poisoned lock guards nothing broken.

@@ -36,32 +36,29 @@ use tokio::time::timeout;
 
 pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
+pub use crate::brokers::Choice as BrokerChoice;
 pub use crate::config::Config;
 use crate::connection::Lobby;
-use crate::hub::Hub;
 use crate::stats::Stats;
-use crate::window::Limit;
 
 /// What hyper may keep of a request or an answer, bytes: the heads of this contract are a fraction of it.
 const HTTP_BUFFER: usize = 16 << 10;
 
 /// Serves until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let inside = accept::Inside::new(listening.connections_max);
+    let Listening { listener, connections_max, hub, broker } = listening;
+    let inside = accept::Inside::new(connections_max);
     let stats = Arc::new(Stats::new());
-    let history = Limit { count: config.history as usize, bytes: config.history_bytes };
-    let hub = Arc::new(Hub::new(config.topics_max, history));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let (drain, rate, idle) = (config.drain, config.demo, config.idle_timeout);
-    let broker = brokers::Broker::connect(hub.clone());
     let app_state = Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let (close, closing) = watch::channel(false);
     let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle });
 
-    accept::accept(listening.listener, lobby, stats, inside.clone(), shutdown).await?;
+    accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
 
     if let Some(demo) = demo {
         demo.abort();

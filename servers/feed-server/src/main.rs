@@ -34,7 +34,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
     };
     let runtime = runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let listening = listen(&config)?;
+        let listening = listen(&config).await?;
         let stop = stop(config.exit_on_stdin_close)?;
         println!("feed-server listening on http://{}", listening.address()?);
         std::io::stdout().flush()?;

@@ -19,6 +19,15 @@ pub(crate) fn write(stats: &ServerStats, ignored: u64) -> String {
     single("feed_published_total", "counter", "Notifications accepted.", &stats.published);
     single("feed_publish_refused_total", "counter", "Publishing requests refused.", &stats.refused);
     single("feed_client_messages_ignored_total", "counter", "WebSocket messages ignored by rule.", &ignored);
+    let connected = u8::from(stats.broker.connected);
+    single("feed_broker_connected", "gauge", "1 while publishing would work.", &connected);
+    single(
+        "feed_broker_reconnects_total",
+        "counter",
+        "Connections to the broker made again.",
+        &stats.broker.reconnects,
+    );
+    single("feed_broker_errors_total", "counter", "Requests to the broker that failed.", &stats.broker.errors);
 
     let mut family = |name, kind, help, value: fn(&ConnectionStats) -> u64| {
         header(&mut out, name, kind, help);

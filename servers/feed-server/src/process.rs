@@ -1,4 +1,4 @@
-//! What the server says about itself: `/stats` for a generator, `/metrics` for Prometheus, `/healthz` for a balancer.
+//! What the server says about itself: `/stats` for a generator, `/metrics` for Prometheus, `/healthz` and `/readyz` for a balancer.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,8 +10,10 @@ use feed::ServerStats;
 use http::header::CONTENT_TYPE;
 
 use crate::app::App;
+use crate::brokers::Failure;
 use crate::clock;
 use crate::metrics;
+use crate::refusal::Refusal;
 use crate::stats::Kind;
 
 /// `GET /stats`.
@@ -25,9 +27,14 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> ([(http::HeaderName,
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::write(&collect(&app), ignored))
 }
 
-/// `GET /healthz`: who answers, is healthy.
+/// `GET /healthz`: who answers, is healthy, whatever the broker does.
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
+}
+
+/// `GET /readyz`: whether publishing would work.
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
+    if app.broker.stats().connected { Ok("ready\n") } else { Err(Failure::OutOfReach.into()) }
 }
 
 fn collect(app: &App) -> ServerStats {
@@ -43,6 +50,7 @@ fn collect(app: &App) -> ServerStats {
         topics: app.hub.topics() as u64,
         published: app.stats.published.load(Relaxed),
         refused: app.stats.refused.load(Relaxed),
+        broker: app.broker.stats(),
         connections: Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), app.stats.connections(kind))).collect(),
     }
 }

@@ -68,6 +68,15 @@ pub(crate) enum Wake {
     Gone,
 }
 
+/// Why what follows a cursor cannot be read, and the oldest cursor that can be continued from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The reader was too slow: it fell out of the window.
+    FellBehind(Cursor),
+    /// The topic began another epoch, which is no reader's fault: reading goes on from there, and the cursor has moved.
+    History(Cursor),
+}
+
 impl Session {
     /// Boxed, so that the tasks that hold and pass it stay small.
     pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, write_timeout: Duration) -> Box<Self> {
@@ -137,7 +146,7 @@ impl Session {
                 return Wake::Closing;
             }
             let blocked = self.blocked.is_some();
-            if !blocked && head.offset > self.cursor.offset {
+            if !blocked && self.is_behind(head.cursor) {
                 self.turns += 1;
                 return Wake::Moved;
             }
@@ -196,11 +205,23 @@ impl Session {
         }
     }
 
-    /// Takes what follows the cursor, and moves it; the oldest cursor when it fell out of the window.
-    pub(crate) fn read(&mut self) -> Result<Batch, Cursor> {
-        let batch = self.log.after(self.cursor, STREAM_LIMIT)?;
-        self.cursor = batch.cursor;
-        Ok(batch)
+    fn is_behind(&self, head: Cursor) -> bool {
+        head.epoch != self.cursor.epoch || head.offset > self.cursor.offset
+    }
+
+    /// Takes what follows the cursor, and moves it.
+    pub(crate) fn read(&mut self) -> Result<Batch, Lost> {
+        match self.log.after(self.cursor, STREAM_LIMIT) {
+            Ok(batch) => {
+                self.cursor = batch.cursor;
+                Ok(batch)
+            }
+            Err(oldest) if oldest.epoch == self.cursor.epoch => Err(Lost::FellBehind(oldest)),
+            Err(oldest) => {
+                self.cursor = oldest;
+                Err(Lost::History(oldest))
+            }
+        }
     }
 
     /// Has `take` look at what the client sent, and answer it; returns how many bytes that were, `None` when it has ended

@@ -8,6 +8,8 @@ use feed::encodings::json;
 use feed::framings::{chunked, sse, websocket};
 use feed::{Cursor, Epoch, Notification};
 
+use crate::hub::Entered;
+
 /// A notification in every wire form; a form is made when the first reader needs it, and shared by all of them.
 #[derive(Debug)]
 pub(crate) struct Encoded {
@@ -84,6 +86,21 @@ impl Window {
         cursor.epoch == self.epoch && (self.oldest().offset..=self.head).contains(&cursor.offset)
     }
 
+    /// Where a notification with this cursor belongs.
+    pub(crate) fn place(&self, cursor: Cursor) -> Entered {
+        match cursor.offset {
+            _ if cursor.epoch != self.epoch => Entered::Apart,
+            offset if offset <= self.head => Entered::Known,
+            offset if offset == self.head + 1 => Entered::Appended,
+            _ => Entered::Apart,
+        }
+    }
+
+    /// Lets go of everything, and goes on after `cursor`.
+    pub(crate) fn adopt(&mut self, cursor: Cursor) {
+        *self = Self { head: cursor.offset, ..Self::new(cursor.epoch, self.bound) };
+    }
+
     /// Appends the notification after the head, and lets go of what exceeds the bound; the newest always stays.
     pub(crate) fn push(&mut self, entry: Encoded) {
         debug_assert_eq!(entry.cursor, Cursor { epoch: self.epoch, offset: self.head + 1 });
@@ -154,6 +171,17 @@ mod tests {
         assert_eq!(offsets(&window, 1, ALL), None);
         assert_eq!(offsets(&window, 6, ALL), None, "a cursor from the future");
         assert!(!window.continues(Cursor { epoch: Epoch::from_number(8), offset: 4 }), "another epoch");
+    }
+
+    #[test]
+    fn a_window_that_goes_on_elsewhere_takes_no_new_offsets_for_old_ones() {
+        let mut window = window(ALL, 5);
+        let at = |epoch, offset| Cursor { epoch: Epoch::from_number(epoch), offset };
+        let placed = [at(7, 5), at(7, 6), at(7, 7), at(8, 6)].map(|cursor| window.place(cursor));
+        assert_eq!(placed, [Entered::Known, Entered::Appended, Entered::Apart, Entered::Apart]);
+        window.adopt(at(8, 3));
+        assert_eq!((window.head(), window.oldest(), window.bytes), (at(8, 3), at(8, 3), 0));
+        assert!(!window.continues(at(7, 3)) && !window.continues(at(8, 2)) && window.continues(at(8, 3)));
     }
 
     #[test]

@@ -19,5 +19,5 @@ pub use cursor::{After, Cursor, CursorError, Epoch};
 pub use notification::{Notification, Payload};
 pub use postmark::{POSTMARK_LEN, Postmark, postmarks};
 pub use routes::{MAX_TOPIC_LEN, SOCKET_IO_PATH, TopicError, TopicName, publish_path, subscribe_path};
-pub use stats::{ConnectionStats, ServerStats};
+pub use stats::{BrokerStats, ConnectionStats, ServerStats};
 pub use transport::{Transport, UnknownTransport};

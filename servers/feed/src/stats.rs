@@ -27,8 +27,24 @@ pub struct ServerStats {
     pub published: u64,
     /// Publishing requests refused.
     pub refused: u64,
+    /// The broker behind the server.
+    #[serde(default)]
+    pub broker: BrokerStats,
     /// Connections by what they carry: a transport's name, or `other` (publishers, metrics, pages, not yet known).
     pub connections: BTreeMap<String, ConnectionStats>,
+}
+
+/// How a server's broker does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerStats {
+    /// `memory` or `redis`; empty if the server does not say.
+    pub kind: String,
+    /// True while publishing would work.
+    pub connected: bool,
+    /// Times that the connection was lost and made again.
+    pub reconnects: u64,
+    /// Requests to the broker that failed, attempts to connect included.
+    pub errors: u64,
 }
 
 /// Counters of the connections of one kind.

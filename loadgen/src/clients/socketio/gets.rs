@@ -47,7 +47,7 @@ impl Gets {
     ) -> Result<(), ClientError> {
         if self.asking.is_none() {
             if conversation.is_live() {
-                site.turns.turn().await;
+                site.turns.turn(account.recorder()).await;
             }
             self.ask(site, account).await?;
         }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use feed::{Cursor, Payload, TopicName};
+use feed::{After, BrokerStats, Cursor, Payload, TopicName};
 
-use crate::hub::{Hub, Log, TooManyTopics};
+use super::Failure;
+use crate::hub::{Hub, Log};
 
 /// Numbers under the lock of the topic's own log.
 #[derive(Debug)]
@@ -19,12 +20,17 @@ impl Memory {
     }
 
     /// Appends to the log itself.
-    pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, TooManyTopics> {
+    pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, Failure> {
         Ok(self.hub.log(topic)?.append(payload))
     }
 
     /// The log that is appended to is the log that is read: nothing lies between.
-    pub(crate) async fn follow(&self, topic: &TopicName) -> Result<Arc<Log>, TooManyTopics> {
-        self.hub.log(topic)
+    pub(crate) async fn follow(&self, topic: &TopicName, _: After) -> Result<Arc<Log>, Failure> {
+        Ok(self.hub.log(topic)?)
+    }
+
+    /// Always there.
+    pub(crate) fn stats(&self) -> BrokerStats {
+        BrokerStats { kind: "memory".to_owned(), connected: true, reconnects: 0, errors: 0 }
     }
 }

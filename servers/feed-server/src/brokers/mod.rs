@@ -5,39 +5,63 @@
 //!    offsets are contiguous from 1, and the notification is in the log before the publisher is answered.
 //! 3. `follow` brings every appended notification to this server's log, in order, without a hole; when history is lost, the
 //!    log goes on under another epoch, so that no reader takes new offsets for old ones.
+//!
+//! `tests/brokers/` holds every broker to them.
 
+mod choice;
+mod failure;
 mod memory;
+mod redis;
 
 use std::sync::Arc;
 
-use feed::{Cursor, Payload, TopicName};
+use feed::{After, BrokerStats, Cursor, Payload, TopicName};
 
-use crate::hub::{Hub, Log, TooManyTopics};
+pub use self::choice::Choice;
+pub(crate) use self::failure::Failure;
+use crate::config::Config;
+use crate::hub::{Hub, Log};
 
 /// The broker in use.
 #[derive(Debug)]
 pub(crate) enum Broker {
     /// This process.
     Memory(memory::Memory),
+    /// A Redis that several servers share.
+    Redis(redis::Redis),
 }
 
 impl Broker {
     /// The broker that the configuration asks for.
-    pub(crate) fn connect(hub: Arc<Hub>) -> Self {
-        Self::Memory(memory::Memory::connect(hub))
+    pub(crate) async fn connect(config: &Config, hub: Arc<Hub>) -> anyhow::Result<Self> {
+        Ok(match &config.broker {
+            Choice::Memory => Self::Memory(memory::Memory::connect(hub)),
+            Choice::Redis(client) => Self::Redis(redis::Redis::connect(client, config.history(), hub).await?),
+        })
     }
 
     /// Appends `payload` to `topic`; the cursor is that of the new notification.
-    pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, TooManyTopics> {
+    pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, Failure> {
         match self {
             Self::Memory(memory) => memory.publish(topic, payload).await,
+            Self::Redis(redis) => redis.publish(topic, payload).await,
         }
     }
 
-    /// The log of `topic`, kept up to date from now on.
-    pub(crate) async fn follow(&self, topic: &TopicName) -> Result<Arc<Log>, TooManyTopics> {
+    /// The log of `topic`, kept up to date from now on; it has come as far as a reader who starts `after` a cursor, if any
+    /// server has.
+    pub(crate) async fn follow(&self, topic: &TopicName, after: After) -> Result<Arc<Log>, Failure> {
         match self {
-            Self::Memory(memory) => memory.follow(topic).await,
+            Self::Memory(memory) => memory.follow(topic, after).await,
+            Self::Redis(redis) => redis.follow(topic, after).await,
+        }
+    }
+
+    /// How it does.
+    pub(crate) fn stats(&self) -> BrokerStats {
+        match self {
+            Self::Memory(memory) => memory.stats(),
+            Self::Redis(redis) => redis.stats(),
         }
     }
 }

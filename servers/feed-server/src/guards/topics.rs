@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
-use feed::TopicName;
+use feed::{After, TopicName};
 use http::request::Parts;
 
 use crate::app::App;
-use crate::hub::{Log, TooManyTopics};
+use crate::hub::Log;
 use crate::refusal::Refusal;
 
 /// The topic in a request's path, checked.
 pub(crate) struct Topic(pub(crate) TopicName);
 
 impl Topic {
-    /// Its log, if there may be another one.
-    pub(crate) async fn log(&self, app: &App) -> Result<Arc<Log>, Refusal> {
-        Ok(app.broker.follow(&self.0).await?)
+    /// Its log, if there may be another one, for a reader who starts `after` something.
+    pub(crate) async fn log(&self, app: &App, after: After) -> Result<Arc<Log>, Refusal> {
+        Ok(app.broker.follow(&self.0, after).await?)
     }
 }
 
@@ -29,11 +29,5 @@ impl<S: Send + Sync> FromRequestParts<S> for Topic {
             .await
             .map_err(|rejection: PathRejection| Refusal::bad_request(rejection.body_text()))?;
         name.parse().map(Self).map_err(|error: feed::TopicError| Refusal::bad_request(error.to_string()))
-    }
-}
-
-impl From<TooManyTopics> for Refusal {
-    fn from(TooManyTopics(max): TooManyTopics) -> Self {
-        Self::overloaded(format!("{max} topics exist already: use one of them, or raise --topics-max"))
     }
 }

@@ -59,7 +59,7 @@ async fn open(
     let wait = checked(wait.unwrap_or(WAIT), app.config.wait_max)?;
     let known = subscription::if_none_match(&headers);
     let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
-    let log = topic.log(&app).await?;
+    let log = topic.log(&app, after).await?;
     let max = app.config.answer_bytes;
     let answer = Answer::read(&log, after, max);
     if !answer.is_empty() || wait.is_zero() || method == Method::HEAD {

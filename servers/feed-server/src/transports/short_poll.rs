@@ -38,7 +38,7 @@ async fn open(
     let Params { after } = subscription::params(&uri)?;
     let known = subscription::if_none_match(&headers);
     let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
-    let log = topic.log(&app).await?;
+    let log = topic.log(&app, after).await?;
     let answer = Answer::read(&log, after, app.config.answer_bytes);
     Ok(deliver(answer, known, &meter, &method))
 }

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
-use crate::session::{Session, Wake};
+use crate::session::{Lost, Session, Wake};
 use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
 use crate::subscription::{self, Params};
@@ -53,8 +53,9 @@ async fn open(
     let after = match headers.get("last-event-id") {
         Some(id) if !id.is_empty() => Some(last_event_id(id)?),
         _ => subscription::after(after.as_deref())?,
-    };
-    let log = topic.log(&app).await?;
+    }
+    .unwrap_or_default();
+    let log = topic.log(&app, after).await?;
     let head = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
@@ -66,7 +67,7 @@ async fn open(
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        let start = log.start(after.unwrap_or_default());
+        let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
         deliver(session, start, app.config.heartbeat, app.config.sse_retry)
@@ -90,7 +91,8 @@ async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, r
         match session.next(session.wrote() + heartbeat).await {
             Wake::Moved => match session.read() {
                 Ok(batch) => batch.entries.iter().for_each(|entry| session.deliver(entry.sse())),
-                Err(oldest) => {
+                Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
+                Err(Lost::FellBehind(oldest)) => {
                     tell_gap(&mut session, oldest);
                     break Reason::FellBehind;
                 }

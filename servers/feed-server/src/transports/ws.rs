@@ -25,7 +25,7 @@ use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::outbox::Outbox;
 use crate::refusal::Refusal;
-use crate::session::{Session, Wake};
+use crate::session::{Lost, Session, Wake};
 use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
 use crate::subscription::{self, Params};
@@ -58,7 +58,7 @@ async fn open(
     let Params { after } = subscription::params(&uri)?;
     let after = subscription::after(after.as_deref())?.unwrap_or_default();
     let accept = shake_hands(&method, version, &headers)?;
-    let log = topic.log(&app).await?;
+    let log = topic.log(&app, after).await?;
     Ok(Takeover::response(move |socket| {
         let head = [
             (CONNECTION, HeaderValue::from_static("upgrade")),
@@ -118,7 +118,8 @@ async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Opti
         match session.next(due).await {
             Wake::Moved => match session.read() {
                 Ok(batch) => batch.entries.iter().for_each(|entry| session.deliver(entry.frame())),
-                Err(oldest) => {
+                Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
+                Err(Lost::FellBehind(oldest)) => {
                     tell_gap(&mut session, oldest);
                     break (close::POLICY, "fell out of the retained history", Reason::FellBehind);
                 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use feed::{ServerStats, Transport};
 use feed_server::Config;
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -36,10 +37,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one with `flags`.
+    /// Starts one with `flags`, of a broker that needs no connecting.
     pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::connect(flags).now_or_never().expect("this process is a broker that is there at once")
+    }
+
+    /// Starts one with `flags`, once its broker is connected.
+    pub(crate) async fn connect(flags: &[&str]) -> Self {
         let config = Config::try_parse_from([&["feed-server", "--listen", "127.0.0.1:0"], flags].concat()).unwrap();
-        let listening = feed_server::listen(&config).unwrap();
+        let listening = feed_server::listen(&config).await.unwrap();
         let address = listening.address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(feed_server::run(listening, config, async move { drop(stopped.await) }));

@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 use crate::clients::{LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::clock;
 use crate::plan::Plan;
-use crate::recording::{Account, Counters, Departures, Recorder, Snapshot};
+use crate::recording::{Account, Counters, Departures, Recorder, Snapshot, Stack, Windows};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
 use crate::wire::{Dialer, Traffic};
@@ -23,9 +23,9 @@ use crate::wire::{Dialer, Traffic};
 /// How often the event loop is asked whether it is on time.
 const LAG_PROBE: Duration = Duration::from_millis(10);
 
-/// What the conductor asks of a worker.
+/// What the conductor asks of a player.
 enum Order {
-    /// Start clients, the first of all at this instant, at the plan's pace.
+    /// Start clients, the first of all players' at this instant, at the plan's pace.
     Connect(Instant),
     /// These intended instants (ns) belong to the window.
     Window(Range<u64>),
@@ -36,30 +36,43 @@ enum Order {
     /// From now on deliveries are too late.
     TooLate,
     /// End all clients and close their books.
-    Close(Closing, oneshot::Sender<Deliveries>),
+    Close(Closing, oneshot::Sender<Closed>),
 }
 
 /// What is needed to close the books of a topic's subscribers.
 #[derive(Debug, Clone)]
 pub struct Closing {
-    /// One past the last sequence number sent, per publisher.
+    /// Number of this process's first publisher.
+    pub base: u16,
+    /// One past the last sequence number sent, per publisher of this process.
     pub ends: Arc<Vec<u32>>,
     /// Sequence numbers that the server is not known to have accepted, ascending, per publisher.
     pub refused: Arc<Vec<Vec<u32>>>,
 }
 
-/// A worker thread as the conductor holds it. Dropping it ends the thread.
+/// What a player's clients leave.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// Their books, of this process's publishers.
+    pub deliveries: Deliveries,
+    /// Their ledgers of all publishers, where there are other shards.
+    pub stacks: Vec<Stack>,
+    /// What was heard of the other shards, see [`Recorder::heard`].
+    pub heard: Vec<Option<i64>>,
+}
+
+/// A player thread as the conductor holds it. Dropping it ends the thread.
 #[derive(Debug)]
-pub struct Worker {
+pub struct Player {
     orders: mpsc::UnboundedSender<Order>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Worker {
-    /// Starts worker `index` of `workers`, which plays every `workers`-th client.
+impl Player {
+    /// Starts player `index` of `players`, which plays every `players`-th client.
     pub fn start(
         index: u32,
-        workers: u32,
+        players: u32,
         plan: Arc<Plan>,
         target: Target,
         connect_timeout: Duration,
@@ -69,18 +82,18 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("cannot start a worker's event loop")?;
+            .context("cannot start a player's event loop")?;
         let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
+            .name(format!("player-{index}"))
             .spawn(move || {
-                let floor = Floor::new(index, workers, plan, &target, connect_timeout, departures);
+                let floor = Floor::new(index, players, plan, &target, connect_timeout, departures);
                 LocalSet::new().block_on(&runtime, floor.work(inbox));
             })
-            .context("cannot start a worker thread")?;
+            .context("cannot start a player thread")?;
         Ok(Self { orders, thread: Some(thread) })
     }
 
-    /// Starts the clients, the first of all workers' at `start`.
+    /// Starts the clients, the first of all players' at `start`.
     pub fn connect(&self, start: Instant) {
         self.give(Order::Connect(start));
     }
@@ -94,14 +107,14 @@ impl Worker {
     pub async fn snapshot(&self, with_tcp_ip: bool) -> anyhow::Result<Snapshot> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Snapshot(with_tcp_ip, reply));
-        answer.await.context("a worker thread has ended early; this is a bug")
+        answer.await.context("a player thread has ended early; this is a bug")
     }
 
     /// Reads the counters alone: cheap enough to be asked often.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Counters(reply));
-        answer.await.context("a worker thread has ended early; this is a bug")
+        answer.await.context("a player thread has ended early; this is a bug")
     }
 
     /// From now on deliveries are too late.
@@ -110,19 +123,19 @@ impl Worker {
     }
 
     /// Ends all clients and closes their books.
-    pub async fn close(&self, closing: Closing) -> anyhow::Result<Deliveries> {
+    pub async fn close(&self, closing: Closing) -> anyhow::Result<Closed> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Close(closing, reply));
-        answer.await.context("a worker thread has ended early; this is a bug")
+        answer.await.context("a player thread has ended early; this is a bug")
     }
 
     fn give(&self, order: Order) {
-        // A worker that has gone is noticed where its answer is awaited.
+        // A player that has gone is noticed where its answer is awaited.
         let _ = self.orders.send(order);
     }
 }
 
-impl Drop for Worker {
+impl Drop for Player {
     fn drop(&mut self) {
         let (closed, _) = mpsc::unbounded_channel();
         self.orders = closed;
@@ -132,14 +145,13 @@ impl Drop for Worker {
     }
 }
 
-/// The worker's own side.
+/// The player's own side.
 struct Floor {
     index: u32,
-    workers: u32,
+    players: u32,
     site: Rc<Site>,
     recorder: Rc<Recorder>,
-    /// Sequence numbers of the window, per topic.
-    sequences: Vec<Range<u32>>,
+    windows: Rc<Windows>,
     connect_timeout: Duration,
     stop: watch::Sender<bool>,
 }
@@ -147,23 +159,23 @@ struct Floor {
 impl Floor {
     fn new(
         index: u32,
-        workers: u32,
+        players: u32,
         plan: Arc<Plan>,
         target: &Target,
         connect_timeout: Duration,
         departures: Arc<Departures>,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let sequences = plan.window_sequences();
+        let windows = Rc::new(Windows { sequences: plan.window_of_all(), topics: plan.topics.len() });
         let dialer = Dialer::new(target.address, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
         let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
         Self {
             index,
-            workers,
+            players,
             site: Rc::new(site),
             recorder,
-            sequences,
+            windows,
             connect_timeout,
             stop: watch::Sender::new(false),
         }
@@ -191,26 +203,36 @@ impl Floor {
                     if let Some(clients) = clients.take() {
                         let _ = clients.await;
                     }
-                    let _ = reply.send(floor.recorder.close_ledgers(&closing.ends, &closing.refused));
+                    let _ = reply.send(floor.close(&closing));
                 }
             }
         }
     }
 
-    /// Starts this worker's clients at the plan's pace, and waits for their end.
+    fn close(&self, closing: &Closing) -> Closed {
+        Closed {
+            stacks: if self.site.plan.shard.is_whole() { Vec::new() } else { self.recorder.stacks() },
+            heard: self.recorder.heard(),
+            deliveries: self.recorder.close_ledgers(closing.base, &closing.ends, &closing.refused),
+        }
+    }
+
+    /// Starts this player's clients at the plan's pace, and waits for their end.
     async fn connect(self: Rc<Self>, start: Instant) {
         let mut clients = tokio::task::JoinSet::new();
         let mut stop = self.stop.subscribe();
-        for client in (self.index..self.site.plan.clients).step_by(self.workers as usize) {
-            let due = start + Duration::from_secs_f64(f64::from(client) / self.site.plan.connect_rate);
+        let own = self.site.plan.own_clients();
+        for client in own.clone().skip(self.index as usize).step_by(self.players as usize) {
+            let due =
+                start + Duration::from_secs_f64(f64::from(client - own.start) / self.site.plan.own_connect_rate());
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 () = clock::sleep_until(due) => {}
             }
-            let publisher = self.site.plan.topic_of(client);
-            let sequences = self.sequences[usize::from(publisher)].clone();
-            let account = Account::new(self.site.plan.run, publisher, sequences, Rc::clone(&self.recorder));
+            let (plan, topic) = (&self.site.plan, self.site.plan.topic_of(client));
+            let account =
+                Account::new(plan.run, topic, plan.shard, Rc::clone(&self.windows), Rc::clone(&self.recorder));
             let subscriber = Subscriber::new(Rc::clone(&self.site), client, account, self.connect_timeout);
             let mut stop = self.stop.subscribe();
             let stopped = async move {

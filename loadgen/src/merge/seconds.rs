@@ -1,0 +1,168 @@
+//! Seconds and latencies of several shards on one axis of time, whose zero is the start of publishing.
+//!
+//! Rows and intervals of a shard end whole seconds before or after that start, so those of one second add up.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+use results::{LATENCY_FILE, LatencyLog, SeriesRow, new_histogram, visit_latency_log};
+
+use super::{Part, tag};
+
+/// The histograms of all shards.
+pub(super) struct Times {
+    /// Latency by the second that ends then, after the start of publishing.
+    latency: BTreeMap<i64, Histogram<u64>>,
+    from_actual: BTreeMap<i64, Histogram<u64>>,
+    /// Connect times.
+    pub connect: Histogram<u64>,
+    /// Event-loop lag.
+    pub loop_lag: Histogram<u64>,
+    /// Waits of clients for their turn.
+    pub turn_wait: Histogram<u64>,
+    /// Send lag.
+    pub send_lag: Histogram<u64>,
+    /// Publish times.
+    pub publish_time: Histogram<u64>,
+}
+
+impl Times {
+    /// Reads and adds up the logs of all shards.
+    pub(super) fn read(parts: &[Part]) -> anyhow::Result<Self> {
+        let mut times = Self {
+            latency: BTreeMap::new(),
+            from_actual: BTreeMap::new(),
+            connect: new_histogram(),
+            loop_lag: new_histogram(),
+            turn_wait: new_histogram(),
+            send_lag: new_histogram(),
+            publish_time: new_histogram(),
+        };
+        for part in parts {
+            let path = part.folder.join(LATENCY_FILE);
+            visit_latency_log(&path, |tag, span| {
+                let second = second(part, (span.start + span.length).as_secs_f64());
+                let place = match tag {
+                    None => times.latency.entry(second).or_insert_with(new_histogram),
+                    Some(tag::ACTUAL) => times.from_actual.entry(second).or_insert_with(new_histogram),
+                    Some(tag::CONNECT) => &mut times.connect,
+                    Some(tag::LOOP_LAG) => &mut times.loop_lag,
+                    Some(tag::TURN_WAIT) => &mut times.turn_wait,
+                    Some(tag::SEND_LAG) => &mut times.send_lag,
+                    Some(tag::PUBLISH) => &mut times.publish_time,
+                    Some(_) => return,
+                };
+                place.add(&span.histogram).expect("all histograms have the same bounds");
+            })
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        }
+        Ok(times)
+    }
+
+    /// All latencies: from intended and from actual publishing instants.
+    pub(super) fn whole(&self) -> [Histogram<u64>; 2] {
+        [&self.latency, &self.from_actual].map(|seconds| {
+            seconds.values().fold(new_histogram(), |mut sum, more| {
+                sum.add(more).expect("all histograms have the same bounds");
+                sum
+            })
+        })
+    }
+
+    /// The log of the merged run, which began `lead` before publishing did.
+    pub(super) fn log(&self, lead: Duration) -> io::Result<LatencyLog> {
+        let mut log = LatencyLog::default();
+        let one = Duration::from_secs(1);
+        for (second, histogram) in &self.latency {
+            let start = Duration::from_secs_f64((lead.as_secs_f64() + *second as f64 - 1.0).max(0.0));
+            log.push(None, start, one, histogram)?;
+            if let Some(from_actual) = self.from_actual.get(second) {
+                log.push(Some(tag::ACTUAL), start, one, from_actual)?;
+            }
+        }
+        Ok(log)
+    }
+}
+
+/// The second in which `at_s`, counted from the shard's own beginning, is an end.
+fn second(part: &Part, at_s: f64) -> i64 {
+    (at_s - part.record.begin_s).round() as i64
+}
+
+/// The rows of the merged run, which began `lead` before publishing did.
+pub(super) fn rows(parts: &[Part], times: &Times, lead: Duration) -> Vec<SeriesRow> {
+    let mut seconds: BTreeMap<i64, Vec<SeriesRow>> = BTreeMap::new();
+    for part in parts {
+        let mut own: BTreeMap<i64, SeriesRow> = BTreeMap::new();
+        let is_first_of_server = is_first_of_server(part, parts);
+        for row in &part.series {
+            let mut row = row.clone();
+            if !is_first_of_server {
+                (row.server_cpu_share, row.server_rss_bytes, row.server_open) = (None, None, None);
+            }
+            let place = second(part, row.at_s);
+            let row = match own.remove(&place) {
+                Some(earlier) => following(&earlier, row),
+                None => row,
+            };
+            own.insert(place, row);
+        }
+        for (place, row) in own {
+            seconds.entry(place).or_default().push(row);
+        }
+    }
+    let row = |(second, rows): (i64, Vec<SeriesRow>)| {
+        let at_s = (lead.as_secs_f64() + second as f64).max(0.0);
+        let row = rows.into_iter().reduce(|one, other| beside(&one, &other)).unwrap_or_default();
+        let latency = times.latency.get(&second).filter(|latency| !latency.is_empty());
+        let at = |quantile| latency.map(|latency| latency.value_at_quantile(quantile) as f64 / 1e3);
+        SeriesRow { at_s, p50_us: at(0.5), p99_us: at(0.99), max_us: at(1.0), ..row }
+    };
+    seconds.into_iter().map(row).collect()
+}
+
+/// Of several shards that read the same server, the first speaks for it.
+fn is_first_of_server(part: &Part, parts: &[Part]) -> bool {
+    let first = parts.iter().find(|other| other.record.url == part.record.url);
+    first.is_some_and(|first| first.record.shard == part.record.shard)
+}
+
+/// Two rows of one shard that end in the same second: counters of both, gauges of the later.
+fn following(earlier: &SeriesRow, later: SeriesRow) -> SeriesRow {
+    SeriesRow {
+        opened: earlier.opened + later.opened,
+        failed: earlier.failed + later.failed,
+        reconnected: earlier.reconnected + later.reconnected,
+        published: earlier.published + later.published,
+        delivered: earlier.delivered + later.delivered,
+        received_bytes: earlier.received_bytes + later.received_bytes,
+        sent_bytes: earlier.sent_bytes + later.sent_bytes,
+        polls: earlier.polls + later.polls,
+        wasted_polls: earlier.wasted_polls + later.wasted_polls,
+        loop_lag_max_us: earlier.loop_lag_max_us.max(later.loop_lag_max_us),
+        ..later
+    }
+}
+
+/// The same second of two shards: counters and gauges of both.
+fn beside(one: &SeriesRow, other: &SeriesRow) -> SeriesRow {
+    let both = |a: Option<u64>, b: Option<u64>| a.map_or(b, |a| Some(a + b.unwrap_or(0)));
+    SeriesRow {
+        open: one.open + other.open,
+        opening: one.opening + other.opening,
+        in_flight: one.in_flight + other.in_flight,
+        server_cpu_share: match (one.server_cpu_share, other.server_cpu_share) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        },
+        server_rss_bytes: both(one.server_rss_bytes, other.server_rss_bytes),
+        server_open: both(one.server_open, other.server_open),
+        generator_cpu_share: one.generator_cpu_share + other.generator_cpu_share,
+        phase: one.phase.clone(),
+        at_s: one.at_s,
+        ..following(other, one.clone())
+    }
+}

@@ -1,0 +1,50 @@
+//! The worker's side: what its leader tells it over standard input.
+
+use std::io::BufRead;
+use std::process;
+
+use tokio::sync::watch;
+
+use crate::gate::{Gate, Told};
+use crate::interrupt::Interrupt;
+
+/// Line that says when publishing begins; behind it the time, RFC 3339.
+pub(super) const START: &str = "start ";
+/// Line that lets clients leave.
+pub(super) const CLOSE: &str = "close";
+/// Line that ends the run; what was measured is kept.
+pub(super) const STOP: &str = "stop";
+/// Exit code of a worker that has lost its leader.
+const ORPHANED: i32 = 1;
+
+/// Who started this process, as it makes itself felt.
+#[derive(Debug, Clone)]
+pub struct Leader {
+    /// What it lets this process do, and when.
+    pub gate: Gate,
+    /// Whether it wants the run to end.
+    pub interrupt: Interrupt,
+}
+
+/// Listens to standard input from now on. When that ends the leader is gone, and so is this process: nobody is left behind.
+pub fn obey() -> Leader {
+    let (tell, told) = watch::channel(Told::default());
+    let (want, wanted) = watch::channel(false);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            match line.strip_prefix(START) {
+                Some(time) => match humantime::parse_rfc3339(time) {
+                    Ok(time) => tell.send_modify(|told| told.start = Some(time)),
+                    Err(error) => eprintln!("`{line}` names no time: {error}"),
+                },
+                None if line == CLOSE => tell.send_modify(|told| told.may_close = true),
+                None if line == STOP => {
+                    want.send_replace(true);
+                }
+                None => eprintln!("`{line}` is no order that a worker knows"),
+            }
+        }
+        process::exit(ORPHANED);
+    });
+    Leader { gate: Gate::Leader(told), interrupt: Interrupt::told(wanted) }
+}

@@ -1,0 +1,96 @@
+//! The servers that workers load, read by the leader: no worker knows what the clients of the others cost.
+
+use feed::Transport;
+use results::{Reconciled, ServerCost};
+
+use crate::merge::server_costs;
+use crate::reconciliation::{Books, reconcile};
+use crate::server_cost::{Reading, Readings, StatsReader};
+use crate::target::Target;
+
+/// Every server that was named, once.
+pub(super) struct Servers {
+    transport: Transport,
+    /// True when there is one, it is our child, and it is a feed: what it counts must agree with ours.
+    is_own: bool,
+    servers: Vec<(StatsReader, Readings)>,
+}
+
+impl Servers {
+    /// None of them read yet; `child` is the process of the one that we started, `named` that of one whose
+    /// process was named.
+    pub(super) fn new(
+        transport: Transport,
+        targets: &[Target],
+        child: Option<u32>,
+        named: Option<u32>,
+    ) -> anyhow::Result<Self> {
+        let readers = targets.iter().map(|target| Ok((StatsReader::new(target, child, named)?, Readings::default())));
+        let servers = readers.collect::<anyhow::Result<Vec<_>>>()?;
+        let is_own = child.is_some() && targets.iter().all(|target| target.file.is_feed());
+        Ok(Self { transport, is_own, servers })
+    }
+
+    /// Reads all of them, for `place` among the readings.
+    pub(super) async fn read(&mut self, place: impl Fn(&mut Readings) -> &mut Option<Reading>) {
+        for (reader, readings) in &mut self.servers {
+            *place(readings) = reader.read().await;
+        }
+    }
+
+    /// Reads before the first client connects.
+    pub(super) async fn read_before(&mut self) {
+        for (reader, readings) in &mut self.servers {
+            readings.before = reader.read_when(self.transport, |readers| readers.open == 0).await;
+        }
+    }
+
+    /// Waits until our own server has seen as many connections as the workers opened: a reader that leaves before the server
+    /// has looked at its request is never counted as one.
+    pub(super) async fn await_opened(&mut self, opened: u64) {
+        for (reader, readings) in self.servers.iter().filter(|_| self.is_own) {
+            let before = readings.before.as_ref().map_or(0, |reading| reading.of(self.transport).opened);
+            reader.read_when(self.transport, |readers| readers.opened >= before + opened).await;
+        }
+    }
+
+    /// Reads after the last client has left.
+    pub(super) async fn read_last(&mut self, opened: u64) {
+        for (reader, readings) in &mut self.servers {
+            let before = readings.before.as_ref().map_or(0, |reading| reading.of(self.transport).opened);
+            let has_finished = |readers: &feed::ConnectionStats| readers.open == 0 && readers.opened >= before + opened;
+            readings.last = reader.read_when(self.transport, has_finished).await;
+        }
+    }
+
+    /// What they spent, all together; `None` when one of them did not tell.
+    pub(super) fn cost(&self, clients: u32, deliveries: u64, cpus: &[usize]) -> Option<ServerCost> {
+        let costs: Option<Vec<ServerCost>> = self
+            .servers
+            .iter()
+            .map(|(_, readings)| readings.cost(self.transport, clients, deliveries, cpus.to_vec()))
+            .collect();
+        server_costs(&costs?, u64::from(clients), deliveries)
+    }
+
+    /// The whole run as both sides counted it; of our own server alone, and `None` when a reading of it is missing.
+    pub(super) fn reconcile(&self, books: &Books) -> Option<Vec<Reconciled>> {
+        match self.servers.first() {
+            Some((_, readings)) if self.is_own => reconcile(books, readings, self.transport),
+            _ => Some(Vec::new()),
+        }
+    }
+
+    /// True when a server's process changed.
+    pub(super) fn have_restarted(&self) -> bool {
+        self.servers.iter().any(|(_, readings)| {
+            let pids: Vec<u32> = readings.all().filter_map(|reading| Some(reading.as_ref()?.pid)).collect();
+            pids.windows(2).any(|pair| pair[0] != pair[1])
+        })
+    }
+
+    /// True when a server told something, or is ours and had to.
+    pub(super) fn must_tell(&self) -> bool {
+        self.is_own || self.servers.iter().any(|(_, readings)| readings.all().any(Option::is_some))
+    }
+}

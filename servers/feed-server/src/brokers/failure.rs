@@ -1,0 +1,34 @@
+//! Why a broker cannot do what it is asked, and what a client is told.
+
+use crate::hub::TooManyTopics;
+use crate::refusal::Refusal;
+
+/// Why nothing was published, or cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Failure {
+    /// One topic more than may exist.
+    #[error("{0} topics exist already: use one of them, or raise --topics-max")]
+    TooManyTopics(usize),
+    /// There is no connection to the broker: nothing was done.
+    #[error("the broker is out of reach: nothing was done, try again")]
+    OutOfReach,
+    /// The broker was asked and did not confirm.
+    #[error("the broker did not confirm: it may be done or not ({0}); read the topic before you try again")]
+    Unconfirmed(String),
+    /// The broker said no.
+    #[error("the broker refused: {0}")]
+    Refused(String),
+}
+
+impl From<TooManyTopics> for Failure {
+    fn from(TooManyTopics(max): TooManyTopics) -> Self {
+        Self::TooManyTopics(max)
+    }
+}
+
+/// 503, for later may work.
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::overloaded(failure.to_string())
+    }
+}

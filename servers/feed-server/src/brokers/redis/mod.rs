@@ -1,0 +1,102 @@
+//! The broker of several servers: one Redis numbers, keeps the history, and tells every server that follows.
+//!
+//! Guarantee: a publisher is answered when Redis has appended, under a number, an epoch and a timestamp that are the same on
+//! every server. What was answered is delivered once and in order to every reader who stays within `--history`, through
+//! whichever server and across lost connections, for as long as Redis keeps it. How long that is, is Redis's affair: with an
+//! append-only file (`appendonly yes`) it outlasts a crash of Redis, less at most the last second of writes if the whole
+//! machine goes (`appendfsync everysec`); without one, a restart of Redis counts as the loss of everything.
+//! Lost history is never silent: the topic begins another epoch, and its readers are told `gap`. One case escapes: an
+//! append-only file that lost its end, and no server left that had seen it.
+//!
+//! A topic is a hash (epoch, head, bytes) and a stream, changed by scripts that run as one step. News travel over pub/sub,
+//! whole, on a channel a topic; a server that notices a hole reads it from the stream. A server holds two connections: one
+//! for commands of all publishers at once, one that listens.
+
+mod entry;
+mod link;
+mod scripts;
+mod topic;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::Context;
+use feed::{After, BrokerStats, Cursor, Payload, TopicName};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use self::link::Link;
+use super::Failure;
+use crate::hub::{Entered, Hub, Log, Numbered};
+use crate::window::Limit;
+
+/// Longest wait for an answer of Redis, and for a notification to come back over pub/sub: ordinarily it is a millisecond, and a
+/// publisher should hear of a broker that hangs while it still remembers what it published.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Two connections, and the topics that are followed over them.
+#[derive(Debug)]
+pub(crate) struct Redis {
+    link: Arc<Link>,
+    keeper: AbortHandle,
+}
+
+impl Redis {
+    /// Connects, and stays connected from then on.
+    pub(crate) async fn connect(client: &redis::Client, history: Limit, hub: Arc<Hub>) -> anyhow::Result<Self> {
+        let link = Arc::new(Link::new(client.clone(), history, hub));
+        let news = link.dial().await.with_context(|| {
+            let at = super::Choice::Redis(client.clone());
+            format!("cannot use the broker at {at}: start Redis 5 or newer there, or choose another --broker")
+        })?;
+        let keeper = tokio::spawn(link.clone().keep(news)).abort_handle();
+        Ok(Self { link, keeper })
+    }
+
+    /// Has Redis append and number, and sees that this server's own log has it too before the publisher is answered.
+    pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, Failure> {
+        let topic = self.link.topic(topic)?;
+        let (cursor, timestamp_us) = self.link.publish(&topic, payload).await?;
+        if topic.is_followed() {
+            let content_type = payload.content_type.as_deref();
+            let numbered = Numbered { cursor, timestamp_us, content_type, payload: Cow::Borrowed(&payload.json) };
+            if topic.log.enter(&numbered) == Entered::Apart {
+                // Others published just before: theirs are on the way. It is published whether they come or not.
+                let _ = timeout(ANSWER, topic.log.reached(cursor)).await;
+            }
+        }
+        Ok(cursor)
+    }
+
+    /// The first time, listens to the topic and reads its history. Later, only asks when the reader has seen what this server
+    /// has not: it may come from a server that is ahead.
+    pub(crate) async fn follow(&self, topic: &TopicName, after: After) -> Result<Arc<Log>, Failure> {
+        let topic = self.link.topic(topic)?;
+        if !topic.is_followed() {
+            self.link.begin(&topic).await?;
+        } else if let After::Cursor(cursor) = after
+            && topic.is_ahead(cursor)
+        {
+            topic.catch_up(&self.link, Some(cursor)).await?;
+        }
+        Ok(topic.log.clone())
+    }
+
+    /// How the connections do.
+    pub(crate) fn stats(&self) -> BrokerStats {
+        BrokerStats {
+            kind: "redis".to_owned(),
+            connected: self.link.is_up(),
+            reconnects: self.link.reconnects.load(Relaxed),
+            errors: self.link.errors.load(Relaxed),
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}

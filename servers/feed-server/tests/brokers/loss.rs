@@ -1,0 +1,116 @@
+//! Redis loses what it had: every reader is told, and nobody gets new offsets for old ones.
+
+use feed::Transport;
+
+use crate::lab::{Reader, Server};
+use crate::redis::{Keeps, Redis};
+
+fn epoch(cursor: &str) -> &str {
+    cursor.split(':').next().unwrap()
+}
+
+/// What a stream tells of lost history: a gap, then notifications of another epoch from 1.
+async fn is_told(stream: &mut Reader, before: &str, payload: u64) {
+    let gap = stream.message().await.unwrap();
+    assert_eq!(gap["type"], "gap", "{gap}");
+    let oldest = gap["oldest"].as_str().unwrap();
+    assert!(oldest.ends_with(":0") && epoch(oldest) != epoch(before), "{oldest} after {before}");
+    let notification = stream.message().await.unwrap();
+    assert_eq!((&notification["id"], &notification["payload"]), (&1.into(), &payload.into()));
+}
+
+async fn everybody_is_told(servers: [&Server; 2], streams: &mut [Reader], before: &str) {
+    servers[0].publish("news", "7").await;
+    for stream in streams {
+        is_told(stream, before, 7).await;
+    }
+    let mut cursors = Vec::new();
+    for server in servers {
+        for transport in Transport::ALL {
+            let mut reader = server.read(transport, Some(before)).await;
+            assert!(!reader.started.recovered, "{transport}");
+            assert_eq!(reader.next(1).await, [7], "{transport}");
+            cursors.push(reader.cursor);
+        }
+    }
+    assert!(cursors.iter().all(|cursor| *cursor == cursors[0]) && cursors[0].ends_with(":1"), "{cursors:?}");
+}
+
+/// Two servers with a history of five and a stream of each kind, and the cursor after it.
+async fn two_servers(redis: &Redis) -> ([Server; 2], Vec<Reader>, String) {
+    let servers = [redis.server(&[]).await, redis.server(&[]).await];
+    servers[0].publish_numbers(1..=5).await;
+    let mut streams = Vec::new();
+    for server in &servers {
+        for transport in [Transport::Sse, Transport::Ws] {
+            let mut stream = server.read(transport, Some("earliest")).await;
+            assert_eq!(stream.next(5).await, [1, 2, 3, 4, 5]);
+            streams.push(stream);
+        }
+    }
+    let cursor = servers[1].read(Transport::ShortPoll, None).await.cursor;
+    (servers, streams, cursor)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_that_keeps_nothing_is_told_as_a_gap() {
+    let Some(mut redis) = Redis::start("a_restart_that_keeps_nothing_is_told_as_a_gap", Keeps::Nothing) else { return };
+    let ([one, other], mut streams, before) = two_servers(&redis).await;
+    redis.kill();
+    redis.restart();
+    for server in [&one, &other] {
+        server.stats_when(|stats| stats.broker.connected && stats.broker.reconnects == 1).await;
+    }
+    everybody_is_told([&one, &other], &mut streams, &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flush_is_told_as_a_gap() {
+    let Some(redis) = Redis::start("a_flush_is_told_as_a_gap", Keeps::Everything) else { return };
+    let ([one, other], mut streams, before) = two_servers(&redis).await;
+    assert_eq!(redis.command(&["FLUSHALL"]).unwrap(), "+OK");
+    everybody_is_told([&one, &other], &mut streams, &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_snapshot_that_comes_back_is_not_taken_for_the_history() {
+    let test = "an_old_snapshot_that_comes_back_is_not_taken_for_the_history";
+    let Some(mut redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    server.publish_numbers(1..=3).await;
+    assert_eq!(redis.command(&["SAVE"]).unwrap(), "+OK");
+    let ([one, other], mut streams, before) = {
+        server.publish_numbers(4..=5).await;
+        let servers = [server, redis.server(&[]).await];
+        let mut streams = Vec::new();
+        for server in &servers {
+            let mut stream = server.read(Transport::Ws, Some("earliest")).await;
+            assert_eq!(stream.next(5).await, [1, 2, 3, 4, 5]);
+            streams.push(stream);
+        }
+        let before = servers[0].read(Transport::ShortPoll, None).await.cursor;
+        (servers, streams, before)
+    };
+    redis.kill();
+    redis.restart();
+    assert_eq!(redis.command(&["HGET", "wirelab:topic:news", "head"]).unwrap(), "$1", "the snapshot is back");
+    // A third server that never saw the old history must not go on with it either.
+    redis.server(&[]).await.publish("news", "7").await;
+    for server in [&one, &other] {
+        server.stats_when(|stats| stats.broker.connected && stats.broker.reconnects == 1).await;
+    }
+    for stream in &mut streams {
+        is_told(stream, &before, 7).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_lost_its_end_is_noticed_by_whoever_saw_it() {
+    let test = "a_log_that_lost_its_end_is_noticed_by_whoever_saw_it";
+    let Some(redis) = Redis::start(test, Keeps::Everything) else { return };
+    let ([one, other], mut streams, before) = two_servers(&redis).await;
+    // As after the crash of a machine: the last two notifications never reached the disk.
+    redis.command(&["HSET", "wirelab:topic:news", "head", "3"]);
+    redis.command(&["XDEL", "wirelab:log:news", "4-0", "5-0"]);
+    everybody_is_told([&one, &other], &mut streams, &before).await;
+}

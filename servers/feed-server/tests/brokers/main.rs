@@ -1,0 +1,10 @@
+//! The laws of `src/brokers/mod.rs`, held against every broker, and what several servers behind one promise.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod laws;
+mod loss;
+mod outage;
+mod redis;
+mod several;
