@@ -8,7 +8,7 @@ use feed::{TopicName, Transport};
 use serde::{Deserialize, Serialize};
 
 use crate::assertion::Condition;
-use crate::plan::{Arrival, Reuse};
+use crate::plan::{Arrival, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
 use crate::selftest::stub::Script;
 use crate::shard::{MOST_SHARDS, Shard};
@@ -97,7 +97,7 @@ pub struct RunArgs {
 pub struct PartArgs {
     /// Play the load from this many processes on this machine, each with its share of the clients and of what is published, and
     /// merge their results: one process has room for as many clients as it may hold file descriptors
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)), conflicts_with = "shard")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)), conflicts_with_all = ["shard", "start_at"])]
     pub workers: Option<u32>,
     /// Play one part of the load, for example 2/4 for the second of four; start the others with the same flags, on this
     /// machine or on others, and put the results together with `loadgen merge`
@@ -323,6 +323,10 @@ pub struct LoadArgs {
     /// Whether a polling client keeps its connection between polls
     #[arg(long, value_enum, default_value_t = Reuse::Reuse)]
     pub connection: Reuse,
+    /// What carries a Socket.IO session: polling, websocket, or upgrade, which is polling first and then websocket, as the official
+    /// client has it
+    #[arg(long, value_enum, value_name = "CARRIER", default_value_t = SocketIoMode::Upgrade)]
+    pub socketio: SocketIoMode,
     /// Topic to publish to, or the prefix of several; the default is one of this run's own, so that runs do not meet
     #[arg(long, value_name = "NAME")]
     pub topic: Option<TopicName>,

@@ -49,6 +49,28 @@ impl Reuse {
     }
 }
 
+/// What carries a Socket.IO session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SocketIoMode {
+    /// HTTP: a held GET to hear, POSTs to speak.
+    Polling,
+    /// WebSocket from the start.
+    Websocket,
+    /// Polling to begin with, then WebSocket: what the official client does unless it is told otherwise.
+    Upgrade,
+}
+
+impl SocketIoMode {
+    /// Its name on the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::Websocket => "websocket",
+            Self::Upgrade => "upgrade",
+        }
+    }
+}
+
 /// All that the generator needs to know about the load.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -86,9 +108,20 @@ pub struct Plan {
     pub wait: Duration,
     /// Whether polling clients keep their connections.
     pub connection: Reuse,
+    /// What carries Socket.IO.
+    pub socketio: SocketIoMode,
     /// A stretch, counted from the start of publishing, in which the publisher is held up on purpose: what is due in it is
     /// sent at its end. Only who tests the generator itself wants one.
     pub hold_up: Option<Range<Duration>>,
+}
+
+/// Most connections that a client has at a time: one that moves from polling to WebSocket has three for a moment.
+pub fn connections_per_client(transport: Transport, socketio: SocketIoMode) -> u32 {
+    match (transport, socketio) {
+        (Transport::SocketIo, SocketIoMode::Polling) => 2,
+        (Transport::SocketIo, SocketIoMode::Upgrade) => 3,
+        _ => 1,
+    }
 }
 
 /// One notification that is due.
@@ -137,6 +170,32 @@ impl Plan {
     /// The number of this process's publisher of a topic.
     pub fn publisher(&self, topic: u16) -> u16 {
         self.shard.publisher(topic, self.topics.len())
+    }
+
+    /// True when clients ask again for every batch, each when its turn comes.
+    pub fn takes_turns(&self) -> bool {
+        self.is_poll() && self.transport != Transport::ShortPoll
+    }
+
+    /// True when the server's notifications come in answers to polls.
+    pub fn is_poll(&self) -> bool {
+        match self.transport {
+            Transport::SocketIo => self.socketio == SocketIoMode::Polling,
+            transport => transport.is_poll(),
+        }
+    }
+
+    /// Most connections that a client has at a time.
+    pub fn connections_per_client(&self) -> u32 {
+        connections_per_client(self.transport, self.socketio)
+    }
+
+    /// Most ports that a client holds at a time. Where each poll takes a new connection, some dozens wait for the end of the
+    /// minute that the system keeps a closed one.
+    pub fn ports_per_client(&self) -> u32 {
+        const FRESH: u32 = 50;
+        let is_fresh = self.connection == Reuse::Fresh && self.transport.is_poll();
+        if is_fresh { FRESH } else { self.connections_per_client() }
     }
 
     /// Every notification of warm-up and window that this process publishes, in the order in which it is due. The same plan
@@ -259,6 +318,7 @@ pub(crate) mod tests {
             poll_interval: Duration::from_secs(1),
             wait: Duration::from_secs(25),
             connection: Reuse::Reuse,
+            socketio: SocketIoMode::Upgrade,
             hold_up: None,
         }
     }

@@ -12,9 +12,9 @@ use results::Deliveries;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
-use crate::clients::{LongPoll, ShortPoll, Site, Sse, Ws};
+use crate::clients::{LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::clock;
-use crate::plan::{Plan, Reuse};
+use crate::plan::Plan;
 use crate::recording::{Account, Counters, Departures, Recorder, Snapshot, Stack, Windows};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
@@ -167,7 +167,7 @@ impl Floor {
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
         let windows = Rc::new(Windows { sequences: plan.window_of_all(), topics: plan.topics.len() });
-        let dialer = Dialer::new(target.address, plan.run, plan.connection == Reuse::Fresh, Rc::clone(&traffic));
+        let dialer = Dialer::new(target.address, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
         let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
         Self {
@@ -243,7 +243,7 @@ impl Floor {
                 Transport::LongPoll => clients.spawn_local(subscriber.run::<LongPoll>(stopped)),
                 Transport::Sse => clients.spawn_local(subscriber.run::<Sse>(stopped)),
                 Transport::Ws => clients.spawn_local(subscriber.run::<Ws>(stopped)),
-                Transport::SocketIo => unreachable!("the preflight has refused it"),
+                Transport::SocketIo => clients.spawn_local(subscriber.run::<SocketIo>(stopped)),
             };
         }
         while clients.join_next().await.is_some() {}

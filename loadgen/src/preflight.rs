@@ -8,13 +8,13 @@ use anyhow::{Context, bail};
 use feed::Transport;
 use results::numbers::count;
 
-use crate::clients::{Client, ClientError, LongPoll, Resume, ShortPoll, Site, Sse, Ws};
+use crate::clients::{Client, ClientError, LongPoll, Resume, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::clock;
 use crate::plan::{Plan, Reuse};
 use crate::process;
-use crate::recording::{Account, Recorder, Windows};
+use crate::recording::{Account, Recorder};
 use crate::target::{Live, Target, Token, Values};
-use crate::wire::{Dialer, FRESH_CLIENTS_PER_SOURCE, Traffic};
+use crate::wire::{Dialer, Traffic, clients_per_source};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
 /// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
@@ -41,21 +41,22 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     }
     let descriptors = process::raise_descriptor_limit();
     let clients = plan.own_clients().len() as u64;
-    if clients + SPARE_DESCRIPTORS > descriptors {
+    let connections = clients * u64::from(plan.connections_per_client());
+    if connections + SPARE_DESCRIPTORS > descriptors {
         bail!(
             "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
              (ulimit -n), or play them from several processes (--workers)",
             count(clients),
             count(descriptors),
-            count(descriptors.saturating_sub(SPARE_DESCRIPTORS))
+            count(room(descriptors, plan.connections_per_client()))
         );
     }
     let ports = ephemeral_ports();
-    if !is_spread(target) && clients > ports {
+    if !is_spread(target) && connections > ports {
         bail!(
-            "{} clients do not fit: one source address has {} ports towards one server; lower --clients, widen {PORT_RANGE}, \
+            "{} connections do not fit: one source address has {} ports towards one server; lower --clients, widen {PORT_RANGE}, \
              or play the rest from another machine",
-            count(clients),
+            count(connections),
             count(ports)
         );
     }
@@ -115,7 +116,7 @@ pub fn port_warning(plan: &Plan, target: Option<&Target>) -> Option<String> {
 /// Ports that the clients of one source address take at once, those included that are held after closing.
 fn ports_of_a_source(plan: &Plan, is_spread: bool) -> u64 {
     let clients = plan.own_clients().len() as u32;
-    let clients = if is_spread { clients.min(FRESH_CLIENTS_PER_SOURCE) } else { clients };
+    let clients = if is_spread { clients.min(clients_per_source(plan.ports_per_client())) } else { clients };
     let polls_per_s = match plan.transport {
         Transport::ShortPoll => 1.0 / plan.poll_interval.as_secs_f64(),
         // Every notification answers the poll that waits for it.
@@ -136,9 +137,13 @@ fn is_spread(target: Option<&Target>) -> bool {
     target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4())
 }
 
-/// How many clients fit into this process's file descriptors, raised as far as they go.
-pub fn most_clients() -> u64 {
-    process::raise_descriptor_limit().saturating_sub(SPARE_DESCRIPTORS)
+/// How many clients of so many connections each fit into this process's file descriptors, raised as far as they go.
+pub fn most_clients(connections_per_client: u32) -> u64 {
+    room(process::raise_descriptor_limit(), connections_per_client)
+}
+
+fn room(descriptors: u64, connections_per_client: u32) -> u64 {
+    descriptors.saturating_sub(SPARE_DESCRIPTORS) / u64::from(connections_per_client)
 }
 
 fn ephemeral_ports() -> u64 {
@@ -159,14 +164,13 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Transport::LongPoll => connect::<LongPoll>(plan, target).await,
             Transport::Sse => connect::<Sse>(plan, target).await,
             Transport::Ws => connect::<Ws>(plan, target).await,
-            Transport::SocketIo => Err(ClientError::NotPlayed(plan.transport)),
+            Transport::SocketIo => connect::<SocketIo>(plan, target).await,
         }
     });
     let (url, name) = (target.shown_url(), &target.file.name);
     let path = shown_path(plan, target);
     match result.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error @ ClientError::NotPlayed(_))) => Err(error.into()),
         Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {url}")),
         Ok(Err(error)) => Err(error).with_context(|| {
             let (what, check) = match target.file.is_feed() {
@@ -190,9 +194,12 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
 /// Path and query of the first request, without the secret that may stand in them.
 fn shown_path(plan: &Plan, target: &Target) -> String {
     let mut path = String::new();
+    let hidden = target.token.as_ref().map(|_| Token::HIDDEN);
+    let values = Values::of(plan.topics[0].as_str(), plan.run, hidden);
     if let Some(subscription) = target.file.subscription(plan.transport) {
-        let hidden = target.token.as_ref().map(|_| Token::HIDDEN);
-        subscription.request.write_path(&Values::of(plan.topics[0].as_str(), plan.run, hidden), &mut path);
+        subscription.request.write_path(&values, &mut path);
+    } else if let Some(socketio) = &target.file.socketio {
+        path.push_str(&socketio.path.filled(&values));
     }
     path
 }
@@ -201,10 +208,9 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let windows = Rc::new(Windows { sequences: std::iter::once(0..0).collect(), topics: 1 });
-    let mut account = Account::new(plan.run, 0, plan.shard, windows, Rc::new(Recorder::new(traffic)));
+    let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic)));
     let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
-    if site.subscription().live == Live::Request
+    if site.live() == Live::Request
         && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {
         answered?;
@@ -216,13 +222,14 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Arrival;
+    use crate::plan::{Arrival, SocketIoMode};
 
     /// 1,000 clients that poll for an hour, with a new connection each time.
     fn fresh(transport: Transport) -> Plan {
         Plan {
             run: 1,
             transport,
+            socketio: SocketIoMode::Upgrade,
             clients: 1_000,
             shard: crate::shard::Shard::WHOLE,
             topics: vec!["news".parse().unwrap()],

@@ -25,7 +25,7 @@ pub struct Books {
     pub bytes_sent: u64,
     /// Connections opened.
     pub opened: u64,
-    /// Clients live at the end of the window, where each keeps its connection open between messages.
+    /// Connections open at the end of the window, where clients keep theirs open between messages.
     pub open_at_window_end: Option<u64>,
     /// True when connections were lost, refused or given up, or the run was stopped in its middle: then the side that sent has
     /// counted what never arrived.

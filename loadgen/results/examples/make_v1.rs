@@ -213,6 +213,7 @@ fn asked(shape: &Shape) -> Asked {
         poll_interval_s: 1.0,
         wait_s: 25.0,
         connection: "reuse".to_owned(),
+        socketio: None,
         pin: "auto".to_owned(),
         shard: None,
     }

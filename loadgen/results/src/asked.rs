@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Asked {
     /// The words of the command line, program name first.
     pub command: Vec<String>,
-    /// Name of the transport as it is spelled in the path and on the command line: `short-poll`, `long-poll`, `sse`, `ws`.
+    /// Name of the transport as it is spelled in the path and on the command line: `short-poll`, `long-poll`, `sse`, `ws`,
+    /// `socketio`.
     pub transport: String,
     /// Name of the target file that says how one speaks with the server; absent for Wirelab's own feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +43,10 @@ pub struct Asked {
     pub wait_s: f64,
     /// `reuse` or `fresh`: whether a polling client keeps its connection between polls.
     pub connection: String,
+    /// What carried Socket.IO: `polling`, `websocket` or `upgrade`; absent on other transports, and in files that are older
+    /// than it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socketio: Option<String>,
     /// `auto` or `off`: whether server and generator were to be pinned to separate cores.
     pub pin: String,
     /// Which part of all this the run played, for example `2/4`; absent where it played all.
@@ -75,6 +80,7 @@ impl Asked {
             ("poll interval in s", self.poll_interval_s.to_string(), other.poll_interval_s.to_string()),
             ("wait in s", self.wait_s.to_string(), other.wait_s.to_string()),
             ("connection", self.connection.clone(), other.connection.clone()),
+            ("socketio", carrier(self), carrier(other)),
             ("pin", self.pin.clone(), other.pin.clone()),
         ];
         let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
@@ -84,4 +90,8 @@ impl Asked {
 
 fn said(url: Option<&String>) -> String {
     url.cloned().unwrap_or_else(|| "its own".to_owned())
+}
+
+fn carrier(asked: &Asked) -> String {
+    asked.socketio.clone().unwrap_or_else(|| "not used".to_owned())
 }

@@ -343,7 +343,7 @@ pub struct GeneratorCost {
     /// How late the players' event loops ran a timer.
     pub loop_lag: Percentiles,
     /// How long clients that had an answer waited for their turn to ask again, so that unread answers came first; `None`
-    /// where clients take no turns (all but long polling), and in runs from before it was told.
+    /// where clients take no turns (all but those that poll and wait), and in runs from before it was told.
     #[serde(default)]
     pub turn_wait: Option<Percentiles>,
     /// Threads that clients were spread over; `workers` in runs from before processes were called so.

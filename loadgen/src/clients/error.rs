@@ -1,20 +1,18 @@
 //! Why a client's connection came to its end.
 
 use std::io;
+use std::time::Duration;
 
-use feed::Transport;
 use feed::framings::chunked::ChunkError;
 use feed::framings::sse::EventTooLarge;
 use feed::framings::websocket::ProtocolError;
+use feed::framings::{engine_io, socket_io};
 
 use crate::wire::http::HttpError;
 
 /// What ended a connection, or kept it from being opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// This generator does not play such clients yet.
-    #[error("{0} is not played by this generator yet: expected short-poll, long-poll, sse or ws")]
-    NotPlayed(Transport),
     /// The system said no.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -33,6 +31,15 @@ pub enum ClientError {
     /// The server ended the stream, with a WebSocket close code if it gave one.
     #[error("the server ended the stream{}", .0.map(|code| format!(" with close code {code}")).unwrap_or_default())]
     Ended(Option<u16>),
+    /// A Socket.IO namespace did not let the client in.
+    #[error("the server did not let the client into the namespace: {0}")]
+    ConnectError(String),
+    /// The server threw the client out of its Socket.IO namespace.
+    #[error("the server disconnected the client from the namespace")]
+    Disconnected,
+    /// Not even an Engine.IO ping came for as long as the server had promised one.
+    #[error("nothing was heard for {}, the server's ping interval and timeout", humantime::format_duration(*.0))]
+    Silent(Duration),
     /// Nothing came in time.
     #[error("no answer in time")]
     Timeout,
@@ -42,7 +49,9 @@ impl ClientError {
     /// The kind under which it is counted.
     pub fn kind(&self) -> String {
         match self {
-            Self::NotPlayed(_) => "not-played".into(),
+            Self::ConnectError(_) => "connect-error".into(),
+            Self::Disconnected => "disconnected".into(),
+            Self::Silent(_) => "silent".into(),
             Self::Io(e) | Self::Http(HttpError::Io(e)) => io_kind(e),
             Self::Http(HttpError::Closed) => "closed-by-server".into(),
             Self::Http(HttpError::Truncated) => "truncated".into(),
@@ -81,6 +90,18 @@ impl From<ChunkError> for ClientError {
 
 impl From<EventTooLarge> for ClientError {
     fn from(error: EventTooLarge) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+impl From<engine_io::PacketError> for ClientError {
+    fn from(error: engine_io::PacketError) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+impl From<socket_io::PacketError> for ClientError {
+    fn from(error: socket_io::PacketError) -> Self {
         Self::Protocol(error.to_string())
     }
 }

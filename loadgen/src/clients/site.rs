@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Resume, Turns};
 use crate::plan::Plan;
-use crate::target::{Remember, Subscription, Target, Template, Token, Values, Variable};
+use crate::target::{Live, Remember, SocketIoSubscription, Subscription, Target, Template, Token, Values, Variable};
 use crate::wire::Dialer;
 
 /// Where clients connect, and to what.
@@ -23,7 +23,10 @@ pub struct Site {
     pub turns: Turns,
     /// True when requests repeat the feed's cursor, so that answers are searched for it.
     pub speaks_of_cursors: bool,
+    /// True when the server is Wirelab's own feed, which is subscribed to by its own event over Socket.IO.
+    pub is_feed: bool,
     subscription: Option<Arc<Subscription>>,
+    socketio: Option<SocketIoSubscription>,
     /// Names of header fields that are remembered.
     wanted: Vec<String>,
     token: Option<Token>,
@@ -41,7 +44,9 @@ impl Site {
         Self {
             wanted: wanted.collect(),
             speaks_of_cursors: subscription.iter().any(|subscription| subscription.asks_for(Variable::Cursor)),
+            is_feed: target.file.is_feed(),
             subscription,
+            socketio: target.file.socketio.clone(),
             plan,
             dialer,
             host: target.host.clone(),
@@ -54,6 +59,16 @@ impl Site {
     /// How one subscribes over the plan's transport.
     pub fn subscription(&self) -> &Subscription {
         self.subscription.as_ref().expect("that the target has the transport is asked before a run begins")
+    }
+
+    /// How one subscribes over Socket.IO.
+    pub fn socketio(&self) -> &SocketIoSubscription {
+        self.socketio.as_ref().expect("that the target has the transport is asked before a run begins")
+    }
+
+    /// What makes a client live.
+    pub fn live(&self) -> Live {
+        self.subscription.as_ref().map_or(Live::Message, |subscription| subscription.live)
     }
 
     /// What answers say that the next request repeats.
@@ -82,7 +97,8 @@ impl Site {
         template.filled(&self.values(client))
     }
 
-    fn values(&self, client: u32) -> Values<'_> {
+    /// The values of what `client` says when it begins.
+    pub fn values(&self, client: u32) -> Values<'_> {
         let topic = self.plan.topics[usize::from(self.plan.topic_of(client))].as_str();
         Values { client, ..Values::of(topic, self.plan.run, self.token.as_ref().map(Token::secret)) }
     }

@@ -134,7 +134,7 @@ fn enter(message: &[u8], at: u64, account: &mut Account, epoch: &mut Option<Epoc
 }
 
 /// The `id` of one of the feed's notifications, found without decoding the rest.
-fn notification_id(message: &[u8]) -> Option<u64> {
+pub(super) fn notification_id(message: &[u8]) -> Option<u64> {
     const FIELD: &[u8] = br#""id":"#;
     let digits = &message[memmem::find(message, FIELD)? + FIELD.len()..];
     let len = digits.iter().position(|b| !b.is_ascii_digit())?;
@@ -143,13 +143,14 @@ fn notification_id(message: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::recording::Recorder;
 
     #[test]
     fn who_is_told_of_lost_history_comes_back_with_a_cursor_of_the_new_epoch() {
-        let recorder = std::rc::Rc::new(crate::recording::Recorder::new(std::rc::Rc::default()));
-        let windows = crate::recording::Windows { sequences: std::iter::once(0..1).collect(), topics: 1 };
-        let mut account = Account::new(1, 0, crate::shard::Shard::WHOLE, std::rc::Rc::new(windows), recorder);
+        let mut account = Account::alone(1, 0..1, Rc::new(Recorder::new(Rc::default())));
         let (mut epoch, mut offset) = (Some("k3f9".parse().unwrap()), 41);
         let gap = br#"{"type":"gap","topic":"news","oldest":"q7:3"}"#;
         enter(gap, 0, &mut account, &mut epoch, &mut offset);

@@ -34,7 +34,6 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
         (Some(_), _) => None,
     };
     let url = started.as_ref().map_or_else(|| args.url.unwrap_or_default(), |server| server.url.clone());
-    file.publishing.is_spoken().map_err(Usage)?;
     let target = Target::resolve_as(&url, Arc::clone(&file), token)?;
     let findings = LocalSet::new().run_until(survey(&target)).await;
     let findings = findings.with_context(|| format!("cannot try out {}", target.shown_url()))?;

@@ -14,6 +14,7 @@ use crate::cores::Cores;
 use crate::hunt::Hunt;
 use crate::interrupt::Interrupt;
 use crate::limit::{blame, blame_invalid};
+use crate::plan::connections_per_client;
 use crate::side_by_side::wrapped;
 use crate::target::Token;
 use crate::target_args::contender_label;
@@ -97,8 +98,9 @@ fn end_of(ending: SearchEnding) -> End {
 /// What varies, from where, up to where.
 fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     let load = &args.load;
+    let most_clients = preflight::most_clients(connections_per_client(args.transport, load.socketio));
     let (vary, flag, start, room) = match args.vary {
-        VaryArg::Clients => (Vary::Clients, "--clients", f64::from(load.clients), preflight::most_clients() as f64),
+        VaryArg::Clients => (Vary::Clients, "--clients", f64::from(load.clients), most_clients as f64),
         VaryArg::Rate => (Vary::Rate, "--rate", load.rate, MOST_RATE),
     };
     if start > room {

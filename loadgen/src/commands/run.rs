@@ -54,7 +54,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
         return Ok(End::Fine);
     }
     let interrupt = Interrupt::listen();
-    let run = match args.part.workers {
+    let run = match args.part.workers.filter(|&workers| workers > 1) {
         Some(workers) => {
             order.url = (!args.url.is_empty()).then(|| args.url.join(","));
             workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
@@ -279,11 +279,13 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
         poll_interval: load.poll_interval,
         wait: load.wait,
         connection: load.connection,
+        socketio: load.socketio,
         hold_up: None,
     })
 }
 
-fn asked(order: &Order, plan: &Plan) -> Asked {
+/// What was asked for, as the record of a run says it.
+pub fn asked(order: &Order, plan: &Plan) -> Asked {
     let load = &order.load;
     Asked {
         command: redacted_words(order.token.as_ref(), std::env::args()),
@@ -304,6 +306,7 @@ fn asked(order: &Order, plan: &Plan) -> Asked {
         poll_interval_s: load.poll_interval.as_secs_f64(),
         wait_s: load.wait.as_secs_f64(),
         connection: load.connection.name().into(),
+        socketio: (order.transport == Transport::SocketIo).then(|| load.socketio.name().into()),
         pin: format!("{:?}", load.pin).to_lowercase(),
         shard: (!plan.shard.is_whole()).then(|| plan.shard.to_string()),
     }

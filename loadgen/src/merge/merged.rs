@@ -4,21 +4,21 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use results::{
-    Accepted, Ending, LatencyLog, Measured, Percentiles, Published, Reconciled, Run, RunFolder, SCHEMA, SeriesRow,
-    ServerCost, ShardShare,
+    Accepted, Asked, Ending, LatencyLog, Measured, Percentiles, Published, Reconciled, Run, RunFolder, SCHEMA,
+    SeriesRow, ServerCost, ShardShare,
 };
 
 use super::seconds::{Times, rows};
 use super::{Part, doubts, ledgers, sums};
 use crate::assertion::Condition;
-use crate::conductor::sum;
+use crate::parts::sum;
 use crate::verdict::{self, Circumstances};
 
 /// What who led the shards saw of the server, where somebody did.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Observed {
-    /// The server's URL as it was asked for; none where one was started.
-    pub url: Option<String>,
+    /// What was asked for, by whoever led them.
+    pub asked: Asked,
     /// What the servers spent, all together.
     pub server: Option<ServerCost>,
     /// The whole run as both sides counted it.
@@ -68,13 +68,7 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
         publishing_interval: publishing_interval(&first.run, parts.len()),
     };
     let own = verdict::judge(&measured, &first.record.bounds, circumstances);
-    let mut asked = first.run.asked.clone();
-    asked.command = std::env::args().collect();
-    asked.shard = None;
-    asked.url = match observed {
-        Some(observed) => observed.url.clone(),
-        None => Some(urls(&parts)),
-    };
+    let asked = observed.map_or_else(|| asked(first, &parts), |observed| observed.asked.clone());
     let started_at = parts.iter().map(|part| part.run.started_at.as_str()).min().unwrap_or_default().to_owned();
     let was_interrupted = parts.iter().any(|part| part.run.ending == Ending::Interrupted);
     let run = Run {
@@ -151,8 +145,8 @@ fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observ
 
 fn published(parts: &[Part], times: &Times) -> Published {
     let sum = |of: fn(&Published) -> u64| parts.iter().map(|part| of(&part.run.measured.published)).sum();
-    // All shards publish to one target.
-    let accepted_when = parts.first().map(|part| part.run.measured.published.accepted_when).unwrap_or_default();
+    let is_answered = parts.iter().all(|part| part.run.measured.published.accepted_when == Accepted::Answered);
+    let accepted_when = if is_answered { Accepted::Answered } else { Accepted::Written };
     Published {
         due: sum(|p| p.due),
         sent: sum(|p| p.sent),
@@ -182,6 +176,11 @@ fn share(part: &Part, parts: &[Part]) -> ShardShare {
         latency: run.measured.latency.clone(),
         cpu_share: run.measured.generator.cpu_share,
     }
+}
+
+/// What the shards were asked for, as if it had been one that was asked.
+fn asked(first: &Part, parts: &[Part]) -> Asked {
+    Asked { command: std::env::args().collect(), url: Some(urls(parts)), shard: None, ..first.run.asked.clone() }
 }
 
 /// The servers, each once.

@@ -82,7 +82,23 @@ impl Books {
         let Some(pending) = self.pending.pop_front() else { return };
         if !(200..300).contains(&status) {
             self.refuse(pending.arrive, pending.in_window, &format!("status-{status}"));
-        } else if pending.in_window {
+        } else {
+            self.accept(pending, at_ns);
+        }
+    }
+
+    /// Matches an acknowledgement to its notification, whatever came before it.
+    pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, at_ns: u64) {
+        let is_meant = |pending: &Pending| (pending.arrive.topic, pending.arrive.sequence) == (topic, sequence);
+        if let Some(place) = self.pending.iter().position(is_meant)
+            && let Some(pending) = self.pending.remove(place)
+        {
+            self.accept(pending, at_ns);
+        }
+    }
+
+    fn accept(&mut self, pending: Pending, at_ns: u64) {
+        if pending.in_window {
             self.published.accepted += 1;
             if self.publish_time.record(at_ns.saturating_sub(pending.sent_ns)).is_err() {
                 self.out_of_range += 1;
@@ -90,10 +106,14 @@ impl Books {
         }
     }
 
-    /// A channel is lost, and with it every answer that has not come.
-    pub(super) fn lose_pending(&mut self) {
+    /// The channel of these topics is lost, and with it every answer that has not come.
+    pub(super) fn lose_pending(&mut self, is_carried: impl Fn(u16) -> bool) {
         for pending in std::mem::take(&mut self.pending) {
-            self.refuse(pending.arrive, pending.in_window, LOST);
+            if is_carried(pending.arrive.topic) {
+                self.refuse(pending.arrive, pending.in_window, LOST);
+            } else {
+                self.pending.push_back(pending);
+            }
         }
     }
 
@@ -104,7 +124,7 @@ impl Books {
 
     /// Closes the books; `ends` are the numbers behind the last that was due, per topic.
     pub(super) fn close(&mut self, ends: Vec<u32>) -> Report {
-        self.lose_pending();
+        self.lose_pending(|_| true);
         self.published.send_lag = Percentiles::from(&self.send_lag);
         self.published.publish_time = match self.published.accepted_when {
             Accepted::Answered => Some(Percentiles::from(&self.publish_time)),
@@ -116,9 +136,9 @@ impl Books {
             published: self.published.clone(),
             ends,
             refused,
+            failures: std::mem::take(&mut self.failures),
             send_lag: self.send_lag.clone(),
             publish_time: self.publish_time.clone(),
-            failures: std::mem::take(&mut self.failures),
             out_of_range: self.out_of_range,
         }
     }

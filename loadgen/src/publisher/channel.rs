@@ -13,6 +13,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::books::{Books, Pending, UNCONNECTED};
 use super::http::Http;
+use super::socketio::SocketIo;
 use super::ws::Ws;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
@@ -32,6 +33,27 @@ pub(super) enum Kind {
     Http(Http),
     /// A message per notification, and no answer to it.
     Ws(Ws),
+    /// An event per notification, and an acknowledgement of each if the target asks for one.
+    SocketIo(SocketIo),
+}
+
+impl Kind {
+    /// True when the server answers for each notification.
+    fn is_answered(&self) -> bool {
+        match self {
+            Self::Http(_) => true,
+            Self::Ws(_) => false,
+            Self::SocketIo(session) => session.wants_acknowledgements(),
+        }
+    }
+
+    /// True when notifications of `topic` go this way.
+    fn carries(&self, topic: u16) -> bool {
+        match self {
+            Self::Http(_) | Self::Ws(_) => true,
+            Self::SocketIo(session) => session.carries(topic),
+        }
+    }
 }
 
 /// All channels of a run: one, or one per topic where the way to a topic is a connection of its own.
@@ -49,11 +71,10 @@ impl Channels {
             Publishing::Ws { .. } => {
                 (Ws::for_topics(plan, target).into_iter().map(Kind::Ws).collect(), Accepted::Written)
             }
-            // Its file is to stand beside `http.rs` and `ws.rs`; until then `Publishing::is_spoken` refuses it with a reason.
-            Publishing::SocketIo { .. } => {
-                target.file.publishing.is_spoken()?;
-                unreachable!("what is not spoken has just been refused");
-            }
+            Publishing::SocketIo { ack, .. } => (
+                SocketIo::for_topics(plan, target).into_iter().map(Kind::SocketIo).collect(),
+                if *ack { Accepted::Answered } else { Accepted::Written },
+            ),
         };
         let books = Rc::new(RefCell::new(Books::new(plan, accepted_when)));
         let mut channels = Vec::new();
@@ -138,13 +159,14 @@ impl Channel {
         let bytes = match &self.kind {
             Kind::Http(http) => http.request(arrive.topic, postmark),
             Kind::Ws(ws) => ws.frame(arrive.topic, postmark),
+            Kind::SocketIo(session) => session.frame(arrive.topic, postmark),
         };
         self.books.borrow_mut().sent(Pending { arrive, in_window, sent_ns: clock::now_ns() });
         sent();
         let losses = self.losses.get();
         let is_written = writer.write_all(&bytes).await.is_ok();
         let is_lost = self.losses.get() != losses;
-        if let Kind::Ws(_) = self.kind {
+        if !self.kind.is_answered() {
             self.books.borrow_mut().written(is_written);
         }
         // A writer that failed, or whose reading half has ended meanwhile, is dropped: a new connection is on its way.
@@ -174,19 +196,18 @@ impl Channel {
 
     /// Waits until everything was answered; where nothing is, until the server has ended what we have ended.
     async fn settle(&self) {
-        match &self.kind {
-            Kind::Http(_) => {
-                while !self.books.borrow().pending.is_empty() {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-            }
-            Kind::Ws(ws) => {
-                self.is_leaving.set(true);
-                self.answer_with(&ws.goodbye()).await;
-                while self.writer.borrow().is_some() {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-            }
+        while self.kind.is_answered() && !self.books.borrow().pending.is_empty() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let goodbye = match &self.kind {
+            Kind::Http(_) => return,
+            Kind::Ws(ws) => ws.goodbye(),
+            Kind::SocketIo(session) => session.goodbye(),
+        };
+        self.is_leaving.set(true);
+        self.answer_with(&goodbye).await;
+        while self.writer.borrow().is_some() {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -198,6 +219,10 @@ impl Channel {
         let rest = match &self.kind {
             Kind::Http(_) => Vec::new(),
             Kind::Ws(ws) => ws.shake_hands(&self.target, &mut reader, &mut writer).await?,
+            Kind::SocketIo(session) => {
+                session.join(&self.target, &mut reader, &mut writer).await?;
+                Vec::new()
+            }
         };
         *self.writer.borrow_mut() = Some(writer);
         Ok((reader, rest))
@@ -209,6 +234,7 @@ impl Channel {
             match &self.kind {
                 Kind::Http(_) => super::http::read_answers(&mut reader, &self.books).await,
                 Kind::Ws(_) => super::ws::discard(&mut reader, std::mem::take(&mut rest), &self).await,
+                Kind::SocketIo(session) => super::socketio::listen(&mut reader, session, &self, &self.books).await,
             }
             self.lose();
             while !self.is_leaving.get() {
@@ -229,8 +255,8 @@ impl Channel {
         self.writer.borrow_mut().take();
         self.replies.borrow_mut().clear();
         self.losses.set(self.losses.get() + 1);
-        if let Kind::Http(_) = self.kind {
-            self.books.borrow_mut().lose_pending();
+        if self.kind.is_answered() {
+            self.books.borrow_mut().lose_pending(|topic| self.kind.carries(topic));
         }
     }
 }

@@ -3,13 +3,14 @@
 //! A thread of its own, and ordered channels that never wait for an answer: a notification is sent when it is due, answers
 //! are matched when they come. What a slow server delays therefore shows in the latencies instead of disappearing
 //! (coordinated omission), and what the generator itself delays shows as send lag. `pace` keeps the time; what goes over
-//! the wire is the business of a channel: `http` or `ws`.
+//! the wire is the business of a channel: `http`, `ws` or `socketio`.
 
 mod books;
 mod channel;
 mod http;
 mod message;
 mod pace;
+mod socketio;
 mod ws;
 
 pub use channel::{Channel, Channels};
@@ -42,12 +43,12 @@ pub struct Report {
     pub ends: Vec<u32>,
     /// Sequence numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// What kept notifications from being accepted, by kind, over the whole run.
+    pub failures: BTreeMap<String, u64>,
     /// Actual minus intended instants of the window, ns.
     pub send_lag: Histogram<u64>,
     /// Requests of the window sent until answered, ns.
     pub publish_time: Histogram<u64>,
-    /// What kept notifications from being accepted, by kind, over the whole run.
-    pub failures: BTreeMap<String, u64>,
     /// Times that no histogram holds.
     pub out_of_range: u64,
 }

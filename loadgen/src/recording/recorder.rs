@@ -182,6 +182,7 @@ impl Recorder {
     /// The counters of this instant.
     pub fn counters(&self) -> Counters {
         Counters {
+            connections: self.traffic.open(),
             bytes_received: self.traffic.received(),
             bytes_sent: self.traffic.sent(),
             abandoned: self.traffic.abandoned(),

@@ -16,6 +16,8 @@ pub struct Counters {
     pub opening: u64,
     /// Polls that wait for their answer (gauge).
     pub in_flight: u64,
+    /// TCP connections that are open (gauge).
+    pub connections: u64,
     /// TCP connections opened.
     pub opened: u64,
     /// Attempts to connect that failed.
@@ -51,6 +53,7 @@ impl Counters {
             open: combine(self.open, other.open),
             opening: combine(self.opening, other.opening),
             in_flight: combine(self.in_flight, other.in_flight),
+            connections: combine(self.connections, other.connections),
             opened: combine(self.opened, other.opened),
             failed: combine(self.failed, other.failed),
             reconnected: combine(self.reconnected, other.reconnected),

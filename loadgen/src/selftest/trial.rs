@@ -15,7 +15,7 @@ use crate::config::{Bounds, Pin};
 use crate::cores::Cores;
 use crate::gate::Gate;
 use crate::interrupt::Interrupt;
-use crate::plan::{Arrival, Plan, Reuse};
+use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
 use crate::target::Target;
@@ -131,6 +131,7 @@ impl Trial {
             poll_interval: Duration::from_millis(100),
             wait: Duration::from_secs(25),
             connection: Reuse::Reuse,
+            socketio: SocketIoMode::Upgrade,
             hold_up: self.hold_up.clone(),
         })
     }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use feed::Transport;
 use rand::RngExt;
 
-use crate::clients::{Client, LongPoll, ShortPoll, Sse, Ws};
-use crate::plan::{Arrival, Plan, Reuse};
+use crate::clients::{Client, LongPoll, ShortPoll, SocketIo, Sse, Ws};
+use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use crate::publisher::Channels;
 use crate::shard::Shard;
 use crate::target::Target;
@@ -89,18 +89,14 @@ impl Finding {
 /// Tries out every transport that the target has and this build speaks.
 pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for transport in Transport::ALL {
-        if target.file.subscription(transport).is_none() {
-            continue;
-        }
+    for transport in Transport::ALL.into_iter().filter(|transport| target.file.has(*transport)) {
         let plan = Arc::new(plan(transport)?);
         findings.push(match transport {
             Transport::ShortPoll => try_out::<ShortPoll>(&plan, target).await?,
             Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
             Transport::Sse => try_out::<Sse>(&plan, target).await?,
             Transport::Ws => try_out::<Ws>(&plan, target).await?,
-            // Socket.IO has a description of its own, and is told of below the table.
-            Transport::SocketIo => continue,
+            Transport::SocketIo => try_out::<SocketIo>(&plan, target).await?,
         });
     }
     Ok(findings)
@@ -203,6 +199,7 @@ fn plan(transport: Transport) -> anyhow::Result<Plan> {
         poll_interval: Duration::from_millis(100),
         wait: CURIOSITY / 2,
         connection: Reuse::Reuse,
+        socketio: SocketIoMode::Upgrade,
         hold_up: None,
     })
 }

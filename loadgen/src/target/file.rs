@@ -103,31 +103,42 @@ impl TargetFile {
         self.subscriptions.get(transport.name())
     }
 
+    /// True when one can subscribe over `transport`.
+    pub fn has(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::SocketIo => self.socketio.is_some(),
+            _ => self.subscription(transport).is_some(),
+        }
+    }
+
     /// Names of the transports that it has.
     pub fn transports(&self) -> Vec<&'static str> {
-        let own = Transport::ALL.iter().map(|transport| transport.name());
-        let mut names: Vec<_> = own.filter(|name| self.subscriptions.contains_key(name)).collect();
-        names.extend(self.socketio.as_ref().map(|_| "socketio"));
-        names
+        Transport::ALL.into_iter().filter(|transport| self.has(*transport)).map(Transport::name).collect()
     }
 
     /// Whether a run over `transport` can be made of it: with so many topics, with or without a token.
     pub fn ready(&self, transport: Transport, topics: u32, has_token: bool) -> anyhow::Result<()> {
-        let Some(subscription) = self.subscription(transport) else {
-            let known = self.transports().join(", ");
-            bail!("the target `{}` has no transport `{transport}`: expected one of {known}", self.name);
+        let (name, topic) = (&self.name, Variable::Topic);
+        let (has_topic, needs_token) = match (self.subscription(transport), &self.socketio) {
+            (Some(subscription), _) => (subscription.asks_for(topic), subscription.needs_token()),
+            // The feed's own subscription names its topic.
+            (None, Some(socketio)) if transport == Transport::SocketIo => {
+                (self.is_feed() || socketio.asks_for(topic), socketio.needs_token())
+            }
+            _ => {
+                let known = self.transports().join(", ");
+                bail!("the target `{name}` has no transport `{transport}`: expected one of {known}");
+            }
         };
-        let name = &self.name;
-        self.publishing.is_spoken().with_context(|| format!("the target `{name}`"))?;
-        let place = match Variable::Topic {
-            topic if !self.publishing.asks_for(topic) => Some("[publish]".to_owned()),
-            topic if !subscription.asks_for(topic) => Some(format!("[transports.{transport}]")),
-            _ => None,
+        let place = match has_topic {
+            _ if !self.publishing.asks_for(topic) => Some("[publish]".to_owned()),
+            false => Some(format!("[transports.{transport}]")),
+            true => None,
         };
         if let Some(place) = place.filter(|_| topics > 1) {
             bail!("--topics {topics} needs {{topic}} in {place} of the target `{name}`, which has one topic for all");
         }
-        let needs_token = self.publishing.needs_token() || subscription.needs_token();
+        let needs_token = self.publishing.needs_token() || needs_token;
         ensure!(has_token || !needs_token, "the target `{name}` needs a token: give it with --token or WIRELAB_TOKEN");
         Ok(())
     }

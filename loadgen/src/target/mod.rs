@@ -1,6 +1,7 @@
 //! The server under test: where it is, as the command line says, and how one speaks with it, as its target file says.
 
 mod built_in;
+mod event;
 mod file;
 mod publishing;
 mod request;
@@ -9,6 +10,7 @@ mod template;
 mod token;
 mod toml_file;
 
+pub use event::{auth_data, event_data};
 pub use file::{FEED, Live, Start, TargetFile};
 pub use publishing::Publishing;
 pub use request::Request;

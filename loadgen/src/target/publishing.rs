@@ -42,18 +42,12 @@ pub enum Publishing {
         first: Vec<Vec<Template>>,
         /// Name and arguments of the event, with the payload in them.
         event: Vec<Template>,
+        /// Whether the server is asked to acknowledge each.
+        ack: bool,
     },
 }
 
 impl Publishing {
-    /// Whether this build can publish so.
-    pub fn is_spoken(&self) -> anyhow::Result<()> {
-        match self {
-            Self::Http { .. } | Self::Ws { .. } => Ok(()),
-            Self::SocketIo { .. } => bail!("publishes over Socket.IO, which this build does not speak"),
-        }
-    }
-
     /// True when `variable` stands anywhere in it.
     pub fn asks_for(&self, variable: Variable) -> bool {
         let among = |templates: &[Template]| templates.iter().any(|template| template.asks_for(variable));
@@ -121,7 +115,7 @@ fn read_ws(written: written::WsPublishing) -> anyhow::Result<Publishing> {
 }
 
 fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publishing> {
-    let written::SocketIoPublishing { path, namespace, auth, first, event } = written;
+    let written::SocketIoPublishing { path, namespace, auth, first, event, ack } = written;
     let event = read_events(&[event], Variable::OF_A_NOTIFICATION).context("event")?.remove(0);
     let payloads: usize = event.iter().map(payloads_in).sum();
     ensure!(payloads == 1, "event holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
@@ -131,6 +125,7 @@ fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publish
         auth: read_fields(auth, Variable::OF_A_PUBLISHER, &[]).context("auth")?,
         first: read_events(&first, Variable::OF_A_PUBLISHER).context("first")?,
         event,
+        ack,
     })
 }
 

@@ -63,6 +63,21 @@ impl Subscription {
     }
 }
 
+impl SocketIoSubscription {
+    /// True when `variable` stands anywhere in it.
+    pub fn asks_for(&self, variable: Variable) -> bool {
+        let in_auth = self.auth.iter().any(|(_, template)| template.asks_for(variable));
+        let in_events = self.first.iter().flatten().any(|template| template.asks_for(variable));
+        self.path.asks_for(variable) || in_auth || in_events
+    }
+
+    /// True when it cannot be sent without a token. Fields of the connect packet are left out instead.
+    pub fn needs_token(&self) -> bool {
+        let token = Variable::Token;
+        self.path.asks_for(token) || self.first.iter().flatten().any(|template| template.asks_for(token))
+    }
+}
+
 type ByTransport = BTreeMap<&'static str, Arc<Subscription>>;
 
 /// Reads and checks all of them.

@@ -57,6 +57,8 @@ pub(super) struct SocketIoPublishing {
     #[serde(default)]
     pub first: Vec<Vec<String>>,
     pub event: Vec<String>,
+    #[serde(default)]
+    pub ack: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

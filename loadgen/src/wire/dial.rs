@@ -8,11 +8,14 @@ use tokio::net::TcpSocket;
 
 use super::{Connection, Counted, Traffic};
 
-/// Clients per loopback source address. One address has 28,232 ephemeral ports on Linux, and a closed connection holds
-/// its own for a minute (`TIME_WAIT`), whichever server it went to.
-const CLIENTS_PER_SOURCE: u32 = 10_000;
-/// The same where each poll takes a new connection, some dozens of which wait for their minute at any time.
-pub const FRESH_CLIENTS_PER_SOURCE: u32 = 200;
+/// Ports that clients take of one loopback source address. One address has 28,232 ephemeral ports on Linux, and a closed
+/// connection holds its own for a minute (`TIME_WAIT`), whichever server it went to.
+const PORTS_PER_SOURCE: u32 = 10_000;
+
+/// How many clients share a loopback source address when each holds up to `ports_per_client` ports of it.
+pub fn clients_per_source(ports_per_client: u32) -> u32 {
+    (PORTS_PER_SOURCE / ports_per_client.max(1)).max(1)
+}
 
 /// Opens the connections of one player's clients.
 #[derive(Debug, Clone)]
@@ -25,23 +28,23 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Dials `server`, counting into `traffic`. Each `run` has source addresses of its own on loopback, so that it does not
-    /// find the ports taken that the run before it has just closed.
-    pub fn new(server: SocketAddr, run: u32, is_fresh: bool, traffic: Rc<Traffic>) -> Self {
+    /// Dials `server`, counting into `traffic`, for clients that hold up to `ports_per_client` ports at a time. Each `run` has
+    /// source addresses of its own on loopback, so that it does not find the ports taken that the run before it has just
+    /// closed.
+    pub fn new(server: SocketAddr, run: u32, ports_per_client: u32, traffic: Rc<Traffic>) -> Self {
         let base = match server.ip() {
             IpAddr::V4(address) if address.is_loopback() && cfg!(target_os = "linux") => {
                 Some(Ipv4Addr::new(127, (run % 253) as u8 + 1, 0, 1))
             }
             _ => None,
         };
-        let clients_per_source = if is_fresh { FRESH_CLIENTS_PER_SOURCE } else { CLIENTS_PER_SOURCE };
-        Self { server, base, clients_per_source, traffic }
+        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic }
     }
 
     /// Dials `server` from whichever source address the system takes: for what is no client of the load, and must not be
     /// taken for one in a capture.
     pub fn unbound(server: SocketAddr, traffic: Rc<Traffic>) -> Self {
-        Self { server, base: None, clients_per_source: CLIENTS_PER_SOURCE, traffic }
+        Self { server, base: None, clients_per_source: PORTS_PER_SOURCE, traffic }
     }
 
     /// Opens a connection for `client`.

@@ -10,6 +10,6 @@ mod traffic;
 
 pub use connection::Connection;
 pub use counted::Counted;
-pub use dial::{Dialer, FRESH_CLIENTS_PER_SOURCE};
+pub use dial::{Dialer, clients_per_source};
 pub use handshake::Handshake;
 pub use traffic::{TcpIp, Traffic};

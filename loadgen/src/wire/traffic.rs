@@ -62,6 +62,11 @@ impl Traffic {
         self.sent.get()
     }
 
+    /// Connections that are open.
+    pub fn open(&self) -> u64 {
+        self.open.borrow().len() as u64
+    }
+
     /// Connections that were given up before the server had ended them, so that it may have sent what nobody counted.
     pub fn abandoned(&self) -> u64 {
         self.abandoned.get()

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
@@ -13,7 +14,7 @@ use super::obey::{CLOSE, START, STOP};
 use super::overview::{of_all, place};
 use super::process::{Event, Worker, words};
 use super::servers::Servers;
-use crate::commands::run::{Order, Place, plan};
+use crate::commands::run::{Order, Place, asked, plan};
 use crate::conductor::MARK_LEAD;
 use crate::cores::Cores;
 use crate::display::{self, Display, Progress};
@@ -28,6 +29,8 @@ use crate::{clock, preflight};
 
 /// Between the last worker's being ready and the start: time for the order to reach all of them.
 const START_LEAD: Duration = Duration::from_millis(500);
+/// How long clients stay after all workers were stopped.
+const AFTERMATH: Duration = Duration::from_millis(200);
 /// What a worker may take for a phase beyond its length before the run is given up: starting, writing, a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -46,7 +49,7 @@ pub async fn lead(
         let place = Place { shard, run: Some(run), gate: Gate::Open };
         plan(&Order { place, ..order.clone() })
     };
-    let whole = std::sync::Arc::new(plan_of(Shard::WHOLE)?);
+    let whole = Arc::new(plan_of(Shard::WHOLE)?);
     let named = urls.iter().map(|url| order.resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
     if order.server_pid.is_some() && named.len() > 1 {
         bail!("--server-pid is the process of one server: name one --url");
@@ -56,7 +59,7 @@ pub async fn lead(
         preflight::room_for(&plan, named.first())?;
         preflight::shares(&plan, None)?;
     }
-    let server = if named.is_empty() { Some(start_server(&whole, order, cores).await?) } else { None };
+    let server = if named.is_empty() { Some(start_server(order, &whole, cores).await?) } else { None };
     let targets = match &server {
         Some(server) => vec![order.resolve(&server.url)?],
         None => named,
@@ -97,7 +100,7 @@ pub async fn lead(
     let led = leader.lead().await;
     leader.display.finish();
     led?;
-    let run = conclude(&folders, leader.servers, order, cores).await?;
+    let run = conclude(&folders, leader.servers, order, &whole, cores).await?;
     run.write(&folder)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
@@ -107,7 +110,7 @@ pub async fn lead(
 }
 
 /// Starts the one server of all workers, which must have room for all clients.
-async fn start_server(whole: &Plan, order: &Order, cores: &Cores) -> anyhow::Result<ServerProcess> {
+async fn start_server(order: &Order, whole: &Plan, cores: &Cores) -> anyhow::Result<ServerProcess> {
     preflight::room_for(whole, None).context(
         "one server would hold all of them: start several, for example with scripts/cluster.sh, and name each with --url",
     )?;
@@ -153,7 +156,10 @@ impl Leader<'_> {
 
         let patience = clock::now() + plan.drain + plan.poll_interval + PATIENCE;
         self.hear_until(patience, |leader| leader.opened.iter().all(Option::is_some)).await?;
-        if !self.interrupt.is_wanted() {
+        if self.interrupt.is_wanted() {
+            // What the last of them published before it stopped is still on its way to the clients of the others.
+            clock::sleep_until(clock::now() + AFTERMATH).await;
+        } else {
             let opened = self.opened.iter().flatten().sum();
             self.servers.await_opened(opened).await;
         }
@@ -242,6 +248,7 @@ async fn conclude(
     folders: &[PathBuf],
     mut servers: Servers,
     order: &Order,
+    plan: &Plan,
     cores: &Cores,
 ) -> anyhow::Result<merge::Merged> {
     let parts = folders.iter().map(|folder| merge::read(folder)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -252,7 +259,7 @@ async fn conclude(
     let reconciliation = servers.reconcile(&books);
     let has_told = cost.is_some() && reconciliation.is_some();
     let observed = Observed {
-        url: order.shown_url(),
+        asked: asked(order, plan),
         server: cost,
         reconciliation: reconciliation.unwrap_or_default(),
         server_restarted: servers.have_restarted(),

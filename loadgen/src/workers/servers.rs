@@ -11,7 +11,7 @@ use crate::target::Target;
 /// Every server that was named, once.
 pub(super) struct Servers {
     transport: Transport,
-    /// True when there is one and it is our child, and one that counts for itself.
+    /// True when there is one, it is our child, and it is a feed: what it counts must agree with ours.
     is_own: bool,
     /// True when what they spend can be known.
     is_known: bool,
@@ -26,13 +26,22 @@ impl Servers {
         child: Option<u32>,
         named: Option<u32>,
     ) -> anyhow::Result<Self> {
-        let readers = targets.iter().map(|target| Ok((StatsReader::new(target, child, named)?, Readings::default())));
+        let mut servers = Vec::new();
+        for (place, target) in targets.iter().enumerate() {
+            // One that is named twice has more of the workers, and is read once.
+            if !targets[..place].iter().any(|earlier| earlier.url == target.url) {
+                servers.push((StatsReader::new(target, child, named)?, Readings::default()));
+            }
+        }
+        if servers.len() > 1 {
+            servers = servers.into_iter().map(|(reader, readings)| (reader.beside_others(), readings)).collect();
+        }
         let is_feed = targets.iter().all(|target| target.file.is_feed());
         Ok(Self {
             transport,
             is_own: child.is_some() && is_feed,
             is_known: child.or(named).is_some() && (is_feed || cfg!(target_os = "linux")),
-            servers: readers.collect::<anyhow::Result<Vec<_>>>()?,
+            servers,
         })
     }
 

@@ -122,17 +122,28 @@ fn times_that_nothing_can_take_are_refused_in_a_sentence() {
 fn what_keeps_it_from_starting_is_said_in_a_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--listen", &taken], 1, "another process does already"),
         (&["--listen", "192.0.2.1:1"], 1, "no interface of this machine has that address"),
         (&["--listen", "127.0.0.1:0", "--connections-max", "4000000000"], 1, "does not fit into the limit of"),
         (&["--listen", "127.0.0.1:0", "--log", "loud=shout"], 1, "bad --log `loud=shout`"),
+        (
+            &["--listen", "127.0.0.1:0", "--broker", "kafka://me:s3cret@here"],
+            1,
+            "bad --broker: expected `memory`, or redis://",
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--broker", "redis://me:s3cret@127.0.0.1:1"],
+            1,
+            "cannot use the broker at redis://127.0.0.1:1",
+        ),
         (&["--listen", "here"], 2, "invalid socket address"),
     ];
     for (flags, code, sentence) in cases {
         let output = command(flags).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(sentence), "{flags:?}: {said}");
+        assert!(!said.contains("s3cret"), "a password: {said}");
         assert_eq!(output.status.code(), Some(code), "{flags:?}");
         if code == 1 {
             assert_eq!(said.lines().count(), 1, "{said}");

@@ -1,36 +1,49 @@
 //! Which broker is asked for: the value of `--broker`.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use anyhow::bail;
 use redis::ConnectionAddr;
 
-/// A broker, not connected yet.
+const EXPECTED: &str = "bad --broker: expected `memory`, or redis://[user:password@]host[:port][/database]";
+
+/// A broker as it was asked for. It may hold a password, so neither it nor an error about it shows what was given.
 #[derive(Clone)]
-pub enum Choice {
+pub struct Choice(String);
+
+/// A broker that can be connected to.
+#[derive(Debug)]
+pub(super) enum Chosen {
     /// This process alone.
     Memory,
     /// The Redis of this client.
     Redis(redis::Client),
 }
 
+/// Takes anything: what the command line's parser refuses, it would repeat.
 impl FromStr for Choice {
-    type Err = String;
+    type Err = Infallible;
 
-    /// Reads `memory` or `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`. The error does not repeat what was given, which may
-    /// hold a password.
-    fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "expected `memory`, or redis://[user:password@]host[:port][/database]";
-        match text {
-            "memory" => Ok(Self::Memory),
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Choice {
+    /// What was chosen; an error says what was expected.
+    pub(super) fn read(&self) -> anyhow::Result<Chosen> {
+        match &*self.0 {
+            "memory" => Ok(Chosen::Memory),
             text if text.starts_with("redis://") => match redis::Client::open(text) {
-                Ok(client) => Ok(Self::Redis(client)),
-                Err(_) => Err(format!("{EXPECTED}; this URL cannot be read")),
+                Ok(client) => Ok(Chosen::Redis(client)),
+                Err(_) => bail!("{EXPECTED}; this URL cannot be read"),
             },
             text if text.starts_with("rediss://") => {
-                Err(format!("{EXPECTED}; TLS to the broker is not built in: put a TLS tunnel before it"))
+                bail!("{EXPECTED}; TLS to the broker is not built in: put a TLS tunnel before it")
             }
-            _ => Err(EXPECTED.to_owned()),
+            _ => bail!(EXPECTED),
         }
     }
 }
@@ -38,12 +51,13 @@ impl FromStr for Choice {
 /// Without user and password.
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory"),
-            Self::Redis(client) => match client.get_connection_info().addr() {
+        match self.read() {
+            Ok(Chosen::Memory) => f.write_str("memory"),
+            Ok(Chosen::Redis(client)) => match client.get_connection_info().addr() {
                 ConnectionAddr::Tcp(host, port) => write!(f, "redis://{host}:{port}"),
                 other => write!(f, "redis at {other}"),
             },
+            Err(_) => f.write_str("unknown"),
         }
     }
 }
@@ -63,8 +77,10 @@ mod tests {
         let choice: Choice = "redis://me:s3cret@127.0.0.1:6380/2".parse().unwrap();
         assert_eq!(format!("{choice} {choice:?}"), "redis://127.0.0.1:6380 redis://127.0.0.1:6380");
         for text in ["redis://me:s3cret@:x/", "rediss://me:s3cret@host", "me:s3cret@host"] {
-            let error = text.parse::<Choice>().unwrap_err();
-            assert!(error.starts_with("expected `memory`, or redis://") && !error.contains("s3cret"), "{error}");
+            let choice: Choice = text.parse().unwrap();
+            let error = choice.read().unwrap_err().to_string();
+            assert!(error.starts_with("bad --broker: expected `memory`, or redis://"), "{error}");
+            assert!(!format!("{error} {choice} {choice:?}").contains("s3cret"), "{error}");
         }
     }
 }

@@ -15,9 +15,11 @@ mod redis;
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use feed::{After, BrokerStats, Cursor, Payload, TopicName};
 
 pub use self::choice::Choice;
+use self::choice::Chosen;
 pub(crate) use self::failure::Failure;
 use crate::config::Config;
 use crate::hub::{Hub, Log};
@@ -34,9 +36,16 @@ pub(crate) enum Broker {
 impl Broker {
     /// The broker that the configuration asks for.
     pub(crate) async fn connect(config: &Config, hub: Arc<Hub>) -> anyhow::Result<Self> {
-        Ok(match &config.broker {
-            Choice::Memory => Self::Memory(memory::Memory::connect(hub)),
-            Choice::Redis(client) => Self::Redis(redis::Redis::connect(client, config.history(), hub).await?),
+        Ok(match config.broker.read()? {
+            Chosen::Memory => Self::Memory(memory::Memory::connect(hub)),
+            Chosen::Redis(client) => {
+                Self::Redis(redis::Redis::connect(client, config.history(), hub).await.with_context(|| {
+                    format!(
+                        "cannot use the broker at {}: start Redis 5 or newer there, or choose another --broker",
+                        config.broker
+                    )
+                })?)
+            }
         })
     }
 

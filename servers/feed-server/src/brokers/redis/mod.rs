@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use anyhow::Context;
 use feed::{After, BrokerStats, Cursor, Payload, TopicName};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -45,12 +44,9 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// Connects, and stays connected from then on.
-    pub(crate) async fn connect(client: &redis::Client, history: Limit, hub: Arc<Hub>) -> anyhow::Result<Self> {
-        let link = Arc::new(Link::new(client.clone(), history, hub));
-        let news = link.dial().await.with_context(|| {
-            let at = super::Choice::Redis(client.clone());
-            format!("cannot use the broker at {at}: start Redis 5 or newer there, or choose another --broker")
-        })?;
+    pub(crate) async fn connect(client: redis::Client, history: Limit, hub: Arc<Hub>) -> redis::RedisResult<Self> {
+        let link = Arc::new(Link::new(client, history, hub));
+        let news = link.dial().await?;
         let keeper = tokio::spawn(link.clone().keep(news)).abort_handle();
         Ok(Self { link, keeper })
     }

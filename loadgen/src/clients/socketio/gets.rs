@@ -1,0 +1,111 @@
+//! The half of a polling session that hears: one GET after the other, each held until the server has something to say.
+
+use feed::framings::engine_io;
+
+use super::super::{ClientError, Site};
+use super::conversation::Conversation;
+use super::rendezvous::Rendezvous;
+use crate::recording::{Account, InFlight};
+use crate::wire::Connection;
+use crate::wire::http::{self, HttpError};
+
+/// A connection with at most one GET on it.
+#[derive(Debug)]
+pub(super) struct Gets {
+    client: u32,
+    connection: Option<Connection>,
+    /// The request, once the session is known.
+    request: String,
+    /// Stands for the GET that waits for its answer.
+    asking: Option<InFlight>,
+}
+
+impl Gets {
+    /// Connects and asks for a session, whose name is returned; what the server says first is heard.
+    pub(super) async fn open(
+        site: &Site,
+        client: u32,
+        rendezvous: &Rendezvous,
+        account: &mut Account,
+        conversation: &mut Conversation,
+    ) -> Result<(Self, String), ClientError> {
+        let request = rendezvous.request("GET", "polling", None) + "\r\n";
+        let mut this = Self { client, connection: None, request, asking: None };
+        this.ask(site, account).await?;
+        this.hear(account, conversation).await?;
+        let sid = conversation.handshake().ok_or(ClientError::Unexpected("Engine.IO session"))?.sid.clone();
+        this.request = rendezvous.request("GET", "polling", Some(&sid)) + "\r\n";
+        Ok((this, sid))
+    }
+
+    /// Has a GET answered: asks, unless it has asked already. Among many live clients it waits for its turn to ask.
+    pub(super) async fn advance(
+        &mut self,
+        site: &Site,
+        account: &mut Account,
+        conversation: &mut Conversation,
+    ) -> Result<(), ClientError> {
+        if self.asking.is_none() {
+            if conversation.is_live() {
+                site.turns.turn(account.recorder()).await;
+            }
+            self.ask(site, account).await?;
+        }
+        self.hear(account, conversation).await
+    }
+
+    /// Hears the answer to the GET that is held, if one is; asks no more.
+    pub(super) async fn finish(
+        &mut self,
+        account: &mut Account,
+        conversation: &mut Conversation,
+    ) -> Result<(), ClientError> {
+        if self.asking.is_some() { self.hear(account, conversation).await } else { Ok(()) }
+    }
+
+    /// Takes in an answer that is on its way, counting its bytes only: the session is over.
+    pub(super) async fn discard_answer(&mut self) {
+        if let (Some(_), Some(connection)) = (self.asking.take(), &mut self.connection) {
+            let _ = http::read_answer(connection, &[], |_, _, _| ()).await;
+        }
+    }
+
+    /// Leaves, whatever the server is about to say.
+    pub(super) async fn leave(self) {
+        if let Some(connection) = self.connection {
+            connection.leave().await;
+        }
+    }
+
+    async fn ask(&mut self, site: &Site, account: &Account) -> Result<(), ClientError> {
+        if self.connection.is_none() {
+            self.connection = Some(site.dialer.dial(self.client).await?);
+            account.recorder().count(|counters| counters.opened += 1);
+        }
+        let connection = self.connection.as_mut().expect("it was just dialled");
+        connection.write_all(self.request.as_bytes()).await?;
+        self.asking = Some(account.poll_sent());
+        Ok(())
+    }
+
+    async fn hear(&mut self, account: &mut Account, conversation: &mut Conversation) -> Result<(), ClientError> {
+        let connection = self.connection.as_mut().ok_or(HttpError::Closed)?;
+        let before = conversation.found();
+        let keeps_alive = http::read_answer(connection, &[], |head, body, at| {
+            if head.status != 200 {
+                return Err(ClientError::Status(head.status));
+            }
+            for packet in engine_io::read_payload(body) {
+                conversation.hear(packet?, at, account)?;
+            }
+            Ok(head.keeps_alive)
+        })
+        .await??;
+        self.asking = None;
+        account.poll_answered(conversation.found() > before);
+        if !keeps_alive && let Some(connection) = self.connection.take() {
+            connection.leave().await;
+        }
+        Ok(())
+    }
+}

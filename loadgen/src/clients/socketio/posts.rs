@@ -1,0 +1,119 @@
+//! The half of a polling session that speaks: POSTs on a connection of their own, one at a time.
+
+use std::rc::Rc;
+
+use feed::framings::engine_io::SEPARATOR;
+
+use super::super::ClientError;
+use super::rendezvous::Rendezvous;
+use crate::recording::Recorder;
+use crate::wire::http::{self, HttpError};
+use crate::wire::{Connection, Dialer};
+
+/// A connection with at most one POST on it. Servers end connections that are idle (Node's after 5 s), so it is opened when
+/// there is something to say, and again when the server has ended it.
+#[derive(Debug)]
+pub(super) struct Posts {
+    client: u32,
+    dialer: Dialer,
+    recorder: Rc<Recorder>,
+    /// The head of the request, up to the value of `Content-Length`.
+    head: String,
+    connection: Option<Connection>,
+    /// True when the connection has carried a POST before: then its end may be that of idleness.
+    is_used: bool,
+    /// Packets that wait for their POST.
+    outbox: Vec<Vec<u8>>,
+    /// The request that has no answer.
+    posting: Option<Post>,
+}
+
+#[derive(Debug)]
+struct Post {
+    request: Vec<u8>,
+    is_sent: bool,
+}
+
+impl Posts {
+    /// POSTs of the session `sid`; nothing is opened yet.
+    pub(super) fn new(client: u32, rendezvous: &Rendezvous, sid: &str, dialer: Dialer, recorder: Rc<Recorder>) -> Self {
+        let first_lines = rendezvous.request("POST", "polling", Some(sid));
+        let head = format!("{first_lines}Content-Type: text/plain;charset=UTF-8\r\nContent-Length: ");
+        let (connection, outbox) = (None, Vec::new());
+        Self { client, dialer, recorder, head, connection, is_used: false, outbox, posting: None }
+    }
+
+    /// Takes packets over, to be sent together with the next POST.
+    pub(super) fn take(&mut self, packets: &mut Vec<Vec<u8>>) {
+        self.outbox.append(packets);
+    }
+
+    /// True when everything that was taken is sent and answered.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.posting.is_none() && self.outbox.is_empty()
+    }
+
+    /// Sends what there is to send, and returns when it is answered. With nothing to send it waits, forever: whoever wants
+    /// something sent cancels it, which loses nothing.
+    pub(super) async fn advance(&mut self) -> Result<(), ClientError> {
+        if self.posting.is_none() && !self.outbox.is_empty() {
+            let body = std::mem::take(&mut self.outbox).join(&SEPARATOR);
+            let request = [format!("{}{}\r\n\r\n", self.head, body.len()).as_bytes(), &body].concat();
+            self.posting = Some(Post { request, is_sent: false });
+        }
+        if self.posting.is_some() { self.post().await } else { self.await_end().await }
+    }
+
+    /// Leaves, whatever the server is about to say.
+    pub(super) async fn leave(self) {
+        if let Some(connection) = self.connection {
+            connection.leave().await;
+        }
+    }
+
+    /// Sends the POST, unless it is on its way, and waits for its answer. A connection that ends instead of answering, having
+    /// answered before, was idle for too long: then the POST is sent once more, over a new one, as browsers do.
+    async fn post(&mut self) -> Result<(), ClientError> {
+        while let Some(post) = &mut self.posting {
+            if self.connection.is_none() {
+                self.connection = Some(self.dialer.dial(self.client).await?);
+                self.recorder.count(|counters| counters.opened += 1);
+                (self.is_used, post.is_sent) = (false, false);
+            }
+            let connection = self.connection.as_mut().expect("it was just dialled");
+            match exchange(connection, post).await {
+                Ok((200..=299, keeps_alive)) => {
+                    (self.posting, self.is_used) = (None, true);
+                    if !keeps_alive && let Some(connection) = self.connection.take() {
+                        connection.leave().await;
+                    }
+                }
+                Ok((status, _)) => return Err(ClientError::Status(status)),
+                Err(HttpError::Closed | HttpError::Io(_)) if self.is_used => self.connection = None,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the server's end of an idle connection; then, or where there is none, forever.
+    async fn await_end(&mut self) -> Result<(), ClientError> {
+        if let Some(connection) = &mut self.connection {
+            let said = connection.read(|bytes, _| Ok::<_, std::io::Error>(Some((bytes.len(), ())))).await;
+            if let Ok(Some(())) = said {
+                return Err(ClientError::Unexpected("answer to a POST"));
+            }
+            self.connection = None;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Status of the answer, and whether the connection may carry another request.
+async fn exchange(connection: &mut Connection, post: &mut Post) -> Result<(u16, bool), HttpError> {
+    if !post.is_sent {
+        connection.write_all(&post.request).await?;
+        post.is_sent = true;
+    }
+    http::read_answer(connection, &[], |head, _, _| (head.status, head.keeps_alive)).await
+}

@@ -1,0 +1,242 @@
+//! Publishing by Socket.IO events, over a WebSocket of the publisher's own: accepted when acknowledged, or when written.
+//!
+//! What else the server says is read and discarded, for a socket that nobody reads holds up a server that writes to it.
+
+use std::cell::RefCell;
+
+use anyhow::{Context, bail, ensure};
+use feed::Postmark;
+use feed::framings::engine_io::{self, REVISION};
+use feed::framings::socket_io::{self, Kind, Packet};
+use feed::framings::websocket::{self, Message as Frame, Opcode, ProtocolError, Reader, Role};
+use rand::RngExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::books::Books;
+use super::channel::Channel;
+use super::message::{Message, text_of};
+use crate::clock;
+use crate::plan::Plan;
+use crate::target::{Publishing, Target, Values, Variable, auth_data, event_data};
+use crate::wire::{Handshake, http};
+
+/// Largest message that is accepted, bytes.
+const MAX_MESSAGE: usize = 16 << 20;
+
+/// One session, and what is said on it.
+#[derive(Debug)]
+pub(super) struct SocketIo {
+    /// The topic that its first events name.
+    topic: String,
+    /// The place of that topic, if notifications of no other go this way.
+    only: Option<u16>,
+    run: u32,
+    namespace: String,
+    wants_acknowledgements: bool,
+    /// What has not come whole.
+    frames: RefCell<Reader>,
+    /// The event's data per topic, but for the postmark.
+    events: Vec<Message>,
+}
+
+impl SocketIo {
+    /// One for all topics, or one for each where path, connect packet or first events name the topic.
+    pub(super) fn for_topics(plan: &Plan, target: &Target) -> Vec<Self> {
+        let Publishing::SocketIo { path, namespace, auth, first, event, ack } = &target.file.publishing else {
+            unreachable!("only a target that publishes over Socket.IO is asked");
+        };
+        let text = text_of(plan);
+        let event_of = |topic: &str| {
+            let values = Values { text: &text, ..Values::of(topic, plan.run, target.secret()) };
+            Message::around(plan, event_data(event, &values))
+        };
+        let events: Vec<Message> = plan.topics.iter().map(|topic| event_of(topic.as_str())).collect();
+        let mut templates = auth.iter().map(|(_, template)| template).chain(first.iter().flatten()).chain([path]);
+        let is_per_topic = templates.any(|template| template.asks_for(Variable::Topic));
+        let sessions = if is_per_topic { &plan.topics[..] } else { &plan.topics[..1] };
+        let session = |(place, topic): (usize, &feed::TopicName)| Self {
+            topic: topic.as_str().to_owned(),
+            only: is_per_topic.then_some(place as u16),
+            run: plan.run,
+            namespace: namespace.clone(),
+            wants_acknowledgements: *ack,
+            frames: RefCell::new(Reader::new(Role::Client, MAX_MESSAGE)),
+            events: events.clone(),
+        };
+        sessions.iter().enumerate().map(session).collect()
+    }
+
+    /// True when the server answers for each notification.
+    pub(super) fn wants_acknowledgements(&self) -> bool {
+        self.wants_acknowledgements
+    }
+
+    /// True when notifications of `topic` go this way.
+    pub(super) fn carries(&self, topic: u16) -> bool {
+        self.only.is_none_or(|only| only == topic)
+    }
+
+    /// The frame that carries `postmark` to a topic.
+    pub(super) fn frame(&self, topic: u16, postmark: Postmark) -> Vec<u8> {
+        let data = self.events[usize::from(topic)].stamped(postmark);
+        let id = self.wants_acknowledgements.then(|| number_of(topic, postmark.sequence));
+        self.said(&Packet { id, ..Packet::new(Kind::Event, &self.namespace, &data) })
+    }
+
+    /// The frames that end the conversation.
+    pub(super) fn goodbye(&self) -> Vec<u8> {
+        let close = frame(Opcode::Close, &websocket::close_payload(websocket::close::NORMAL, ""));
+        [self.said(&Packet::new(Kind::Disconnect, &self.namespace, b"")), close].concat()
+    }
+
+    /// Opens the session, joins the namespace, and says what is to be said first.
+    pub(super) async fn join(
+        &self,
+        target: &Target,
+        reader: &mut OwnedReadHalf,
+        writer: &mut OwnedWriteHalf,
+    ) -> anyhow::Result<()> {
+        let Publishing::SocketIo { path, auth, first, .. } = &target.file.publishing else {
+            unreachable!("only a target that publishes over Socket.IO is asked");
+        };
+        let values = Values::of(&self.topic, self.run, target.secret());
+        let handshake = Handshake::new();
+        let head = format!(
+            "GET {}{}?EIO={REVISION}&transport=websocket HTTP/1.1\r\nHost: {}\r\n{}\r\n",
+            target.prefix,
+            path.filled(&values),
+            target.host,
+            handshake.fields(None)
+        );
+        writer.write_all(head.as_bytes()).await?;
+        let mut received = Vec::new();
+        let (len, head) = loop {
+            if let Some(answer) = http::read_head(&received)? {
+                break answer;
+            }
+            if reader.read_buf(&mut received).await? == 0 {
+                bail!("the server closed the connection instead of answering the WebSocket handshake");
+            }
+        };
+        if !handshake.is_accepted(&head) {
+            bail!("the server answered {} to the publisher's WebSocket handshake: expected 101", head.status);
+        }
+        let auth = auth_data(auth, &values);
+        writer.write_all(&self.said(&Packet::new(Kind::Connect, &self.namespace, &auth))).await?;
+        *self.frames.borrow_mut() = Reader::new(Role::Client, MAX_MESSAGE);
+        received.drain(..len);
+        loop {
+            let heard = self.hear(&received)?;
+            writer.write_all(&heard.replies).await?;
+            match heard.entry {
+                Some(Entry::LetIn) => break,
+                Some(Entry::Refused(why)) => {
+                    bail!("the server did not let the publisher into {}: {why}", self.namespace)
+                }
+                None if heard.is_over => bail!("the server ended the session before it had let the publisher in"),
+                None => {}
+            }
+            received.clear();
+            ensure!(reader.read_buf(&mut received).await? > 0, "the server ended the connection before letting us in");
+        }
+        for event in first {
+            let data = event_data(event, &values);
+            let said = self.said(&Packet::new(Kind::Event, &self.namespace, &data));
+            writer.write_all(&said).await.context("cannot say the first event")?;
+        }
+        Ok(())
+    }
+
+    /// Takes in bytes of the WebSocket.
+    fn hear(&self, received: &[u8]) -> Result<Heard, ProtocolError> {
+        let mut heard = Heard::default();
+        self.frames.borrow_mut().read(received, |message| match message {
+            Frame::Text(text) => heard.packet(text),
+            Frame::Ping(payload) => heard.replies.extend(frame(Opcode::Pong, payload)),
+            Frame::Close(..) => heard.is_over = true,
+            Frame::Binary(_) | Frame::Pong(_) => {}
+        })?;
+        Ok(heard)
+    }
+
+    /// A Socket.IO packet in its frame.
+    fn said(&self, packet: &Packet<'_>) -> Vec<u8> {
+        say(&engine_io::Packet::Text(&socket_io::write(packet)))
+    }
+}
+
+/// What came at once.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Frames that answer it.
+    replies: Vec<u8>,
+    /// Whether the namespace let us in.
+    entry: Option<Entry>,
+    /// Numbers of acknowledged events.
+    acknowledged: Vec<u64>,
+    /// True when the session has ended.
+    is_over: bool,
+}
+
+#[derive(Debug)]
+enum Entry {
+    LetIn,
+    Refused(String),
+}
+
+impl Heard {
+    fn packet(&mut self, text: &str) {
+        match engine_io::read(text.as_bytes()) {
+            Ok(engine_io::Packet::Ping(payload)) => self.replies.extend(say(&engine_io::Packet::Pong(payload))),
+            Ok(engine_io::Packet::Close) => self.is_over = true,
+            Ok(engine_io::Packet::Text(text)) => {
+                let Ok(packet) = socket_io::read(text) else { return };
+                match packet.kind {
+                    Kind::Connect => self.entry = Some(Entry::LetIn),
+                    Kind::ConnectError => {
+                        self.entry = Some(Entry::Refused(String::from_utf8_lossy(packet.data).into_owned()));
+                    }
+                    Kind::Disconnect => self.is_over = true,
+                    Kind::Ack | Kind::BinaryAck => self.acknowledged.extend(packet.id),
+                    Kind::Event | Kind::BinaryEvent => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Answers pings, matches acknowledgements, and returns when the session or its connection ends.
+pub(super) async fn listen(reader: &mut OwnedReadHalf, session: &SocketIo, channel: &Channel, books: &RefCell<Books>) {
+    let mut received = Vec::new();
+    while let Ok(1..) = reader.read_buf(&mut received).await {
+        let at_ns = clock::now_ns();
+        let Ok(heard) = session.hear(&received) else { return };
+        for (topic, sequence) in heard.acknowledged.into_iter().filter_map(notification_of) {
+            books.borrow_mut().acknowledge(topic, sequence, at_ns);
+        }
+        if heard.is_over {
+            return;
+        }
+        channel.answer_with(&heard.replies).await;
+        received.clear();
+    }
+}
+
+/// The number under which a notification is acknowledged: topic and sequence number in one, exact in JavaScript.
+fn number_of(topic: u16, sequence: u32) -> u64 {
+    u64::from(topic) << 32 | u64::from(sequence)
+}
+
+fn notification_of(number: u64) -> Option<(u16, u32)> {
+    Some((u16::try_from(number >> 32).ok()?, number as u32))
+}
+
+fn say(packet: &engine_io::Packet<'_>) -> Vec<u8> {
+    frame(Opcode::Text, &engine_io::write(packet))
+}
+
+fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    websocket::write_masked(opcode, payload, rand::rng().random())
+}
