@@ -32,7 +32,7 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
         }
     }
     if file.socketio.is_some() {
-        let _ = writeln!(out, "socketio: not tried, this build does not speak it");
+        let _ = writeln!(out, "socketio: not tried by check; measure it with loadgen run --transport socketio");
     }
     let working = findings.iter().filter(|finding| finding.works()).count();
     let _ = writeln!(out, "{working} of {} transports deliver what is published.", findings.len());
