@@ -70,5 +70,5 @@ fi
 "$programs/report" "$runs" --out "$out" > /dev/null
 echo
 tell_missing
-echo "report: $PWD/$out/index.html"
+echo "report: $(realpath "$out")/index.html"
 echo "runs:   $PWD/$runs"
