@@ -2,8 +2,8 @@
 //!
 //! A thread of its own, and ordered channels that never wait for an answer: a notification is sent when it is due, answers
 //! are matched when they come. What a slow server delays therefore shows in the latencies instead of disappearing
-//! (coordinated omission), and what the generator itself delays shows as send lag. [`Pace`] keeps the time; what goes over
-//! the wire is the business of a channel: [`http`], [`ws`] or [`socketio`].
+//! (coordinated omission), and what the generator itself delays shows as send lag. `Pace` keeps the time; what goes over
+//! the wire is the business of a channel: `http`, `ws` or `socketio`.
 
 mod books;
 mod channel;

@@ -47,6 +47,13 @@ pub struct BrokerStats {
     pub errors: u64,
 }
 
+impl BrokerStats {
+    /// True when other servers may be behind the same broker.
+    pub fn is_shared(&self) -> bool {
+        !matches!(&*self.kind, "" | "memory")
+    }
+}
+
 /// Counters of the connections of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionStats {

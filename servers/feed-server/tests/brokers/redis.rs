@@ -90,6 +90,17 @@ impl Redis {
         Some(line.trim_end().to_owned())
     }
 
+    /// How often clients have run scripts.
+    pub(crate) fn scripts_run(&self) -> u64 {
+        use std::io::{Read, Write};
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(b"INFO commandstats\r\nQUIT\r\n").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        let calls = said.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap_or("0");
+        calls.split(',').next().unwrap().parse().unwrap()
+    }
+
     /// A feed server behind it.
     pub(crate) async fn server(&self, flags: &[&str]) -> Server {
         Server::connect(&[&["--broker", &self.url()], flags].concat()).await

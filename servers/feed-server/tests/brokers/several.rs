@@ -17,7 +17,7 @@ async fn two_servers_show_one_order_and_the_same_bytes() {
     let servers = [redis.server(&[]).await, redis.server(&[]).await].map(Arc::new);
     let mut readers = Vec::new();
     for server in &servers {
-        for transport in Transport::ALL {
+        for transport in Transport::OWN {
             readers.push(server.read(transport, None).await);
         }
     }
@@ -51,7 +51,7 @@ async fn a_reader_goes_on_at_another_server_with_its_cursor() {
         return;
     };
     let servers = [redis.server(&[]).await, redis.server(&[]).await].map(Arc::new);
-    for transport in Transport::ALL {
+    for transport in Transport::OWN {
         let mut reader = servers[0].read(transport, None).await;
         let publisher = tokio::spawn({
             let server = servers[0].clone();
@@ -89,7 +89,7 @@ async fn a_reader_that_is_ahead_of_its_new_server_is_not_told_of_a_gap() {
     let epoch = cursor.strip_suffix(":100").unwrap();
     redis.command(&["XADD", "wirelab:log:news", "101-0", "entry", &format!("{epoch} 101 1795132800000000 0 101")]);
     redis.command(&["HSET", "wirelab:topic:news", "head", "101"]);
-    for transport in Transport::ALL {
+    for transport in Transport::OWN {
         let cursor = format!("{epoch}:101");
         let reader = behind.read(transport, Some(&cursor)).await;
         assert!(reader.started.recovered, "{transport}");
@@ -105,7 +105,7 @@ async fn a_server_that_comes_later_has_the_whole_history() {
     let cursor = first.read(Transport::ShortPoll, None).await.cursor;
     first.publish_numbers(11..=310).await;
     let later = redis.server(&["--history", "300"]).await;
-    for transport in Transport::ALL {
+    for transport in Transport::OWN {
         let mut reader = later.read(transport, Some(&cursor)).await;
         assert!(reader.started.recovered);
         assert_eq!(reader.next(300).await, (11..=310).collect::<Vec<_>>(), "{transport}");
@@ -117,6 +117,24 @@ async fn a_server_that_comes_later_has_the_whole_history() {
         ":300",
         "Redis retains no more than it is asked to"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_crowd_that_comes_at_once_one_asks_redis() {
+    let Some(redis) = Redis::start("of_a_crowd_that_comes_at_once_one_asks_redis", Keeps::Nothing) else { return };
+    let server = Arc::new(redis.server(&[]).await);
+    let before = redis.scripts_run();
+    let crowd: Vec<_> = (0..100)
+        .map(|_| {
+            let server = server.clone();
+            tokio::spawn(async move { server.read(Transport::Ws, Some("zzzzzzzzzzzzz:8")).await.started.recovered })
+        })
+        .collect();
+    for reader in crowd {
+        assert!(!reader.await.unwrap());
+    }
+    let asked = redis.scripts_run() - before;
+    assert!((1..30).contains(&asked), "100 readers, {asked} questions");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

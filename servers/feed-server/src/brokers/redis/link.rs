@@ -224,6 +224,10 @@ impl Link {
 
     /// Begins to listen to a topic, then reads its history: in this order, nothing falls between.
     pub(super) async fn begin(&self, topic: &Topic) -> Result<(), Failure> {
+        let _turn = topic.beginning.lock().await;
+        if topic.is_followed() {
+            return Ok(());
+        }
         topic.want();
         let mut listening = self.lines()?.listening;
         match within(ANSWER, listening.subscribe(&topic.channel)).await {

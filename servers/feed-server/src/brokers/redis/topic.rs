@@ -30,6 +30,8 @@ pub(super) struct Topic {
     wanted: AtomicBool,
     /// True once the log holds the history, too.
     followed: AtomicBool,
+    /// Held while the topic is begun to be followed: of a crowd that comes at once, one asks Redis.
+    pub(super) beginning: Mutex<()>,
     /// Held while catching up, so that an answer which is late does not undo a newer one; the number of the last that ended well.
     catching_up: Mutex<u64>,
     /// How often catching up has begun, which numbers it.
@@ -47,6 +49,7 @@ impl Topic {
             channel: format!("wirelab:news:{}", name.as_str()),
             wanted: AtomicBool::new(false),
             followed: AtomicBool::new(false),
+            beginning: Mutex::default(),
             catching_up: Mutex::default(),
             begun: AtomicU64::new(0),
             due: AtomicBool::new(false),
