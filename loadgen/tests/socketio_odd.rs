@@ -287,6 +287,16 @@ async fn who_comes_back_asks_for_what_follows_the_last_notification() {
 }
 
 #[tokio::test]
+async fn who_is_told_of_lost_history_comes_back_with_a_cursor_of_the_new_epoch() {
+    let gap = r#"42["gap",{"type":"gap","topic":"news","oldest":"q7:3"}]"#;
+    let server = Engine::start(polling(60_000, move |poll| if poll == 0 { ok(gap) } else { ok("1") })).await;
+    let mut lab = Lab::new(&server, SocketIoMode::Polling);
+    let mut client = lab.connect().await.unwrap();
+    lab.listen(&mut client).await;
+    assert_eq!((lab.snapshot().counters.gaps, client.resume().cursor.unwrap().to_string()), (1, "q7:3".into()));
+}
+
+#[tokio::test]
 async fn a_websocket_that_is_refused_or_silent_leaves_the_session_polling() {
     for (reply, kind) in [
         (Reply::Answer(400, "no".into()), "upgrade-refused"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feed::framings::engine_io::{self, Handshake, PROBE};
 use feed::framings::socket_io::{self, Kind, Packet};
-use feed::{Cursor, Epoch};
+use feed::{Cursor, Epoch, StreamMessage};
 use serde::Deserialize;
 
 use super::super::ClientError;
@@ -209,7 +209,13 @@ impl Conversation {
             return;
         }
         match socket_io::read_event(data) {
-            Some(("gap", _)) => account.gap(),
+            Some(("gap", gap)) => {
+                account.gap();
+                // Of another epoch when history was lost: the stream goes on from here, and so does whoever comes back.
+                if let Ok(StreamMessage::Gap { oldest }) = serde_json::from_slice(gap) {
+                    (self.epoch, self.offset) = (Some(oldest.epoch), oldest.offset);
+                }
+            }
             _ => account.foreign(),
         }
     }
