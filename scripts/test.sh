@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if ! command -v cargo > /dev/null; then
-  echo "error: cargo is not on the PATH: install a Rust toolchain, 1.88 or newer" >&2
+  echo "error: cargo is not on the PATH: install a Rust toolchain, 1.94 or newer" >&2
   exit 1
 fi
 cargo build --workspace --locked

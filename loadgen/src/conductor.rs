@@ -7,11 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use feed::{ConnectionStats, Transport};
-use hdrhistogram::Histogram;
-use results::{
-    Bytes, Connections, Deliveries, GeneratorCost, LatencyLog, Layers, Measured, Percentiles, Phase, Polls, SeriesRow,
-    ServerCost, Total, WholeRun,
-};
+use results::{Bytes, Connections, LatencyLog, Measured, Percentiles, Phase, Polls, SeriesRow};
 
 use crate::clock;
 use crate::config::Bounds;
@@ -20,16 +16,17 @@ use crate::display::Display;
 use crate::gate::{Gate, Waiting};
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
-use crate::plan::{Plan, Reuse};
+use crate::marks::{Mark, accepted, books, bytes, generator_cost, whole_run};
+use crate::parts::{Parts, least, sum};
+use crate::plan::Plan;
 use crate::player::{Closing, Player};
 use crate::process;
 use crate::publisher::{Publisher, Publishing, Report};
-use crate::reconciliation::{Books, reconcile};
-use crate::recording::{Counters, Departures, Stack, stack};
+use crate::reconciliation::reconcile;
+use crate::recording::{Counters, Departures, stack};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use crate::verdict::{self, Circumstances};
-use crate::wire::TcpIp;
 
 /// Between "all is ready" and the first notification: time for every player to learn of the window.
 const LEAD: Duration = Duration::from_millis(200);
@@ -67,7 +64,7 @@ pub struct Setup {
 
 impl Setup {
     /// Clients that this process plays.
-    fn clients(&self) -> u32 {
+    pub fn clients(&self) -> u32 {
         self.plan.own_clients().len() as u32
     }
 }
@@ -86,51 +83,6 @@ pub struct Outcome {
     pub rows: Vec<SeriesRow>,
     /// What is needed to add this run to others of which it is a shard.
     pub parts: Parts,
-}
-
-/// What a run knows besides its results, as it must be known to add up the shards of one.
-pub struct Parts {
-    /// Event-loop lag over the window, ns.
-    pub loop_lag: Histogram<u64>,
-    /// Waits of clients for their turn over the window, ns.
-    pub turn_wait: Histogram<u64>,
-    /// Connect times, ns.
-    pub connect: Histogram<u64>,
-    /// Send lag over the window, ns.
-    pub send_lag: Histogram<u64>,
-    /// Publish times over the window, ns.
-    pub publish_time: Histogram<u64>,
-    /// One past the last number that was due, per topic.
-    pub ends: Vec<u32>,
-    /// Numbers that the server is not known to have accepted, ascending, per topic.
-    pub refused: Vec<Vec<u32>>,
-    /// Ledgers of all publishers; empty when there is no other shard.
-    pub stacks: Vec<Stack>,
-    /// Receipt minus intended instant, the least of each other shard, ns.
-    pub heard: Vec<Option<i64>>,
-    /// When publishing began, on the clock of the postmarks, ns.
-    pub begin_ns: u64,
-    /// When publishing began, after the run did.
-    pub begin: Duration,
-    /// The whole run as this side counted it.
-    pub books: Books,
-    /// What the server says it spent, whoever its other clients are.
-    pub server: Option<ServerCost>,
-    /// Process of the server, by its own word.
-    pub server_pid: Option<u32>,
-}
-
-/// The readings at one edge of the window.
-struct Mark {
-    counters: Counters,
-    tcp_ip: Option<TcpIp>,
-    own_cpu: Duration,
-    had_errors: bool,
-    /// Event-loop lag since the mark before, or since the start.
-    loop_lag: Histogram<u64>,
-    /// Waits of clients for their turn, over the same time.
-    turn_wait: Histogram<u64>,
-    at: Instant,
 }
 
 /// Carries a run out.
@@ -208,10 +160,17 @@ impl Conductor<'_> {
 
         self.enter("drain", Some(plan.drain));
         let (report, drain_was_cut) = self.drain(publishing).await?;
-        players.iter().for_each(Player::set_too_late);
-
+        // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
+        if !self.interrupt.is_wanted() {
+            players.iter().for_each(Player::set_too_late);
+        }
         let opened = self.journal.counters().await?.opened;
-        self.await_gate(Waiting::Close(opened), |gate| gate.may_close().then_some(())).await?;
+        self.setup.gate.ask(Waiting::Close(opened));
+        while !self.setup.gate.may_close() {
+            self.wait(clock::now() + GLANCE, None, |_| false).await?;
+            clock::sleep_until(clock::now() + GLANCE).await;
+        }
+        players.iter().for_each(Player::set_too_late);
         self.enter("close", None);
         // A reader that leaves before the server has looked at its request is never counted as one.
         let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
@@ -306,7 +265,14 @@ impl Conductor<'_> {
         let lead = LEAD + MARK_LEAD;
         let gate = self.setup.gate.clone();
         let ready = clock::now();
-        let begin = self.await_gate(Waiting::Start, |gate| gate.start(ready + lead)).await?.unwrap_or(ready + lead);
+        gate.ask(Waiting::Start);
+        let begin = loop {
+            match gate.start(ready + lead) {
+                Some(begin) => break begin,
+                None if self.interrupt.is_wanted() => break ready + lead,
+                None => self.wait(clock::now() + GLANCE, None, |_| false).await?,
+            }
+        };
         if matches!(gate, Gate::Open) || self.interrupt.is_wanted() {
             return Ok(begin.max(clock::now()));
         }
@@ -322,25 +288,6 @@ impl Conductor<'_> {
         self.journal.align(begin);
         self.wait(begin - lead, None, |_| false).await?;
         Ok(begin)
-    }
-
-    /// Waits until the gate says what is asked of it; `None` when the user wants to end first.
-    async fn await_gate<T>(
-        &mut self,
-        waiting: Waiting,
-        said: impl Fn(&Gate) -> Option<T>,
-    ) -> anyhow::Result<Option<T>> {
-        let gate = &self.setup.gate;
-        gate.ask(waiting);
-        loop {
-            if let Some(said) = said(gate) {
-                return Ok(Some(said));
-            }
-            if self.interrupt.is_wanted() {
-                return Ok(None);
-            }
-            self.wait(clock::now() + GLANCE, None, |_| false).await?;
-        }
     }
 
     /// Waits until `deadline`, or until `done`, or until the user wants to end; writes a row each second meanwhile.
@@ -445,19 +392,6 @@ impl Conductor<'_> {
     }
 }
 
-/// Several books as one.
-pub fn sum<'a>(deliveries: impl Iterator<Item = &'a Deliveries>) -> Deliveries {
-    deliveries.fold(Deliveries::default(), |sum, more| Deliveries {
-        expected: sum.expected + more.expected,
-        delivered: sum.delivered + more.delivered,
-        lost: sum.lost + more.lost,
-        duplicated: sum.duplicated + more.duplicated,
-        reordered: sum.reordered + more.reordered,
-        late: sum.late + more.late,
-        gaps: sum.gaps + more.gaps,
-    })
-}
-
 /// Deliveries of the window that the other shards' publishers owe to the clients of this one, if they publish all they plan to.
 fn of_others(plan: &Plan) -> u64 {
     let topics = plan.topics.len();
@@ -465,97 +399,6 @@ fn of_others(plan: &Plan) -> u64 {
     let others = plan.window_of_all().into_iter().enumerate();
     let others = others.filter(|(number, _)| !(usize::from(own)..usize::from(own) + topics).contains(number));
     others.map(|(number, window)| window.len() as u64 * plan.subscribers_of((number % topics) as u16)).sum()
-}
-
-/// The smaller of each pair, where there are two.
-fn least(one: &[Option<i64>], other: &[Option<i64>]) -> Vec<Option<i64>> {
-    let longest = one.len().max(other.len());
-    let at = |values: &[Option<i64>], place: usize| values.get(place).copied().flatten();
-    (0..longest).map(|place| [at(one, place), at(other, place)].into_iter().flatten().min()).collect()
-}
-
-/// The bytes between two marks, by layer.
-fn bytes(from: &Mark, to: &Mark, payload: usize) -> Bytes {
-    let since = to.counters.since(from.counters);
-    let payload = since.received * payload as u64;
-    let tcp_ip = from.tcp_ip.zip(to.tcp_ip);
-    Bytes {
-        deliveries: since.received,
-        received: Layers {
-            payload,
-            framing: since.bytes_received.saturating_sub(payload),
-            tls: 0,
-            tcp_ip: tcp_ip.map(|(from, to)| to.received - from.received),
-        },
-        sent: Layers {
-            payload: 0,
-            framing: since.bytes_sent,
-            tls: 0,
-            tcp_ip: tcp_ip.map(|(from, to)| to.sent - from.sent),
-        },
-        whole_run: None,
-    }
-}
-
-/// The bytes from the first connection to the end of the last.
-fn whole_run(last: &Mark) -> WholeRun {
-    WholeRun {
-        received: Total { stream: last.counters.bytes_received, tcp_ip: last.tcp_ip.map(|bytes| bytes.received) },
-        sent: Total { stream: last.counters.bytes_sent, tcp_ip: last.tcp_ip.map(|bytes| bytes.sent) },
-    }
-}
-
-/// Notifications accepted over the whole run, and those that were not, or not known to be.
-fn accepted(report: &Report) -> (u64, u64) {
-    let due: u64 = report.ends.iter().copied().map(u64::from).sum();
-    let refused = report.refused.iter().map(|numbers| numbers.len() as u64).sum();
-    (due - refused, refused)
-}
-
-fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mark, interrupted: bool) -> Books {
-    let counters = last.counters;
-    let keeps_connections = !plan.transport.is_poll() || plan.connection == Reuse::Reuse;
-    Books {
-        published,
-        unanswered,
-        deliveries: counters.received,
-        bytes_received: counters.bytes_received,
-        bytes_sent: counters.bytes_sent,
-        opened: counters.opened,
-        open_at_window_end: keeps_connections.then_some(to.counters.connections),
-        was_disturbed: interrupted
-            || counters.failed + counters.reconnected + counters.abandoned > 0
-            || last.had_errors,
-    }
-}
-
-fn generator_cost(
-    setup: &Setup,
-    from: &Mark,
-    to: &Mark,
-    deliveries: u64,
-    rss_before: Option<u64>,
-    rss_end: Option<u64>,
-) -> GeneratorCost {
-    let cpu_s = to.own_cpu.saturating_sub(from.own_cpu).as_secs_f64();
-    let elapsed = to.at.saturating_duration_since(from.at).as_secs_f64();
-    GeneratorCost {
-        cpu_s,
-        cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
-        cpu_share: cpu_s / (elapsed * setup.cores.of_generator() as f64).max(1e-9),
-        rss_before_bytes: rss_before,
-        rss_end_bytes: rss_end,
-        rss_per_client_bytes: rss_per_client(rss_before, rss_end, setup.clients()),
-        loop_lag: Percentiles::from(&to.loop_lag),
-        turn_wait: setup.plan.takes_turns().then(|| Percentiles::from(&to.turn_wait)),
-        threads: setup.threads,
-        cpus: setup.cores.generator.clone(),
-    }
-}
-
-/// What was added per client, bytes; not known where either end is not.
-fn rss_per_client(before: Option<u64>, end: Option<u64>, clients: u32) -> Option<f64> {
-    Some((end? as f64 - before? as f64) / f64::from(clients))
 }
 
 fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {

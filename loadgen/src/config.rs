@@ -97,7 +97,7 @@ pub struct RunArgs {
 pub struct PartArgs {
     /// Play the load from this many processes on this machine, each with its share of the clients and of what is published, and
     /// merge their results: one process has room for as many clients as it may hold file descriptors
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)), conflicts_with = "shard")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)), conflicts_with_all = ["shard", "start_at"])]
     pub workers: Option<u32>,
     /// Play one part of the load, for example 2/4 for the second of four; start the others with the same flags, on this
     /// machine or on others, and put the results together with `loadgen merge`

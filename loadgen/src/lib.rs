@@ -3,6 +3,7 @@
 //! The way of one run: [`config`] -> [`plan`] -> [`conductor`], which has [`publisher`] publish on time and [`player`]s
 //! play [`subscriber`]s, each through a client of its transport ([`clients`]) over connections that count their
 //! bytes ([`wire`]); what arrives is written down in [`recording`], judged in [`verdict`], and told in [`output`].
+//! Several processes play one plan as [`shard`]s, led by one of them ([`workers`]) or by hand, and are put together ([`merge`]).
 //! [`selftest`] holds all of that against a server whose behaviour is known.
 
 pub mod assertion;
@@ -21,8 +22,10 @@ pub mod journal;
 pub mod junit;
 pub mod limit;
 pub mod machine;
+pub mod marks;
 pub mod merge;
 pub mod output;
+pub mod parts;
 pub mod plan;
 pub mod player;
 pub mod preflight;

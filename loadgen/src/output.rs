@@ -15,6 +15,7 @@ pub fn run_table(run: &Run) -> String {
     write_costs(&mut out, run);
     write_connections(&mut out, run);
     write_reconciliation(&mut out, run);
+    write_shards(&mut out, run);
     for assertion in &run.assertions {
         let outcome = if assertion.holds { "holds" } else { "FAILED" };
         let _ = writeln!(out, "assert         {} {outcome}: {}", assertion.text, assertion.seen);
@@ -165,6 +166,8 @@ fn write_costs(out: &mut String, run: &Run) {
             s.idle_cpu_share.map_or_else(|| NOT_MEASURED.to_owned(), |used| format!("{} of a core", percent(used))),
             size(s.rss_per_idle_connection_bytes)
         );
+    } else if run.asked.shard.is_some() {
+        let _ = writeln!(out, "server         {NOT_MEASURED}: other shards use it, too; merging tells");
     } else {
         let why = match &run.asked.target {
             None => "it has no /stats of the feed's kind, or is one of several",
@@ -182,6 +185,35 @@ fn write_costs(out: &mut String, run: &Run) {
     cells(out, "generator", &cost);
     let threads = if g.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", g.threads) };
     let _ = writeln!(out, "               {} of its cores, {threads}", percent(g.cpu_share));
+}
+
+/// What each shard contributed to a merged run; of a shard alone, that it is one.
+fn write_shards(out: &mut String, run: &Run) {
+    if let Some(shard) = &run.asked.shard {
+        let _ = writeln!(
+            out,
+            "\nshard          {shard}: deliveries are those of its own publisher; `loadgen merge` closes the books of all"
+        );
+    }
+    if run.shards.is_empty() {
+        return;
+    }
+    header(out, &["clients", "delivered", "lost", "p50", "p99", "CPU"]);
+    for shard in &run.shards {
+        let p = &shard.latency;
+        let shown = |ns| if p.count == 0 { "-".to_owned() } else { time_ns(ns) };
+        let row = [
+            count(shard.clients),
+            count(shard.delivered),
+            count(shard.lost),
+            shown(p.p50_ns),
+            shown(p.p99_ns),
+            percent(shard.cpu_share),
+        ];
+        let doubt = if shard.is_valid { "" } else { " INVALID" };
+        cells(out, &format!("shard {}{doubt}", shard.shard), &row);
+    }
+    let _ = writeln!(out, "Latencies are of what each shard's own publisher sent to its own clients.");
 }
 
 /// The cores that a process was bound to.

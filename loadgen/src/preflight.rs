@@ -12,7 +12,7 @@ use crate::clients::{Client, ClientError, LongPoll, Resume, ShortPoll, Site, Soc
 use crate::clock;
 use crate::plan::{Plan, Reuse};
 use crate::process;
-use crate::recording::{Account, Recorder, Windows};
+use crate::recording::{Account, Recorder};
 use crate::target::{Live, Target, Token, Values};
 use crate::wire::{Dialer, Traffic, clients_per_source};
 
@@ -208,8 +208,7 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let windows = Rc::new(Windows { sequences: std::iter::once(0..0).collect(), topics: 1 });
-    let mut account = Account::new(plan.run, 0, plan.shard, windows, Rc::new(Recorder::new(traffic)));
+    let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic)));
     let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
     if site.live() == Live::Request
         && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await

@@ -56,6 +56,8 @@ pub struct StatsReader {
     url: Option<String>,
     /// True for a server that is our child.
     is_child: bool,
+    /// True when every server of the feed has a reader.
+    reads_all: bool,
     /// Process id of the server, if it is known.
     pid: Option<u32>,
 }
@@ -65,11 +67,16 @@ impl StatsReader {
     pub fn new(target: &Target, child: Option<u32>, named: Option<u32>) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().timeout(STATS_BOUND).build()?;
         let url = target.file.is_feed().then(|| target.join("/stats"));
-        Ok(Self { http, url, is_child: child.is_some(), pid: child.or(named) })
+        Ok(Self { http, url, is_child: child.is_some(), reads_all: false, pid: child.or(named) })
     }
 
-    /// One reading; `None` when a feed has no `/stats` or does not answer, when nobody knows the server's process, or when it is
-    /// one of several and nobody said which.
+    /// The reader of one of several servers that share a broker, each of which has its own.
+    pub fn beside_others(self) -> Self {
+        Self { reads_all: true, ..self }
+    }
+
+    /// One reading; `None` when a feed has no `/stats` or does not answer, when nobody knows the server's process, or when
+    /// somebody else's server is one of several of which not all are read, and nobody said which.
     pub async fn read(&self) -> Option<Reading> {
         let tree = self.pid.and_then(process_tree::spent_by);
         let Some(url) = &self.url else {
@@ -80,7 +87,7 @@ impl StatsReader {
         let answer = self.http.get(url).send().await.ok()?.error_for_status().ok()?;
         let stats = answer.json::<ServerStats>().await.ok()?;
         // One of several behind a broker: what it spends is not what they all do, and the next answer may be another one's.
-        if self.pid.is_none() && stats.broker.is_shared() {
+        if self.pid.is_none() && !self.reads_all && stats.broker.is_shared() {
             return None;
         }
         let (pid, cpu_s, rss_bytes) = (stats.pid, stats.cpu_s, stats.rss_bytes);

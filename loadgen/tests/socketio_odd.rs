@@ -11,7 +11,7 @@ use feed::framings::websocket::{Opcode, write};
 use feed::{POSTMARK_LEN, Postmark, Transport};
 use loadgen::clients::{Client, ClientError, Resume, Site, SocketIo};
 use loadgen::plan::{Arrival, Plan, Reuse, SocketIoMode};
-use loadgen::recording::{Account, Recorder, Snapshot, Windows};
+use loadgen::recording::{Account, Recorder, Snapshot};
 use loadgen::shard::Shard;
 use loadgen::target::Target;
 use loadgen::wire::{Dialer, Traffic};
@@ -59,8 +59,7 @@ impl Lab {
         let traffic = Rc::new(Traffic::default());
         let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
         let recorder = Rc::new(Recorder::new(traffic));
-        let windows = Rc::new(Windows { sequences: std::iter::once(0..1_000).collect(), topics: 1 });
-        let account = Account::new(RUN, 0, Shard::WHOLE, windows, Rc::clone(&recorder));
+        let account = Account::alone(RUN, 0..1_000, Rc::clone(&recorder));
         Self { site: Site::new(Arc::new(plan(socketio)), dialer, &target), account, recorder }
     }
 

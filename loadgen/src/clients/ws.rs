@@ -146,14 +146,11 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::recording::{Recorder, Windows};
-    use crate::shard::Shard;
+    use crate::recording::Recorder;
 
     #[test]
     fn who_is_told_of_lost_history_comes_back_with_a_cursor_of_the_new_epoch() {
-        let recorder = Rc::new(Recorder::new(Rc::default()));
-        let windows = Rc::new(Windows { sequences: std::iter::once(0..1).collect(), topics: 1 });
-        let mut account = Account::new(1, 0, Shard::WHOLE, windows, recorder);
+        let mut account = Account::alone(1, 0..1, Rc::new(Recorder::new(Rc::default())));
         let (mut epoch, mut offset) = (Some("k3f9".parse().unwrap()), 41);
         let gap = br#"{"type":"gap","topic":"news","oldest":"q7:3"}"#;
         enter(gap, 0, &mut account, &mut epoch, &mut offset);

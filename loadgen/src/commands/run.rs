@@ -54,7 +54,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
         return Ok(End::Fine);
     }
     let interrupt = Interrupt::listen();
-    let run = match args.part.workers {
+    let run = match args.part.workers.filter(|&workers| workers > 1) {
         Some(workers) => {
             order.url = (!args.url.is_empty()).then(|| args.url.join(","));
             workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
@@ -115,6 +115,45 @@ pub struct Order {
     pub title: String,
 }
 
+impl Order {
+    /// Whether it can be carried out at all; what makes no sense is a [`Usage`] error.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let file = &self.target;
+        file.ready(self.transport, self.load.topics, self.token.is_some()).map_err(Usage)?;
+        if self.url.is_none() && file.server.is_none() && !file.is_feed() {
+            let why = anyhow!(
+                "the target `{}` does not say how to start its server: name a running one with --url",
+                file.name
+            );
+            return Err(Usage(why).into());
+        }
+        Ok(())
+    }
+
+    /// The server at `url`, as it is spoken with.
+    pub fn resolve(&self, url: &str) -> anyhow::Result<Target> {
+        Target::resolve_as(url, Arc::clone(&self.target), self.token.clone())
+    }
+
+    /// The server's URL as it may be shown.
+    pub fn shown_url(&self) -> Option<String> {
+        self.url.as_deref().map(|url| redacted(self.token.as_ref(), url))
+    }
+
+    /// Starts the target's own server, on its cores.
+    pub async fn start_server(&self, cores: &Cores) -> anyhow::Result<ServerProcess> {
+        let own = if self.target.server.is_none() { Some(server_process::find_server()?) } else { None };
+        cores.lend_to_server()?;
+        let started = match (&self.target.server, own) {
+            (Some(start), _) => ServerProcess::start_target(&self.target.name, start, self.token.as_ref()).await,
+            (None, Some(program)) => ServerProcess::start(&program).await,
+            (None, None) => unreachable!("our own server was just looked for"),
+        };
+        cores.take_own()?;
+        started
+    }
+}
+
 /// Which part of a load one process plays.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -132,35 +171,6 @@ impl Default for Place {
     }
 }
 
-impl Order {
-    /// Whether it can be carried out at all; what makes no sense is a [`Usage`] error.
-    pub fn check(&self) -> anyhow::Result<()> {
-        let file = &self.target;
-        file.ready(self.transport, self.load.topics, self.token.is_some()).map_err(Usage)?;
-        if self.url.is_none() && file.server.is_none() && !file.is_feed() {
-            let why = anyhow!(
-                "the target `{}` does not say how to start its server: name a running one with --url",
-                file.name
-            );
-            return Err(Usage(why).into());
-        }
-        Ok(())
-    }
-
-    /// Starts the target's own server, on its cores.
-    pub async fn start_server(&self, cores: &Cores) -> anyhow::Result<ServerProcess> {
-        let own = if self.target.server.is_none() { Some(server_process::find_server()?) } else { None };
-        cores.lend_to_server()?;
-        let started = match (&self.target.server, own) {
-            (Some(start), _) => ServerProcess::start_target(&self.target.name, start, self.token.as_ref()).await,
-            (None, Some(program)) => ServerProcess::start(&program).await,
-            (None, None) => unreachable!("our own server was just looked for"),
-        };
-        cores.take_own()?;
-        started
-    }
-}
-
 /// `wirelab-runs/<time>-<what>`.
 pub fn default_folder(what: &str) -> PathBuf {
     let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
@@ -170,8 +180,7 @@ pub fn default_folder(what: &str) -> PathBuf {
 /// Carries out one run and writes its folder, which is created before anything is measured.
 pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Interrupt) -> anyhow::Result<Run> {
     let plan = Arc::new(plan(order)?);
-    let resolve = |url: &str| Target::resolve_as(url, Arc::clone(&order.target), order.token.clone());
-    let named = order.url.as_deref().map(resolve).transpose()?;
+    let named = order.url.as_deref().map(|url| order.resolve(url)).transpose()?;
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
     if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
         eprintln!("warning: {warning}");
@@ -179,7 +188,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     let server = if named.is_none() { Some(order.start_server(cores).await?) } else { None };
     let target = match (named, &server) {
         (Some(target), _) => target,
-        (None, Some(server)) => resolve(&server.url)?,
+        (None, Some(server)) => order.resolve(&server.url)?,
         (None, None) => unreachable!("a server is started where none is named"),
     };
     preflight::shares(&plan, order.place.gate.appointment())?;
@@ -219,7 +228,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     if !plan.shard.is_whole() {
         merge::keep(
             &plan,
-            target.url.as_str(),
+            &target.shown_url(),
             &cores.of_shard(),
             &order.load.bounds,
             &outcome.parts,
@@ -275,13 +284,14 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
     })
 }
 
-fn asked(order: &Order, plan: &Plan) -> Asked {
+/// What was asked for, as the record of a run says it.
+pub fn asked(order: &Order, plan: &Plan) -> Asked {
     let load = &order.load;
     Asked {
         command: redacted_words(order.token.as_ref(), std::env::args()),
         transport: order.transport.name().into(),
         target: Some(order.target.name.clone()).filter(|_| !order.target.is_feed()),
-        url: order.url.as_deref().map(|url| redacted(order.token.as_ref(), url)),
+        url: order.shown_url(),
         clients: load.clients,
         rate_per_s: load.rate,
         payload_bytes: load.payload,

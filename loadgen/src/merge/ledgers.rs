@@ -3,7 +3,7 @@
 use results::Deliveries;
 
 use super::Part;
-use crate::conductor::sum;
+use crate::parts::sum;
 
 /// The books of one shard's clients, over the publishers of all shards that are there.
 pub(super) fn close(part: &Part, all: &[Part]) -> Deliveries {

@@ -4,21 +4,21 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use results::{
-    Accepted, Ending, LatencyLog, Measured, Percentiles, Published, Reconciled, Run, RunFolder, SCHEMA, SeriesRow,
-    ServerCost, ShardShare,
+    Accepted, Asked, Ending, LatencyLog, Measured, Percentiles, Published, Reconciled, Run, RunFolder, SCHEMA,
+    SeriesRow, ServerCost, ShardShare,
 };
 
 use super::seconds::{Times, rows};
 use super::{Part, doubts, ledgers, sums};
 use crate::assertion::Condition;
-use crate::conductor::sum;
+use crate::parts::sum;
 use crate::verdict::{self, Circumstances};
 
 /// What who led the shards saw of the server, where somebody did.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Observed {
-    /// The server's URL as it was asked for; none where one was started.
-    pub url: Option<String>,
+    /// What was asked for, by whoever led them.
+    pub asked: Asked,
     /// What the servers spent, all together.
     pub server: Option<ServerCost>,
     /// The whole run as both sides counted it.
@@ -68,13 +68,7 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
         publishing_interval: publishing_interval(&first.run, parts.len()),
     };
     let own = verdict::judge(&measured, &first.record.bounds, circumstances);
-    let mut asked = first.run.asked.clone();
-    asked.command = std::env::args().collect();
-    asked.shard = None;
-    asked.url = match observed {
-        Some(observed) => observed.url.clone(),
-        None => Some(urls(&parts)),
-    };
+    let asked = observed.map_or_else(|| asked(first, &parts), |observed| observed.asked.clone());
     let started_at = parts.iter().map(|part| part.run.started_at.as_str()).min().unwrap_or_default().to_owned();
     let was_interrupted = parts.iter().any(|part| part.run.ending == Ending::Interrupted);
     let run = Run {
@@ -158,9 +152,12 @@ fn published(parts: &[Part], times: &Times) -> Published {
         sent: sum(|p| p.sent),
         accepted: sum(|p| p.accepted),
         refused: sum(|p| p.refused),
-        send_lag: Percentiles::from(&times.send_lag),
-        publish_time: (accepted_when == Accepted::Answered).then(|| Percentiles::from(&times.publish_time)),
         accepted_when,
+        send_lag: Percentiles::from(&times.send_lag),
+        publish_time: match accepted_when {
+            Accepted::Answered => Some(Percentiles::from(&times.publish_time)),
+            Accepted::Written => None,
+        },
     }
 }
 
@@ -179,6 +176,11 @@ fn share(part: &Part, parts: &[Part]) -> ShardShare {
         latency: run.measured.latency.clone(),
         cpu_share: run.measured.generator.cpu_share,
     }
+}
+
+/// What the shards were asked for, as if it had been one that was asked.
+fn asked(first: &Part, parts: &[Part]) -> Asked {
+    Asked { command: std::env::args().collect(), url: Some(urls(parts)), shard: None, ..first.run.asked.clone() }
 }
 
 /// The servers, each once.

@@ -8,8 +8,8 @@ use results::{LatencyLog, Run, SeriesRow, ServerCost};
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::conductor::Parts;
 use crate::config::Bounds;
+use crate::parts::Parts;
 use crate::plan::Plan;
 use crate::reconciliation::Books;
 use crate::recording::Stack;

@@ -101,11 +101,9 @@ pub fn server_costs(costs: &[ServerCost], clients: u64, deliveries: u64) -> Opti
     let [before, connected, end] =
         [sum(|c| c.rss_before_bytes), sum(|c| c.rss_connected_bytes), sum(|c| c.rss_end_bytes)];
     let per_client = |rss: u64| (rss as f64 - before as f64) / (clients as f64).max(1.0);
+    let is_by_tree = costs.iter().any(|cost| cost.source == CostSource::ProcessTree);
     (!costs.is_empty()).then(|| ServerCost {
-        source: match costs.iter().all(|cost| cost.source == CostSource::Stats) {
-            true => CostSource::Stats,
-            false => CostSource::ProcessTree,
-        },
+        source: if is_by_tree { CostSource::ProcessTree } else { CostSource::Stats },
         cpu_s,
         cpu_by_process_s: costs.iter().map(|cost| cost.cpu_by_process_s).sum(),
         cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),

@@ -157,9 +157,9 @@ impl Channel {
             return;
         };
         let bytes = match &self.kind {
-            Kind::Http(http) => http.request(postmark),
-            Kind::Ws(ws) => ws.frame(postmark),
-            Kind::SocketIo(session) => session.frame(postmark),
+            Kind::Http(http) => http.request(arrive.topic, postmark),
+            Kind::Ws(ws) => ws.frame(arrive.topic, postmark),
+            Kind::SocketIo(session) => session.frame(arrive.topic, postmark),
         };
         self.books.borrow_mut().sent(Pending { arrive, in_window, sent_ns: clock::now_ns() });
         sent();

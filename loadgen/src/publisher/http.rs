@@ -36,9 +36,9 @@ impl Http {
         Self { requests: requests.collect() }
     }
 
-    /// The request that carries `postmark`.
-    pub(super) fn request(&self, postmark: Postmark) -> Vec<u8> {
-        self.requests[usize::from(postmark.publisher)].stamped(postmark)
+    /// The request that carries `postmark` to a topic.
+    pub(super) fn request(&self, topic: u16, postmark: Postmark) -> Vec<u8> {
+        self.requests[usize::from(topic)].stamped(postmark)
     }
 }
 

@@ -77,10 +77,10 @@ impl SocketIo {
         self.only.is_none_or(|only| only == topic)
     }
 
-    /// The frame that carries `postmark`.
-    pub(super) fn frame(&self, postmark: Postmark) -> Vec<u8> {
-        let data = self.events[usize::from(postmark.publisher)].stamped(postmark);
-        let id = self.wants_acknowledgements.then(|| number_of(postmark));
+    /// The frame that carries `postmark` to a topic.
+    pub(super) fn frame(&self, topic: u16, postmark: Postmark) -> Vec<u8> {
+        let data = self.events[usize::from(topic)].stamped(postmark);
+        let id = self.wants_acknowledgements.then(|| number_of(topic, postmark.sequence));
         self.said(&Packet { id, ..Packet::new(Kind::Event, &self.namespace, &data) })
     }
 
@@ -225,8 +225,8 @@ pub(super) async fn listen(reader: &mut OwnedReadHalf, session: &SocketIo, chann
 }
 
 /// The number under which a notification is acknowledged: topic and sequence number in one, exact in JavaScript.
-fn number_of(postmark: Postmark) -> u64 {
-    u64::from(postmark.publisher) << 32 | u64::from(postmark.sequence)
+fn number_of(topic: u16, sequence: u32) -> u64 {
+    u64::from(topic) << 32 | u64::from(sequence)
 }
 
 fn notification_of(number: u64) -> Option<(u16, u32)> {

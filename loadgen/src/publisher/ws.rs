@@ -51,9 +51,9 @@ impl Ws {
         sockets.iter().map(socket).collect()
     }
 
-    /// The frame that carries `postmark`.
-    pub(super) fn frame(&self, postmark: Postmark) -> Vec<u8> {
-        frame(Opcode::Text, &self.messages[usize::from(postmark.publisher)].stamped(postmark))
+    /// The frame that carries `postmark` to a topic.
+    pub(super) fn frame(&self, topic: u16, postmark: Postmark) -> Vec<u8> {
+        frame(Opcode::Text, &self.messages[usize::from(topic)].stamped(postmark))
     }
 
     /// The frame that ends the conversation.

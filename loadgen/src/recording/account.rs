@@ -39,6 +39,12 @@ impl Account {
         Self { run, topic, shard, windows, ledgers, recorder }
     }
 
+    /// An account of a client of the one topic of a run that one process plays; the window has these `sequences`.
+    pub fn alone(run: u32, sequences: Range<u32>, recorder: Rc<Recorder>) -> Self {
+        let windows = Windows { sequences: std::iter::once(sequences).collect(), topics: 1 };
+        Self::new(run, 0, Shard::WHOLE, Rc::new(windows), recorder)
+    }
+
     /// Enters every notification in `message`, received at `at_ns`; returns how many there were.
     ///
     /// Whatever wraps the postmarks does not matter here, which is why any server can be measured.
@@ -145,8 +151,7 @@ mod tests {
     fn only_this_runs_notifications_of_the_window_are_recorded() {
         let recorder = Rc::new(Recorder::new(Rc::default()));
         recorder.set_window(1_000_000..2_000_000);
-        let windows = Rc::new(Windows { sequences: std::iter::once(5..6).collect(), topics: 1 });
-        let mut account = Account::new(1, 0, Shard::WHOLE, windows, Rc::clone(&recorder));
+        let mut account = Account::alone(1, 5..6, Rc::clone(&recorder));
         assert_eq!(account.message(&message(2, 0, 5, 1_500_000), 1_600_000), 0, "another run");
         assert_eq!(account.message(&message(1, 3, 5, 1_500_000), 1_600_000), 0, "another publisher");
         assert_eq!(account.message(&message(1, 0, 6, 1_500_000), 1_600_000), 0, "a number that was never published");

@@ -8,7 +8,7 @@ use super::MESSAGES;
 use crate::clients::{Client, Resume, Site};
 use crate::clock;
 use crate::plan::Plan;
-use crate::recording::{Account, Recorder, Windows};
+use crate::recording::{Account, Recorder};
 use crate::target::Target;
 use crate::wire::{Dialer, Traffic};
 
@@ -28,11 +28,10 @@ impl Listener {
         let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
         let recorder = Rc::new(Recorder::new(traffic));
         recorder.set_window(0..u64::MAX);
-        let windows = Rc::new(Windows { sequences: std::iter::once(0..MESSAGES).collect(), topics: 1 });
         Self {
             site: Site::new(Arc::clone(plan), dialer, target),
             client,
-            account: Account::new(plan.run, 0, plan.shard, windows, Rc::clone(&recorder)),
+            account: Account::alone(plan.run, 0..MESSAGES, Rc::clone(&recorder)),
             recorder,
             resume: Resume::default(),
         }

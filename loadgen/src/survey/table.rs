@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use results::numbers::time_ns;
+
 use super::{Finding, Resumption};
 use crate::target::{Publishing, Target};
-use results::numbers::time_ns;
 
 const NOTHING: &str = "-";
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail, ensure};
 
 use super::request::Request;
-use super::subscription::{SOCKET_IO_PATH, read_events, read_fields, read_headers, read_path};
+use super::subscription::{SOCKET_IO_PATH, check_subprotocol, read_events, read_fields, read_headers, read_path};
 use super::template::{Template, Variable};
 use super::toml_file as written;
 
@@ -104,6 +104,7 @@ fn read_http(written: written::HttpPublishing) -> anyhow::Result<Publishing> {
 
 fn read_ws(written: written::WsPublishing) -> anyhow::Result<Publishing> {
     let written::WsPublishing { path, headers, subprotocol, first, message } = written;
+    check_subprotocol(subprotocol.as_deref())?;
     let first = first.iter().map(|text| Template::parse(text, Variable::OF_A_PUBLISHER, &[]));
     Ok(Publishing::Ws {
         request: read_request(&path, headers)?,

@@ -127,6 +127,7 @@ fn read_requests(transport: Transport, written: written::Requests) -> anyhow::Re
 
 fn read_socket(written: written::Socket) -> anyhow::Result<Subscription> {
     let written::Socket { path, query, headers, subprotocol, first, live } = written;
+    check_subprotocol(subprotocol.as_deref())?;
     let first = first.iter().map(|text| Template::parse(text, Variable::AT_FIRST, &[]));
     Ok(Subscription {
         request: read_request(&path, query, headers, &[])?,
@@ -181,6 +182,14 @@ pub(super) fn read_path(path: &str, known: &[(&'static str, Variable)]) -> anyho
     let is_path = path.starts_with('/') && !path.contains(|c: char| c.is_whitespace() || c.is_control());
     ensure!(is_path, "path = `{path}`: expected one that begins with a slash and has no spaces");
     Template::parse(path, known, &[]).context("path")
+}
+
+/// What `Sec-WebSocket-Protocol` may say (RFC 6455, section 4.1): names, and between several of them commas.
+pub(super) fn check_subprotocol(subprotocol: Option<&str>) -> anyhow::Result<()> {
+    let text = subprotocol.unwrap_or("none");
+    let is_list = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    ensure!(is_list, "subprotocol = {text:?}: expected names of protocols, separated by commas");
+    Ok(())
 }
 
 /// Header fields that loadgen does not write itself.

@@ -14,7 +14,7 @@ use super::obey::{CLOSE, START, STOP};
 use super::overview::{of_all, place};
 use super::process::{Event, Worker, words};
 use super::servers::Servers;
-use crate::commands::run::{Order, Place, plan};
+use crate::commands::run::{Order, Place, asked, plan};
 use crate::conductor::MARK_LEAD;
 use crate::cores::Cores;
 use crate::display::{self, Display, Progress};
@@ -25,11 +25,12 @@ use crate::plan::Plan;
 use crate::reconciliation::Books;
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
-use crate::target::Target;
 use crate::{clock, preflight};
 
 /// Between the last worker's being ready and the start: time for the order to reach all of them.
 const START_LEAD: Duration = Duration::from_millis(500);
+/// How long clients stay after all workers were stopped.
+const AFTERMATH: Duration = Duration::from_millis(200);
 /// What a worker may take for a phase beyond its length before the run is given up: starting, writing, a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -49,8 +50,10 @@ pub async fn lead(
         plan(&Order { place, ..order.clone() })
     };
     let whole = Arc::new(plan_of(Shard::WHOLE)?);
-    let resolve = |url: &str| Target::resolve_as(url, Arc::clone(&order.target), order.token.clone());
-    let named = urls.iter().map(|url| resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
+    let named = urls.iter().map(|url| order.resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
+    if order.server_pid.is_some() && named.len() > 1 {
+        bail!("--server-pid is the process of one server: name one --url");
+    }
     for shard in &shards {
         let plan = plan_of(*shard)?;
         preflight::room_for(&plan, named.first())?;
@@ -58,7 +61,7 @@ pub async fn lead(
     }
     let server = if named.is_empty() { Some(start_server(order, &whole, cores).await?) } else { None };
     let targets = match &server {
-        Some(server) => vec![resolve(&server.url)?],
+        Some(server) => vec![order.resolve(&server.url)?],
         None => named,
     };
     for target in &targets {
@@ -97,7 +100,7 @@ pub async fn lead(
     let led = leader.lead().await;
     leader.display.finish();
     led?;
-    let run = conclude(&folders, leader.servers, order, cores).await?;
+    let run = conclude(&folders, leader.servers, order, &whole, cores).await?;
     run.write(&folder)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
@@ -153,7 +156,10 @@ impl Leader<'_> {
 
         let patience = clock::now() + plan.drain + plan.poll_interval + PATIENCE;
         self.hear_until(patience, |leader| leader.opened.iter().all(Option::is_some)).await?;
-        if !self.interrupt.is_wanted() {
+        if self.interrupt.is_wanted() {
+            // What the last of them published before it stopped is still on its way to the clients of the others.
+            clock::sleep_until(clock::now() + AFTERMATH).await;
+        } else {
             let opened = self.opened.iter().flatten().sum();
             self.servers.await_opened(opened).await;
         }
@@ -242,6 +248,7 @@ async fn conclude(
     folders: &[PathBuf],
     mut servers: Servers,
     order: &Order,
+    plan: &Plan,
     cores: &Cores,
 ) -> anyhow::Result<merge::Merged> {
     let parts = folders.iter().map(|folder| merge::read(folder)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -252,7 +259,7 @@ async fn conclude(
     let reconciliation = servers.reconcile(&books);
     let has_told = cost.is_some() && reconciliation.is_some();
     let observed = Observed {
-        url: order.url.clone(),
+        asked: asked(order, plan),
         server: cost,
         reconciliation: reconciliation.unwrap_or_default(),
         server_restarted: servers.have_restarted(),

@@ -13,22 +13,36 @@ pub(super) struct Servers {
     transport: Transport,
     /// True when there is one, it is our child, and it is a feed: what it counts must agree with ours.
     is_own: bool,
+    /// True when what they spend can be known.
+    is_known: bool,
     servers: Vec<(StatsReader, Readings)>,
 }
 
 impl Servers {
-    /// None of them read yet; `child` is the process of the one that we started, `named` that of one whose
-    /// process was named.
+    /// None of them read yet; `child` is the process of the one that we started, `named` that of one that somebody named.
     pub(super) fn new(
         transport: Transport,
         targets: &[Target],
         child: Option<u32>,
         named: Option<u32>,
     ) -> anyhow::Result<Self> {
-        let readers = targets.iter().map(|target| Ok((StatsReader::new(target, child, named)?, Readings::default())));
-        let servers = readers.collect::<anyhow::Result<Vec<_>>>()?;
-        let is_own = child.is_some() && targets.iter().all(|target| target.file.is_feed());
-        Ok(Self { transport, is_own, servers })
+        let mut servers = Vec::new();
+        for (place, target) in targets.iter().enumerate() {
+            // One that is named twice has more of the workers, and is read once.
+            if !targets[..place].iter().any(|earlier| earlier.url == target.url) {
+                servers.push((StatsReader::new(target, child, named)?, Readings::default()));
+            }
+        }
+        if servers.len() > 1 {
+            servers = servers.into_iter().map(|(reader, readings)| (reader.beside_others(), readings)).collect();
+        }
+        let is_feed = targets.iter().all(|target| target.file.is_feed());
+        Ok(Self {
+            transport,
+            is_own: child.is_some() && is_feed,
+            is_known: child.or(named).is_some() && (is_feed || cfg!(target_os = "linux")),
+            servers,
+        })
     }
 
     /// Reads all of them, for `place` among the readings.
@@ -89,8 +103,8 @@ impl Servers {
         })
     }
 
-    /// True when a server told something, or is ours and had to.
+    /// True when a server told something, or had to: it is ours, or its process was named.
     pub(super) fn must_tell(&self) -> bool {
-        self.is_own || self.servers.iter().any(|(_, readings)| readings.all().any(Option::is_some))
+        self.is_known || self.servers.iter().any(|(_, readings)| readings.all().any(Option::is_some))
     }
 }

@@ -45,7 +45,11 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
             None => groups.push((traits, vec![run])),
         }
     }
-    groups.sort_by_key(|(_, members)| style::rank(&members[0].run.asked.transport));
+    // Wirelab's own feed first, so that a transport has its own colour there; other servers' are variants of it.
+    groups.sort_by_key(|(_, members)| {
+        let asked = &members[0].run.asked;
+        (style::rank(&asked.transport), asked.target.is_some())
+    });
     let all_traits: Vec<Vec<Trait>> = groups.iter().map(|(traits, _)| traits.clone()).collect();
     let mut strangers: Vec<&str> = Vec::new();
     let mut contenders: Vec<Contender<'_>> = Vec::new();

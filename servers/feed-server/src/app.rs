@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use tokio::sync::watch;
 
 use crate::brokers::Broker;
 use crate::config::Config;
@@ -19,6 +20,16 @@ pub(crate) struct App {
     pub(crate) broker: Broker,
     pub(crate) stats: Arc<Stats>,
     pub(crate) workers: usize,
+    /// True once the server stops.
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+impl App {
+    /// Waits until the server stops.
+    pub(crate) async fn stopped(&self) {
+        // Nobody who could say so any more is a stop, too.
+        drop(self.closing.clone().wait_for(|closing| *closing).await);
+    }
 }
 
 /// All routes and guards.
@@ -29,6 +40,7 @@ pub(crate) fn app(state: Arc<App>) -> Router {
         .merge(transports::long_poll::routes())
         .merge(transports::sse::routes())
         .merge(transports::ws::routes())
+        .merge(transports::socketio::routes(&state))
         .route("/stats", get(process::stats))
         .route("/metrics", get(process::metrics))
         .route("/healthz", get(process::healthz))

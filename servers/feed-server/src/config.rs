@@ -8,7 +8,7 @@ use clap::Parser;
 use crate::brokers::Choice;
 use crate::window::Limit;
 
-/// One notification feed, served over short polling, long polling, Server-Sent Events and WebSocket.
+/// One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "feed-server", version, max_term_width = 110)]
 pub struct Config {
@@ -104,6 +104,29 @@ pub struct Config {
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = time)]
     pub pong_timeout: Duration,
 
+    /// How often a Socket.IO client is asked whether it is still there. The default is that of the protocol's reference.
+    #[arg(long, default_value = "25s", value_name = "DURATION", value_parser = time)]
+    pub socketio_ping_interval: Duration,
+
+    /// How long it may take to answer; then its session is closed. The default is that of the protocol's reference.
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = time)]
+    pub socketio_ping_timeout: Duration,
+
+    /// How long a Socket.IO client may take to enter the namespace after its session was opened; then the session is closed.
+    /// The default is that of the protocol's reference.
+    #[arg(long, default_value = "45s", value_name = "DURATION", value_parser = time)]
+    pub socketio_connect_timeout: Duration,
+
+    /// Largest message, or body of a post, of a Socket.IO client (`maxPayload`); a larger one ends the session. Three quarters of
+    /// it may be on their way to a client. The default holds a publication of `--body-max` and what surrounds it.
+    #[arg(long, default_value_t = 100_000, value_name = "BYTES", value_parser = payload)]
+    pub socketio_payload_max: usize,
+
+    /// Socket.IO sessions that began with polling, which outlive their connections; one more is answered with 503. The default is
+    /// more than a machine has ports for, and bounds what clients that begin and never come back hold to about 300 MiB.
+    #[arg(long, default_value_t = 65_536, value_name = "COUNT")]
+    pub socketio_sessions_max: usize,
+
     /// How long a client may take nothing of what is written to it; then the connection is closed. The default
     /// outlasts a tunnel or a change of networks, and bounds how long a dead client holds memory.
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = time)]
@@ -128,6 +151,14 @@ fn time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if !time.is_zero() && time <= LONGEST => Ok(time),
         _ => Err("expected a time with its unit, above zero and up to 24h, for example 500ms, 20s or 2min".to_owned()),
+    }
+}
+
+/// A payload that holds the packets of a handshake at least.
+fn payload(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if (1024..=1 << 30).contains(&bytes) => Ok(bytes),
+        _ => Err("expected bytes, 1024 to 1073741824".to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One notification feed, served over short polling, long polling, Server-Sent Events and WebSocket.
+//! One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 //!
 //! Walk it in this order: `accept` -> `connection` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.
@@ -53,9 +53,10 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let (drain, rate, idle) = (config.drain, config.demo, config.idle_timeout);
-    let app_state = Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers });
-    let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let (close, closing) = watch::channel(false);
+    let app_state =
+        Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers, closing: closing.clone() });
+    let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle });
 
     accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;

@@ -144,6 +144,16 @@ impl Stats {
         sum
     }
 
+    /// The server ended a session of `kind`, whatever connections it had.
+    pub(crate) fn ended(&self, kind: Kind, reason: Reason) {
+        self.shards[0].0[kind as usize].ended[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// A session of `kind` was told a gap.
+    pub(crate) fn gap(&self, kind: Kind) {
+        self.shards[0].0[kind as usize].gaps.fetch_add(1, Relaxed);
+    }
+
     /// Messages of clients that were ignored by rule.
     pub(crate) fn ignored(&self, kind: Kind) -> u64 {
         self.shards.iter().map(|shard| shard.0[kind as usize].ignored.load(Relaxed)).sum()

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use feed::encodings::json;
 use feed::framings::{chunked, sse, websocket};
 use feed::{Cursor, Epoch, Notification};
+use serde_json::value::RawValue;
 
 use crate::hub::Entered;
 
@@ -17,12 +18,19 @@ pub(crate) struct Encoded {
     json: Bytes,
     sse: OnceLock<Bytes>,
     frame: OnceLock<Bytes>,
+    raw: OnceLock<Box<RawValue>>,
 }
 
 impl Encoded {
     pub(crate) fn new(epoch: Epoch, notification: &Notification<'_>) -> Self {
         let cursor = Cursor { epoch, offset: notification.id };
-        Self { cursor, json: json::encode(notification).into(), sse: OnceLock::new(), frame: OnceLock::new() }
+        Self {
+            cursor,
+            json: json::encode(notification).into(),
+            sse: OnceLock::new(),
+            frame: OnceLock::new(),
+            raw: OnceLock::new(),
+        }
     }
 
     /// As it stands between the commas of a poll's answer.
@@ -34,6 +42,15 @@ impl Encoded {
     pub(crate) fn sse(&self) -> Bytes {
         let encode = || chunked::write(&sse::write(None, Some(self.cursor), None, &self.json)).into();
         self.sse.get_or_init(encode).clone()
+    }
+
+    /// As a value for who puts it into JSON of their own: Socket.IO.
+    pub(crate) fn raw(&self) -> &RawValue {
+        let encode = || {
+            let text = String::from_utf8(self.json.to_vec()).expect("JSON is UTF-8");
+            RawValue::from_string(text).expect("it was encoded as JSON")
+        };
+        self.raw.get_or_init(encode)
     }
 
     /// As a text frame.

@@ -7,8 +7,8 @@ use crate::refusal::Refusal;
 /// 404.
 pub(crate) async fn not_found(uri: Uri) -> Refusal {
     let error = format!(
-        "nothing lives at {}: expected /topics/{{topic}} or /topics/{{topic}}/{{short-poll|long-poll|sse|ws}}, /stats, \
-         /metrics, /healthz or /",
+        "nothing lives at {}: expected /topics/{{topic}} or /topics/{{topic}}/{{short-poll|long-poll|sse|ws}}, /socket.io/, \
+         /stats, /metrics, /healthz or /",
         uri.path()
     );
     Refusal::new(StatusCode::NOT_FOUND, error)

@@ -2,5 +2,6 @@
 
 pub(crate) mod long_poll;
 pub(crate) mod short_poll;
+pub(crate) mod socketio;
 pub(crate) mod sse;
 pub(crate) mod ws;

@@ -72,7 +72,8 @@ async fn open(
     }))
 }
 
-fn shake_hands(method: &Method, version: Version, headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+/// Checks the handshake, and says what to answer to its key.
+pub(crate) fn shake_hands(method: &Method, version: Version, headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     let has_token = |name: HeaderName, token: &str| {
         let holds = |value: &HeaderValue| {
             value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))

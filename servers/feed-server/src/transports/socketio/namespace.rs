@@ -1,0 +1,241 @@
+//! The namespace `/`: who may enter it, and what its clients may ask.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+
+use feed::{Cursor, TopicName};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::{AckSender, TryData};
+use socketioxide::handler::{
+    self, ConnectHandler, DisconnectHandler, FromConnectParts, FromMessageParts, MessageHandler,
+};
+use socketioxide::socket::{DisconnectReason, Socket};
+use socketioxide::{SendError, SocketError, SocketIo};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::line::Line;
+use super::reading::{Reading, tell_gap};
+use super::request::{Published, Refused, Request, Said, Subscribed};
+use crate::app::App;
+use crate::hub::Start;
+use crate::stats::{Kind, Reason, Stats};
+
+/// Events of one client that wait to be carried out; one more is refused at once. A client that waits for acknowledgements has
+/// few; this is what one that does not can make the server hold.
+const REQUESTS_MAX: usize = 128;
+/// Topics of one client; one more is refused.
+const TOPICS_MAX: usize = 256;
+
+/// Opens it.
+pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
+    let app = app.clone();
+    // The library tells a client that it is connected before it calls the handler of that: what the client says at once would be
+    // lost. A middleware is called before.
+    let admit = move |Guest(socket): Guest, auth: TryData<Map<String, Value>>| {
+        let app = app.clone();
+        async move {
+            admit(&auth)?;
+            enter(&socket, app);
+            Ok::<(), &str>(())
+        }
+    };
+    io.ns("/", (|| std::future::ready(())).with(admit));
+}
+
+/// Looks at what the client shows at the door; nothing is asked for yet, but it has to be an object.
+fn admit(auth: &TryData<Map<String, Value>>) -> Result<(), &'static str> {
+    match &auth.0 {
+        Ok(_) => Ok(()),
+        Err(_) => Err(r#"bad auth: expected an object, for example {"token":"..."}"#),
+    }
+}
+
+/// A client that wants to enter.
+struct Guest(Arc<Socket>);
+
+impl FromConnectParts<LocalAdapter> for Guest {
+    type Error = Infallible;
+
+    fn from_connect_parts(socket: &Arc<Socket>, _: &Option<handler::Value>) -> Result<Self, Infallible> {
+        Ok(Self(socket.clone()))
+    }
+}
+
+fn enter(socket: &Arc<Socket>, app: Arc<App>) {
+    let line = socket.req_parts().extensions.get::<Arc<Line>>().expect("every session begins with one").clone();
+    let (queue, asked) = mpsc::channel(REQUESTS_MAX);
+    socket.on_fallback(Ask { queue, stats: app.stats.clone() });
+    socket.on_disconnect(Leave(app.stats.clone()));
+    let client = Client { socket: Arc::downgrade(socket), line, app, readings: JoinSet::new(), topics: HashMap::new() };
+    tokio::spawn(client.serve(asked));
+}
+
+/// Takes every event. A handler that is a closure would be run in a task of its own, and events would overtake each other.
+struct Ask {
+    queue: mpsc::Sender<(Said, AckSender)>,
+    stats: Arc<Stats>,
+}
+
+impl MessageHandler<LocalAdapter, ()> for Ask {
+    fn call(&self, socket: Arc<Socket>, mut value: handler::Value, ack: Option<i64>) {
+        let Ok(said) = Said::from_message_parts(&socket, &mut value, &ack);
+        let Ok(answer) = AckSender::from_message_parts(&socket, &mut value, &ack);
+        if let Err(TrySendError::Full((said, answer))) = self.queue.try_send((said, answer)) {
+            if said.is_publish() {
+                self.stats.refused.fetch_add(1, Relaxed);
+            }
+            let error = format!("{REQUESTS_MAX} events are waiting already: wait for their acknowledgements");
+            let refused = Refused { error };
+            if let Err(error) = reply(&socket, &said, answer, "refused", &refused) {
+                tracing::debug!(%error, "a refusal could not be told");
+            }
+        }
+    }
+}
+
+/// Notices that a client leaves. A handler that is a closure would be run in a task of its own, and a client that comes back at
+/// once would be taken for one that is still there.
+struct Leave(Arc<Stats>);
+
+impl DisconnectHandler<LocalAdapter, ()> for Leave {
+    fn call_with_defer(&self, socket: Arc<Socket>, why: DisconnectReason, defer: fn(Arc<Socket>)) {
+        if let Some(reason) = reason(why) {
+            self.0.ended(Kind::SocketIo, reason);
+        }
+        defer(socket);
+    }
+}
+
+fn reason(why: DisconnectReason) -> Option<Reason> {
+    match why {
+        DisconnectReason::HeartbeatTimeout => Some(Reason::PongTimeout),
+        DisconnectReason::MultipleHttpPollingError | DisconnectReason::PacketParsingError => {
+            Some(Reason::ProtocolError)
+        }
+        DisconnectReason::ClosingServer => Some(Reason::Shutdown),
+        DisconnectReason::TransportClose
+        | DisconnectReason::TransportError
+        | DisconnectReason::ClientNSDisconnect
+        | DisconnectReason::ServerNSDisconnect => None,
+    }
+}
+
+/// One client in the namespace.
+struct Client {
+    /// Not kept alive by us: when the library lets go of it, the client has left.
+    socket: Weak<Socket>,
+    line: Arc<Line>,
+    app: Arc<App>,
+    readings: JoinSet<()>,
+    topics: HashMap<TopicName, AbortHandle>,
+}
+
+impl Client {
+    /// Carries out what is asked, until the client leaves, and with it the queue; its readings end with it.
+    async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>) {
+        while let Some((said, answer)) = asked.recv().await {
+            if let Err(error) = self.carry_out(&said, answer).await {
+                tracing::debug!(%error, "an answer could not be given");
+                if self.socket.upgrade().is_some_and(|socket| socket.connected()) {
+                    self.app.stats.ended(Kind::SocketIo, Reason::TooMuch);
+                }
+                self.line.hang_up();
+            }
+        }
+    }
+
+    /// Fails when the answer cannot be given.
+    async fn carry_out(&mut self, said: &Said, answer: AckSender) -> Result<(), SendError> {
+        let published = |counter: &std::sync::atomic::AtomicU64| {
+            if said.is_publish() {
+                counter.fetch_add(1, Relaxed);
+            }
+        };
+        let done = match said.read(self.app.config.body_max) {
+            Ok(Request::Subscribe { topic, after }) => match self.subscribe(topic, after).await {
+                Ok(reading) => return self.begin(reading, said, answer),
+                Err(refused) => Err(refused),
+            },
+            Ok(Request::Publish { topic, payload }) => {
+                self.app.broker.publish(&topic, &payload).await.map_err(Refused::from)
+            }
+            Err(refused) => Err(refused),
+        };
+        match done {
+            Ok(Cursor { epoch, offset: id }) => {
+                published(&self.app.stats.published);
+                answer.send(&Published { id, epoch })
+            }
+            Err(refused) => {
+                published(&self.app.stats.refused);
+                reply(&*self.here()?, said, answer, "refused", &refused)
+            }
+        }
+    }
+
+    /// Finds where a subscription begins. A topic that is subscribed to already is left first.
+    async fn subscribe(
+        &mut self,
+        topic: TopicName,
+        after: feed::After,
+    ) -> Result<(TopicName, Reading, Start), Refused> {
+        if let Some(before) = self.topics.remove(&topic) {
+            before.abort();
+            while !before.is_finished() && self.readings.join_next().await.is_some() {}
+        }
+        if self.topics.len() >= TOPICS_MAX {
+            return Err(Refused { error: format!("{TOPICS_MAX} topics already: open another session for more") });
+        }
+        let log = self.app.broker.follow(&topic, after).await?;
+        let start = log.start(after);
+        let (socket, line, stats) = (self.socket.clone(), self.line.clone(), self.app.stats.clone());
+        Ok((topic, Reading { socket, line, log, cursor: start.cursor, stats }, start))
+    }
+
+    /// The cursor comes first; then, after a loss, the gap; then what is read.
+    fn begin(
+        &mut self,
+        (topic, reading, start): (TopicName, Reading, Start),
+        said: &Said,
+        answer: AckSender,
+    ) -> Result<(), SendError> {
+        let Start { cursor: Cursor { epoch, offset }, recovered } = start;
+        match said.wants_answer {
+            true => answer.send(&Subscribed { epoch, offset, recovered })?,
+            false => {
+                let topic = topic.to_string();
+                self.here()?.emit("subscribed", &feed::Subscribed { topic, epoch, offset, recovered })?;
+            }
+        }
+        if !recovered {
+            tell_gap(&*self.here()?, &reading.log, start.cursor, &self.app.stats);
+        }
+        let reading = self.readings.spawn(reading.deliver());
+        self.topics.insert(topic, reading);
+        Ok(())
+    }
+
+    fn here(&self) -> Result<Arc<Socket>, SendError> {
+        self.socket.upgrade().ok_or(SendError::Socket(SocketError::Closed))
+    }
+}
+
+/// Acknowledges, or says it in an event of that name to a client that did not ask for an acknowledgement.
+fn reply(
+    socket: &Socket,
+    said: &Said,
+    answer: AckSender,
+    event: &str,
+    value: &impl Serialize,
+) -> Result<(), SendError> {
+    match said.wants_answer {
+        true => answer.send(value),
+        false => socket.emit(event, value),
+    }
+}

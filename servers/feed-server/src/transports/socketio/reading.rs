@@ -1,0 +1,106 @@
+//! One subscription: waits for the log, gives the session what fits, moves the cursor.
+
+use std::sync::{Arc, Weak};
+
+use feed::{Cursor, Gap};
+use socketioxide::SendError;
+use socketioxide::socket::Socket;
+use tokio::sync::watch;
+use tokio::task::yield_now;
+
+use super::line::Line;
+use super::room::{UnderWay, packet_len};
+use crate::hub::Log;
+use crate::stats::{Kind, Reason, Stats};
+use crate::window::Limit;
+
+/// What is looked at in the log at a time: as much as a session has room for.
+const NEXT: Limit = Limit { count: 32, bytes: 256 << 10 };
+
+/// What a subscription reads, for whom.
+pub(super) struct Reading {
+    pub(super) socket: Weak<Socket>,
+    pub(super) line: Arc<Line>,
+    pub(super) log: Arc<Log>,
+    pub(super) cursor: Cursor,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl Reading {
+    /// Reads until the client goes, falls behind, or the server stops; then the session has its own farewell.
+    pub(super) async fn deliver(mut self) {
+        let mut head = self.log.watch();
+        let mut room = self.line.room.watch();
+        while !head.borrow_and_update().closing {
+            // Seen before room is asked for: what comes back in between wakes us.
+            room.mark_unchanged();
+            let Ok(batch) = self.log.after(self.cursor, NEXT) else {
+                return self.fall_behind();
+            };
+            let mut full = false;
+            for entry in &batch.entries {
+                let under_way = UnderWay { count: 1, bytes: packet_len(entry.json()) };
+                if !self.line.room.take(under_way.bytes) {
+                    full = true;
+                    break;
+                }
+                let Some(socket) = self.socket.upgrade() else { return };
+                if let Err(error) = socket.emit("notification", entry.raw()) {
+                    return self.give_up(&socket, &error);
+                }
+                self.cursor.offset += 1;
+            }
+            match (full, batch.more) {
+                (false, true) => yield_now().await,
+                (false, false) => {
+                    if head.changed().await.is_err() {
+                        return;
+                    }
+                }
+                // The head moves as well: a cursor that falls out of the window is told so, though nothing was taken.
+                (true, _) => {
+                    if either(&mut head, &mut room).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn fall_behind(self) {
+        self.stats.ended(Kind::SocketIo, Reason::FellBehind);
+        let Some(socket) = self.socket.upgrade() else { return };
+        tell_gap(&socket, &self.log, self.log.oldest(), &self.stats);
+        if socket.disconnect().is_err() {
+            self.line.hang_up();
+        }
+    }
+
+    /// There is always room for what is under way, unless acknowledgements that nobody takes have filled the buffer.
+    fn give_up(&self, socket: &Socket, error: &SendError) {
+        tracing::debug!(%error, "a subscription ends");
+        if socket.connected() {
+            self.stats.ended(Kind::SocketIo, Reason::TooMuch);
+            self.line.hang_up();
+        }
+    }
+}
+
+/// Says that something was lost; telling it is counting it.
+pub(super) fn tell_gap(socket: &Socket, log: &Log, oldest: Cursor, stats: &Stats) {
+    stats.gap(Kind::SocketIo);
+    let gap = Gap { topic: log.topic().to_owned(), oldest };
+    if let Err(error) = socket.emit("gap", &gap) {
+        tracing::debug!(%error, "a gap could not be told");
+    }
+}
+
+async fn either<A, B>(
+    head: &mut watch::Receiver<A>,
+    room: &mut watch::Receiver<B>,
+) -> Result<(), watch::error::RecvError> {
+    tokio::select! {
+        changed = head.changed() => changed,
+        changed = room.changed() => changed,
+    }
+}

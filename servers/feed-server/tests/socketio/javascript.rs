@@ -1,0 +1,77 @@
+//! The official JavaScript client, over polling, over WebSocket, and from the one to the other.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::lab::Server;
+
+/// What the client prints, the way apart.
+const TRANSCRIPT: &str = "\
+connected
+{upgraded}subscribed at offset 0, recovered true
+received 40 notifications, in order: true, text whole: true
+acknowledged 40, in order: true
+continued at offset 38, recovered true
+another epoch: recovered false, gap before offset 0
+binary as application/octet-stream: AQID
+refused: bad topic name `a b`: expected 1 to 128 letters, digits, dots, underscores or hyphens
+another namespace: Invalid namespace
+still over {last}
+disconnected: io client disconnect
+";
+
+fn run(command: &mut Command) -> Result<Output, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{name} cannot be run: {error}"))?;
+    match output.status.success() {
+        true => Ok(output),
+        false => Err(format!(
+            "{name} failed: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )),
+    }
+}
+
+/// Installs the client where builds go, so that the sources stay as they are.
+fn set_up() -> Result<PathBuf, String> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/socketio/js");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("socketio-js");
+    std::fs::create_dir_all(&place).map_err(|error| error.to_string())?;
+    for file in ["package.json", "package-lock.json", ".npmrc", "client.mjs"] {
+        std::fs::copy(sources.join(file), place.join(file)).map_err(|error| format!("{file}: {error}"))?;
+    }
+    run(Command::new("node").arg("--version"))?;
+    run(Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(&place))?;
+    Ok(place)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_client_sends_and_receives_over_every_transport() {
+    let place = match tokio::task::spawn_blocking(set_up).await.unwrap() {
+        Ok(place) => place,
+        Err(reason) => {
+            println!("SKIPPED the_official_client_sends_and_receives_over_every_transport: {reason}");
+            return;
+        }
+    };
+    for (way, first, last) in [
+        ("polling", "polling", "polling"),
+        ("websocket", "websocket", "websocket"),
+        ("upgrade", "polling", "websocket"),
+    ] {
+        let server = Server::start(&[]);
+        let (url, place) = (server.url(""), place.clone());
+        let run = move || run(Command::new("node").args(["client.mjs", &url, way]).current_dir(place));
+        let output = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+        let transcript = String::from_utf8(output.stdout).unwrap();
+        println!("--- socket.io-client, {way}\n{transcript}");
+        let upgraded = if way == "upgrade" { "upgraded to websocket\n" } else { "" };
+        let expected = TRANSCRIPT.replace("{upgraded}", upgraded).replace("{last}", last);
+        assert_eq!(transcript, format!("session begun over {first}\n{expected}"), "{way}");
+        let stats = server.stats().await;
+        // 40 as they came, 2 once more from a cursor, all 40 once more after a gap, one binary.
+        let delivered = stats.connections["socketio"].delivered;
+        assert_eq!((stats.published, stats.refused, delivered), (41, 1, 83), "{way}");
+    }
+}

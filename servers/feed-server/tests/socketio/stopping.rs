@@ -1,0 +1,50 @@
+//! Stopping: every session gets its goodbye.
+
+use tokio::io::AsyncReadExt;
+
+use crate::client::{Polls, Ws};
+use crate::lab::Server;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_session_is_told_when_the_server_stops() {
+    let mut server = Server::start(&[]);
+    let mut ws = Ws::enter(&server).await;
+    ws.say(r#"420["subscribe",{"topic":"news"}]"#).await;
+    ws.next_json("430").await;
+    let mut at_the_door = Ws::open(&server).await;
+    let mut polls = Polls::enter(&server).await;
+    polls.settle().await;
+    let mut polls_at_the_door = Polls::open(&server).await;
+    polls_at_the_door.settle().await;
+    let held = tokio::spawn(async move { polls.poll().await });
+    let held_at_the_door = tokio::spawn(async move { polls_at_the_door.poll().await });
+    server.stats_when(|stats| stats.connections["socketio"].open >= 4).await;
+    // The polls have come when everything that was sent for them is read.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    server.tell_to_stop();
+
+    let mut last = String::new();
+    while let Some(packet) = ws.hear().await {
+        last = packet;
+    }
+    assert_eq!(last, "1", "a close packet: the client will connect again");
+    assert_eq!(held.await.unwrap(), (200, "1".to_owned()));
+    assert_eq!(held_at_the_door.await.unwrap(), (200, "1".to_owned()));
+    at_the_door.assert_closed().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_takes_nothing_does_not_hold_up_the_end() {
+    let server = Server::start(&["--drain", "30s"]);
+    let mut ws = Ws::enter(&server).await;
+    ws.say(r#"420["subscribe",{"topic":"news"}]"#).await;
+    ws.next_json("430").await;
+    for _ in 0..150 {
+        server.publish("news", &format!("\"{}\"", "x".repeat(60_000))).await;
+    }
+    // Nothing is read; `stop` waits less than `--drain`.
+    server.stop().await;
+    let mut rest = Vec::new();
+    let _ = ws.0.get_mut().read_to_end(&mut rest).await;
+}
