@@ -33,7 +33,7 @@ for file in servers/peers/*/peer.toml; do
   folder=${file%/peer.toml}
   peer=${folder##*/}
   if ! reason=$(scripts/peers.sh setup "$peer" 2>&1); then
-    missing+=("$peer: $(tail -n 1 <<< "$reason") (then: scripts/peers.sh setup $peer)")
+    missing+=("$peer: $(tail -n 1 <<< "$reason")")
     continue
   fi
   for transport in $(transports_of "$file"); do

@@ -7,3 +7,8 @@ cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 scripts/kubernetes.sh
+
+# A peer in Rust is a workspace of its own: its features would otherwise become the product's.
+peer=servers/peers/axum-broadcast/Cargo.toml
+cargo fmt --manifest-path "$peer" --check
+cargo clippy --manifest-path "$peer" --all-targets --locked --target-dir target/peers -- -D warnings

@@ -31,7 +31,7 @@ fail() {
 
 # This machine cannot have the peer; what is said is the reason, and what to type.
 cannot() {
-  echo "cannot set up $name: $*" >&2
+  echo "cannot set up $name: $*; then scripts/peers.sh setup $name" >&2
   exit 3
 }
 

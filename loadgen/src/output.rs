@@ -37,9 +37,10 @@ fn write_head(out: &mut String, run: &Run) {
         }
     }
     let asked = &run.asked;
+    let carrier = asked.socketio.as_ref().map(|carrier| format!(" over {carrier}")).unwrap_or_default();
     let _ = writeln!(
         out,
-        "{}: {} clients, {} topic{}, {}/s of {} B for {} s ({})",
+        "{}{carrier}: {} clients, {} topic{}, {}/s of {} B for {} s ({})",
         asked.contender(),
         count(asked.clients.into()),
         asked.topics,

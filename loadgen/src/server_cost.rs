@@ -75,8 +75,8 @@ impl StatsReader {
         Self { reads_all: true, ..self }
     }
 
-    /// One reading; `None` when a feed has no `/stats` or does not answer, when nobody knows the server's process, or when
-    /// somebody else's server is one of several of which not all are read, and nobody said which.
+    /// One reading; `None` when a feed has no `/stats` or does not answer, when nobody knows the server's process, or when it is
+    /// one of several, not all of which are read, and nobody said which.
     pub async fn read(&self) -> Option<Reading> {
         let tree = self.pid.and_then(process_tree::spent_by);
         let Some(url) = &self.url else {

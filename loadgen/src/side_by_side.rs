@@ -10,6 +10,8 @@ use results::{Difference, Quantity, Rounds, Run, Unit, differences};
 const NOTHING: &str = "-";
 /// Widest line of prose.
 const COLUMNS_OF_TEXT: usize = 100;
+/// Columns that the names of two contenders take at least: those of any two transports.
+const NARROWEST_PAIR: usize = 22;
 /// Below this many rounds the hint is given that more of them narrow the intervals.
 const FEW_ROUNDS: usize = 5;
 /// The quantities of the table; bytes are those of the wire, or else of the stream.
@@ -126,13 +128,15 @@ pub fn findings(contenders: &[Contender]) -> String {
     if let Some((pair, _)) = rows.first().filter(|_| one_pair) {
         let _ = writeln!(out, "{pair}");
     }
+    let widest = rows.iter().map(|(pair, _)| pair.len()).filter(|_| !one_pair).max();
+    let width = widest.unwrap_or_default().max(NARROWEST_PAIR);
     for quantity in Quantity::ALL {
         let told: Vec<_> = rows.iter().filter(|(_, difference)| difference.quantity == quantity).collect();
         if one_pair {
-            told.iter().for_each(|(_, difference)| line(&mut out, quantity.name(), difference));
+            told.iter().for_each(|(_, difference)| line(&mut out, width, quantity.name(), difference));
         } else if !told.is_empty() {
             let _ = writeln!(out, "{}, {}", quantity.name(), quantity.definition());
-            told.iter().for_each(|(pair, difference)| line(&mut out, pair, difference));
+            told.iter().for_each(|(pair, difference)| line(&mut out, width, pair, difference));
         }
     }
     let fewest = rows.iter().map(|(_, difference)| difference.rounds).min().unwrap_or_default();
@@ -158,7 +162,7 @@ pub fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-fn line(out: &mut String, name: &str, difference: &Difference) {
+fn line(out: &mut String, width: usize, name: &str, difference: &Difference) {
     let (unit, estimate) = (difference.quantity.unit(), difference.estimate());
     let interval = difference.interval.map(|Interval { low, high, .. }| {
         let widest = low.abs().max(high.abs());
@@ -166,7 +170,7 @@ fn line(out: &mut String, name: &str, difference: &Difference) {
         format!("{ends} {unit}")
     });
     let told = format!(
-        "  {name:<22} {:>10} {:<21} {:<19} {}",
+        "  {name:<width$} {:>10} {:<21} {:<19} {}",
         signed(estimate, |value| show(unit, value)),
         interval.unwrap_or_default(),
         difference.multiple().map(multiple).unwrap_or_default(),

@@ -113,9 +113,13 @@ fn what_a_target_cannot_do_is_a_usage_error_that_says_what_it_can() {
     assert_refused(RIGHT, &["--transport", "ws"], &["does not say how to start its server", "--url"]);
     let secret = RIGHT.replacen("\"/ws\"", "\"/ws/{token}\"", 1);
     assert_refused(&secret, &with(&["--transport", "ws"]), &["needs a token", "--token or WIRELAB_TOKEN"]);
-    let socketio =
-        "name = \"x\"\n[publish]\nvia = \"socketio\"\nevent = [\"say\", \"{text}\"]\n[transports.ws]\npath = \"/\"";
-    assert_refused(socketio, &with(&["--transport", "ws"]), &["Socket.IO, which this build does not speak"]);
+    let socketio = "name = \"x\"\n[publish]\nvia = \"socketio\"\nevent = [\"say\", \"{token}\", \"{text}\"]\n\
+                    [transports.socketio]\nfirst = [[\"join\", \"all\"]]";
+    assert_refused(socketio, &with(&["--transport", "ws"]), &["`x` has no transport `ws`: expected one of socketio"]);
+    assert_refused(socketio, &with(&["--transport", "socketio"]), &["needs a token"]);
+    let of_a_room = socketio.replace("{token}", "{topic}");
+    let topics = ["--transport", "socketio", "--topics", "3"];
+    assert_refused(&of_a_room, &with(&topics), &["--topics 3 needs {topic} in [transports.socketio]"]);
 }
 
 #[test]

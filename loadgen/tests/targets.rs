@@ -24,7 +24,7 @@ async fn a_chat_server_is_measured_through_a_socket_of_the_publishers_own() {
         let published = &run.measured.published;
         assert_eq!((published.accepted_when, &published.publish_time), (Accepted::Written, &None));
         assert!(run.measured.server.is_none(), "nobody knows its process");
-        for said in ["ws@chat: 12 clients", "written 40", "publish time is not measured", "--server-pid"] {
+        for said in ["ws@chat: 12 clients", "written 12", "publish time is not measured", "--server-pid"] {
             assert!(measured.stdout.contains(said), "{said}: {}", measured.stdout);
         }
     };
@@ -34,10 +34,10 @@ async fn a_chat_server_is_measured_through_a_socket_of_the_publishers_own() {
 #[tokio::test]
 async fn what_a_chat_server_forgets_is_lost() {
     let serving = async {
-        let url = chat::serve(|said| said % 10 == 0).await;
+        let url = chat::serve(|said| said % 5 == 0).await;
         let measured = measure(&["--transport", "ws", "--target", path(&example("chat")), "--url", &url]).await;
         let books = measured.run().measured.deliveries;
-        assert_eq!((books.expected, books.lost, books.duplicated), (40 * 12, 4 * 12, 0), "{books:?}");
+        assert_eq!((books.expected, books.lost, books.duplicated), (12 * 12, 2 * 12, 0), "{books:?}");
     };
     LocalSet::new().run_until(serving).await;
 }
@@ -47,10 +47,10 @@ async fn each_topic_of_a_chat_server_has_a_publishing_socket_in_its_room() {
     let serving = async {
         let url = chat::serve(|_| false).await;
         let words =
-            ["--transport", "ws", "--target", path(&example("chat")), "--url", &url, "--topics", "3"].map(String::from);
+            ["--transport", "ws", "--target", path(&example("chat")), "--url", &url, "--topics", "2"].map(String::from);
         let measured = measure(&words.each_ref().map(String::as_str)).await;
         let books = measured.run().measured.deliveries;
-        assert_eq!((books.expected, books.delivered, books.duplicated), (3 * 40 * 4, 3 * 40 * 4, 0), "{books:?}");
+        assert_eq!((books.expected, books.delivered, books.duplicated), (2 * 12 * 6, 2 * 12 * 6, 0), "{books:?}");
     };
     LocalSet::new().run_until(serving).await;
 }
@@ -118,9 +118,24 @@ async fn why_publishing_failed_is_told_by_kind() {
     std::fs::write(&file, text.replacen("/rooms/{topic}/messages", "/rooms/{topic}/nothing", 1)).unwrap();
     let measured = measure(&["--transport", "short-poll", "--target", path(&file), "--url", &url]).await;
     assert_eq!(measured.code, 3, "{}", measured.stdout);
-    for said in ["load-applied", "publish-status-404 50"] {
+    for said in ["load-applied", "publish-status-404 14"] {
         assert!(measured.stdout.contains(said), "{said}: {}", measured.stdout);
     }
+}
+
+#[test]
+fn every_peer_is_a_target() {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/peers");
+    let mut read = 0;
+    for peer in std::fs::read_dir(peers).unwrap() {
+        let file = peer.unwrap().path().join("peer.toml");
+        if file.is_file() {
+            let target = TargetFile::named(path(&file)).unwrap_or_else(|e| panic!("{e:#}"));
+            assert!(target.server.is_some(), "{}: a run starts it by itself", target.name);
+            read += 1;
+        }
+    }
+    assert!(read >= 5, "{read} peers were found");
 }
 
 #[test]

@@ -111,9 +111,27 @@ pub fn transport_colour(transport: &str, stranger: usize, variant: usize) -> Col
     }
 }
 
+/// Colour of one of several servers that are compared over one transport: the feed, the first, has the transport's own, and the
+/// others each another hue; beyond those, shades.
+pub fn server_colour(transport: &str, place: usize) -> Colour {
+    let own = transport_colour(transport, 0, 0);
+    let others = STRANGERS.iter().chain(TRANSPORTS.iter().map(|(_, colour)| colour)).copied();
+    let hues: Vec<Colour> = std::iter::once(own).chain(others.filter(|colour| *colour != own)).collect();
+    hues.get(place).copied().unwrap_or_else(|| transport_colour(transport, 0, place + 1 - hues.len()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_that_are_compared_over_one_transport_have_hues_of_their_own() {
+        let mut seen: Vec<_> = (0..9).map(|place| server_colour("ws", place).css()).collect();
+        assert_eq!(seen[0], transport_colour("ws", 0, 0).css(), "the feed looks as it always does");
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 9);
+    }
 
     #[test]
     fn no_two_transports_share_a_colour_and_variants_differ() {

@@ -49,6 +49,22 @@ fn a_poll_interval_tells_short_polls_apart_and_nobody_else() {
 }
 
 #[test]
+fn what_carried_socketio_tells_its_runs_apart() {
+    let carried = |by: &str| {
+        let mut run = run("ws");
+        run.run.asked.transport = "socketio".into();
+        run.run.asked.socketio = Some(by.into());
+        run
+    };
+    let runs = [carried("polling"), carried("websocket"), run("ws")];
+    let contenders = contenders(&runs);
+    let labels: Vec<_> = contenders.iter().map(|contender| contender.label.as_str()).collect();
+    assert_eq!(labels, ["ws", "socketio over polling", "socketio over websocket"]);
+    assert_eq!(contenders[1].colour, reports::style::transport_colour("socketio", 0, 0));
+    assert_ne!(contenders[1].colour, contenders[2].colour);
+}
+
+#[test]
 fn invalid_rounds_are_left_out_while_a_valid_one_exists() {
     let runs = [with_cpu(run("ws"), 8.0), with_cpu(invalid(run("ws"), "loop-lag"), 80.0), with_cpu(run("ws"), 9.0)];
     let contenders = contenders(&runs);

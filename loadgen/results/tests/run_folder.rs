@@ -78,6 +78,7 @@ fn a_comparison_expands_to_its_runs_in_order() {
     let runs = load_all(&[example("")]).unwrap();
     let transports: Vec<_> = runs.iter().map(|run| run.run.asked.transport.as_str()).collect();
     assert_eq!(transports, ["short-poll", "long-poll", "sse", "ws"]);
+    assert!(runs.iter().all(|run| run.run.asked.socketio.is_none()), "files that are older than Socket.IO");
 }
 
 #[test]

@@ -143,12 +143,16 @@ fn enter(
         let etag = head.etag.as_deref().and_then(|etag| etag.parse().ok());
         resume.cursor = etag.or(resume.cursor);
     }
-    match head.status {
-        200 => {}
-        204 | 304 => return Ok(answer),
+    let brings_something = match head.status {
+        200 => true,
+        204 | 304 => false,
         // How a server ends a poll that it has held in vain (RFC 9110, section 15.5.9).
-        408 if site.plan.transport == Transport::LongPoll => return Ok(answer),
+        408 if site.plan.transport == Transport::LongPoll => false,
         status => return Err(ClientError::Status(status)),
+    };
+    resume.learn(site.remember(), &mut head, body);
+    if !brings_something {
+        return Ok(answer);
     }
     answer.brought_something = account.message(body, at) > 0;
     if site.speaks_of_cursors
@@ -160,6 +164,5 @@ fn enter(
             account.gap();
         }
     }
-    resume.learn(site.remember(), &mut head, body);
     Ok(answer)
 }

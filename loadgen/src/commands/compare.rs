@@ -104,7 +104,7 @@ fn one_line(round: u32, label: &str, run: &Run) -> String {
     let measured = &run.measured;
     let reasons: Vec<&str> = run.verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     format!(
-        "round {round} {label:<10} {}{} p50 {} p99 {} lost {} of {}",
+        "round {round} {label:<12} {}{} p50 {} p99 {} lost {} of {}",
         run.verdict.word(),
         if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) },
         time_ns(measured.latency.p50_ns),

@@ -42,7 +42,7 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
 fn line(out: &mut String, name: &str, cells: &[String]) {
     let _ = write!(out, "{name:<11}");
     for cell in cells {
-        let _ = write!(out, " {cell:>13}");
+        let _ = write!(out, "  {cell:>13}");
     }
     out.push('\n');
 }

@@ -51,6 +51,7 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
         (style::rank(&asked.transport), asked.target.is_some())
     });
     let all_traits: Vec<Vec<Trait>> = groups.iter().map(|(traits, _)| traits.clone()).collect();
+    let compares_servers = are_servers_of_one_transport(&groups);
     let mut strangers: Vec<&str> = Vec::new();
     let mut contenders: Vec<Contender<'_>> = Vec::new();
     for (traits, all) in groups {
@@ -65,12 +66,25 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
         contenders.push(Contender {
             transport,
             label,
-            colour: style::transport_colour(transport, stranger, variant),
+            colour: match compares_servers {
+                true => style::server_colour(transport, variant),
+                false => style::transport_colour(transport, stranger, variant),
+            },
             used: if valid.is_empty() { all.clone() } else { valid },
             all,
         });
     }
     contenders
+}
+
+/// True when what is compared is servers: all of one transport, each of another target. Then colours tell servers apart.
+fn are_servers_of_one_transport(groups: &[(Vec<Trait>, Vec<&LoadedRun>)]) -> bool {
+    let asked = |(_, members): &(Vec<Trait>, Vec<&LoadedRun>)| {
+        (members[0].run.asked.transport.clone(), members[0].run.asked.target_name().to_owned())
+    };
+    let all: Vec<_> = groups.iter().map(asked).collect();
+    let targets: std::collections::BTreeSet<_> = all.iter().map(|(_, target)| target).collect();
+    targets.len() == all.len() && targets.len() > 1 && all.iter().all(|(transport, _)| *transport == all[0].0)
 }
 
 impl<'a> Contender<'a> {

@@ -36,6 +36,9 @@ pub fn traits_of(run: &Run) -> Vec<Trait> {
     if asked.transport.ends_with("-poll") {
         traits.push(("connection", format!("{} connections", asked.connection)));
     }
+    if let Some(carrier) = &asked.socketio {
+        traits.push(("carrier", format!("over {carrier}")));
+    }
     traits.into_iter().map(|(kind, text)| Trait { kind, text }).collect()
 }
 

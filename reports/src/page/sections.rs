@@ -144,8 +144,9 @@ pub(super) fn asked(loaded: &LoadedRun) -> String {
         machine.allocator,
         asked.pin
     );
-    let server = asked.url.as_deref().unwrap_or("its own, a child process");
-    let terms = [("server", server), ("workload", &workload), ("phases", &phases.join(" → ")), ("machine", &place)];
+    let place_of_server = asked.url.as_deref().unwrap_or("its own, a child process");
+    let server = format!("{place_of_server}, spoken with as {}", asked.target_name());
+    let terms = [("server", &server), ("workload", &workload), ("phases", &phases.join(" → ")), ("machine", &place)];
     let terms: String =
         terms.iter().map(|(name, text)| format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(text))).collect();
     let command = escaped(&asked.command.join(" "));
@@ -239,7 +240,8 @@ const DEFINITIONS: [(&str, &str); 17] = [
     ("overhead factor", "Bytes on the wire, both directions, over payload bytes delivered."),
     (
         "server CPU, RSS",
-        "From the server's own process counters. CPU: over the window, per delivery in it. RSS: growth from before the first \
+        "From the server's own process counters; of servers that are no feed, from /proc, summed over the process and its \
+         descendants, CPU to the tick of 10 ms. CPU: over the window, per delivery in it. RSS: growth from before the first \
          client to the end of measuring, per client.",
     ),
     (

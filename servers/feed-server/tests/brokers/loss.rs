@@ -42,7 +42,7 @@ async fn two_servers(redis: &Redis) -> ([Server; 2], Vec<Reader>, String) {
     servers[0].publish_numbers(1..=5).await;
     let mut streams = Vec::new();
     for server in &servers {
-        for transport in [Transport::Sse, Transport::Ws] {
+        for transport in [Transport::Sse, Transport::Ws, Transport::SocketIo] {
             let mut stream = server.read(transport, Some("earliest")).await;
             assert_eq!(stream.next(5).await, [1, 2, 3, 4, 5]);
             streams.push(stream);

@@ -33,6 +33,7 @@ enum Wire {
     Poll { http: reqwest::Client, url: String },
     Sse { answer: Box<reqwest::Response>, text: String },
     Ws(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
+    SocketIo(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
 }
 
 impl Reader {
@@ -56,7 +57,7 @@ impl Reader {
                     let (socket, _) = tokio_tungstenite::connect_async(format!("ws{url}{query}")).await.unwrap();
                     Wire::Ws(Box::new(socket))
                 }
-                Transport::SocketIo => unreachable!("no test reads socketio here yet"),
+                Transport::SocketIo => Wire::SocketIo(Box::new(enter(address, after).await)),
             },
         };
         if let Wire::Poll { url, .. } = &reader.wire {
@@ -138,6 +139,20 @@ impl Reader {
                         Err(_) => return None,
                     }
                 },
+                Wire::SocketIo(socket) => loop {
+                    let Ok(Message::Text(packet)) = socket.next().await? else { return None };
+                    match packet.split_at(2.min(packet.len())) {
+                        ("2", _) => socket.send(Message::text("3")).await.unwrap(),
+                        ("42", event) => return Some(serde_json::from_str::<[Value; 2]>(event).unwrap()[1].take()),
+                        ("43", answer) => {
+                            let mut subscribed = serde_json::from_str::<[Value; 1]>(&answer[1..]).unwrap()[0].take();
+                            subscribed["type"] = "subscribed".into();
+                            return Some(subscribed);
+                        }
+                        ("41" | "1", _) => return Some(serde_json::json!({ "type": "close", "code": null })),
+                        _ => {}
+                    }
+                },
                 Wire::Sse { answer, text } => loop {
                     if let Some((event, rest)) = text.split_once("\n\n") {
                         let data = event.lines().filter_map(|line| line.strip_prefix("data:")).collect::<String>();
@@ -154,4 +169,15 @@ impl Reader {
         };
         timeout(PATIENCE, read).await.expect("something comes")
     }
+}
+
+/// Opens a Socket.IO session over WebSocket, enters the namespace, and subscribes.
+async fn enter(address: SocketAddr, after: Option<&str>) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    socket.send(Message::text("40")).await.unwrap();
+    while !matches!(socket.next().await.unwrap().unwrap(), Message::Text(packet) if packet.starts_with("40")) {}
+    let after = after.map(|after| format!(r#","after":"{after}""#)).unwrap_or_default();
+    socket.send(Message::text(format!(r#"420["subscribe",{{"topic":"news"{after}}}]"#))).await.unwrap();
+    socket
 }

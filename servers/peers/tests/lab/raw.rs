@@ -52,8 +52,13 @@ impl Raw {
 
     /// Reads until this text has come.
     pub(crate) async fn hear(&mut self, text: &str) {
+        // All of it is bounded: a stream that does not fall silent would never end a wait for each read.
+        bounded(self.read_until(text)).await;
+    }
+
+    async fn read_until(&mut self, text: &str) {
         while !self.seen.windows(text.len()).any(|window| window == text.as_bytes()) {
-            let read = bounded(self.socket.read_buf(&mut self.seen)).await.unwrap();
+            let read = self.socket.read_buf(&mut self.seen).await.unwrap();
             assert!(read > 0, "the connection ended before `{text}`: {}", String::from_utf8_lossy(&self.seen));
         }
     }

@@ -34,8 +34,16 @@ impl Reading {
         while !head.borrow_and_update().closing {
             // Seen before room is asked for: what comes back in between wakes us.
             room.mark_unchanged();
-            let Ok(batch) = self.log.after(self.cursor, NEXT) else {
-                return self.fall_behind();
+            let batch = match self.log.after(self.cursor, NEXT) {
+                Ok(batch) => batch,
+                // The topic began another history, which is no reader's fault: it goes on there.
+                Err(oldest) if oldest.epoch != self.cursor.epoch => {
+                    let Some(socket) = self.socket.upgrade() else { return };
+                    tell_gap(&socket, &self.log, oldest, &self.stats);
+                    self.cursor = oldest;
+                    continue;
+                }
+                Err(oldest) => return self.fall_behind(oldest),
             };
             let mut full = false;
             for entry in &batch.entries {
@@ -67,10 +75,10 @@ impl Reading {
         }
     }
 
-    fn fall_behind(self) {
+    fn fall_behind(self, oldest: Cursor) {
         self.stats.ended(Kind::SocketIo, Reason::FellBehind);
         let Some(socket) = self.socket.upgrade() else { return };
-        tell_gap(&socket, &self.log, self.log.oldest(), &self.stats);
+        tell_gap(&socket, &self.log, oldest, &self.stats);
         if socket.disconnect().is_err() {
             self.line.hang_up();
         }
