@@ -122,9 +122,9 @@ pub struct Config {
     #[arg(long, default_value_t = 100_000, value_name = "BYTES", value_parser = payload)]
     pub socketio_payload_max: usize,
 
-    /// Socket.IO sessions that began with polling, which outlive their connections; one more is answered with 503. The default is
-    /// more than a machine has ports for, and bounds what clients that begin and never come back hold to about 300 MiB.
-    #[arg(long, default_value_t = 65_536, value_name = "COUNT")]
+    /// Socket.IO sessions that began with polling, which outlive their connections; one more is answered with 503. A session
+    /// costs about 15 KB, so the default bounds what clients that begin and never come back can make the server hold to 300 MB.
+    #[arg(long, default_value_t = 20_000, value_name = "COUNT")]
     pub socketio_sessions_max: usize,
 
     /// How long a client may take nothing of what is written to it; then the connection is closed. The default

@@ -24,7 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
             "socketioxide ignores it; such a client is closed after --socketio-connect-timeout",
             run!(event_elsewhere_first),
         ),
-        keeps("connect: what a client says as soon as it is connected is taken", run!(at_once)),
+        keeps("connect: what a client says as soon as it is connected is taken, and answered", run!(at_once)),
         keeps(
             "disconnect: the client leaves the namespace, its connection stays, and it may come back",
             run!(disconnect),
@@ -120,14 +120,16 @@ async fn event_elsewhere_first() {
 
 async fn at_once() {
     let server = std::sync::Arc::new(Server::start(&[]));
-    let clients: Vec<_> = (0..100)
+    server.publish("news", "1").await;
+    let clients: Vec<_> = (0..20)
         .map(|_| {
             let server = server.clone();
             tokio::spawn(async move {
-                for _ in 0..5 {
+                for _ in 0..10 {
                     let mut ws = Ws::enter(&server).await;
-                    ws.say(r#"420["nothing"]"#).await;
+                    ws.say(r#"420["subscribe",{"topic":"news","after":"earliest"}]"#).await;
                     ws.next_json("430").await;
+                    assert_eq!(ws.next_json("42").await[1]["payload"], 1);
                 }
             })
         })

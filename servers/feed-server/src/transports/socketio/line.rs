@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Waker};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::room::Room;
 
@@ -17,6 +17,8 @@ pub(super) struct Line {
     wired: AtomicBool,
     /// True from the probe of an upgrade until that has succeeded or failed: polls are then answered with nothing.
     probed: watch::Sender<bool>,
+    /// Somebody waits until the library has let the client in.
+    entering: Mutex<Option<oneshot::Sender<()>>>,
     hung_up: AtomicBool,
     /// Who waits to read from the session's WebSocket, and who to write to it.
     waiting: Mutex<[Option<Waker>; 2]>,
@@ -38,6 +40,7 @@ impl Line {
             posting: AtomicBool::new(false),
             wired: AtomicBool::new(false),
             probed: watch::Sender::new(false),
+            entering: Mutex::default(),
             hung_up: AtomicBool::new(false),
             waiting: Mutex::default(),
             listed: OnceLock::new(),
@@ -78,6 +81,21 @@ impl Line {
     pub(super) async fn until_probed(&self) {
         // The sender lives as long as this does.
         drop(self.probed.subscribe().wait_for(|probed| *probed).await);
+    }
+
+    /// The client is about to enter; what comes out of this is told when it has, and dropped when it does not.
+    pub(super) fn enters(&self) -> oneshot::Receiver<()> {
+        let (told, entered) = oneshot::channel();
+        *lock(&self.entering) = Some(told);
+        entered
+    }
+
+    /// The client has entered.
+    pub(super) fn entered(&self) {
+        if let Some(told) = lock(&self.entering).take() {
+            // Who waited has gone with the client.
+            let _ = told.send(());
+        }
     }
 
     /// Ends the session's WebSocket as if the client had gone.

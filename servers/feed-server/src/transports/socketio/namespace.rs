@@ -9,7 +9,7 @@ use feed::{Cursor, TopicName};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use socketioxide::adapter::LocalAdapter;
-use socketioxide::extract::{AckSender, TryData};
+use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::handler::{
     self, ConnectHandler, DisconnectHandler, FromConnectParts, FromMessageParts, MessageHandler,
 };
@@ -36,7 +36,7 @@ const TOPICS_MAX: usize = 256;
 pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
     let app = app.clone();
     // The library tells a client that it is connected before it calls the handler of that: what the client says at once would be
-    // lost. A middleware is called before.
+    // lost. A middleware is called before; but nothing can be emitted until the handler is called.
     let admit = move |Guest(socket): Guest, auth: TryData<Map<String, Value>>| {
         let app = app.clone();
         async move {
@@ -45,7 +45,11 @@ pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
             Ok::<(), &str>(())
         }
     };
-    io.ns("/", (|| std::future::ready(())).with(admit));
+    let entered = |socket: SocketRef| {
+        line(&socket).entered();
+        std::future::ready(())
+    };
+    io.ns("/", entered.with(admit));
 }
 
 /// Looks at what the client shows at the door; nothing is asked for yet, but it has to be an object.
@@ -67,13 +71,23 @@ impl FromConnectParts<LocalAdapter> for Guest {
     }
 }
 
+/// The line of a client's session.
+fn line(socket: &Socket) -> &Arc<Line> {
+    socket.req_parts().extensions.get().expect("every session begins with one")
+}
+
 fn enter(socket: &Arc<Socket>, app: Arc<App>) {
-    let line = socket.req_parts().extensions.get::<Arc<Line>>().expect("every session begins with one").clone();
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
     socket.on_fallback(Ask { queue, stats: app.stats.clone() });
     socket.on_disconnect(Leave(app.stats.clone()));
-    let client = Client { socket: Arc::downgrade(socket), line, app, readings: JoinSet::new(), topics: HashMap::new() };
-    tokio::spawn(client.serve(asked));
+    let entered = line(socket).enters();
+    let socket = Arc::downgrade(socket);
+    tokio::spawn(async move {
+        let client = entered.await.ok().and_then(|()| Client::new(socket, app));
+        if let Some(client) = client {
+            client.serve(asked).await;
+        }
+    });
 }
 
 /// Takes every event. A handler that is a closure would be run in a task of its own, and events would overtake each other.
@@ -137,6 +151,12 @@ struct Client {
 }
 
 impl Client {
+    /// `None` when it has left already.
+    fn new(socket: Weak<Socket>, app: Arc<App>) -> Option<Self> {
+        let line = line(&*socket.upgrade()?).clone();
+        Some(Self { socket, line, app, readings: JoinSet::new(), topics: HashMap::new() })
+    }
+
     /// Carries out what is asked, until the client leaves, and with it the queue; its readings end with it.
     async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>) {
         while let Some((said, answer)) = asked.recv().await {
