@@ -56,10 +56,28 @@ impl Redis {
         let child = Command::new("redis-server").args(flags).stdout(Stdio::null()).spawn().unwrap();
         self.child = Some(child);
         let started = now();
-        while self.command(&["PING"]).as_deref() != Some("+PONG") {
-            assert!(started.elapsed() < PATIENCE, "redis-server does not answer");
+        // Another's Redis may have got hold of the port: it must be ours that answers.
+        let pid = self.child.as_ref().expect("it runs").id();
+        while !self.information("server").contains(&format!("\nprocess_id:{pid}\r")) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "redis-server does not answer on port {}, or another one does",
+                self.port
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// What Redis tells of itself; empty when it does not answer.
+    fn information(&self, section: &str) -> String {
+        use std::io::{Read, Write};
+        let mut said = String::new();
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let _ =
+                write!(stream, "INFO {section}\r\nQUIT\r\n").and_then(|()| stream.read_to_string(&mut said).map(drop));
+        }
+        said
     }
 
     /// Kills it on the spot.
@@ -92,11 +110,7 @@ impl Redis {
 
     /// How often clients have run scripts.
     pub(crate) fn scripts_run(&self) -> u64 {
-        use std::io::{Read, Write};
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.write_all(b"INFO commandstats\r\nQUIT\r\n").unwrap();
-        let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap();
+        let said = self.information("commandstats");
         let calls = said.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap_or("0");
         calls.split(',').next().unwrap().parse().unwrap()
     }
