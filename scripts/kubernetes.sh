@@ -21,5 +21,6 @@ if [ ! -x "$venv/bin/kubernetes-validate" ]; then
   { rm -rf "$venv" && python3 -m venv "$venv" && "$venv/bin/pip" install -q "kubernetes-validate==1.37.0"; } > "$said" 2>&1 ||
     skip "kubernetes-validate cannot be installed: $(tail -n 1 "$said")"
 fi
+cargo build --quiet --locked -p loadgen -p feed-server
 "$venv/bin/kubernetes-validate" --strict --quiet "$files"/*.yaml
 "$venv/bin/python" scripts/kubernetes.py "$files"/*.yaml
