@@ -5,7 +5,7 @@ use std::fmt::Write;
 use results::numbers::{count, signed, size, spread, time_ns};
 use results::statistics::{Interval, median_interval};
 use results::words::{headline, multiple};
-use results::{Difference, Quantity, Rounds, Run, Unit, differences};
+use results::{Difference, MOST_IN_ALL_PAIRS, Quantity, Rounds, Run, Unit, differences, opponents};
 
 const NOTHING: &str = "-";
 /// Widest line of prose.
@@ -113,17 +113,19 @@ pub fn findings(contenders: &[Contender]) -> String {
         return "\nNothing to compare: fewer than two contenders have a valid round.\n".to_owned();
     }
     let mut rows: Vec<(String, Difference)> = Vec::new();
-    for (place, first) in measured.iter().enumerate() {
-        for second in &measured[place + 1..] {
-            let pair = format!("{} - {}", first.label, second.label);
-            rows.extend(differences(first, second).into_iter().map(|difference| (pair.clone(), difference)));
-        }
+    for (first, second) in opponents(&measured) {
+        let (first, second) = (&measured[first], &measured[second]);
+        let pair = format!("{} - {}", first.label, second.label);
+        rows.extend(differences(first, second).into_iter().map(|difference| (pair.clone(), difference)));
     }
     let mut out = format!("\n{}\n\n", wrapped(&headline(&measured)));
     let is_paired = rows.iter().all(|(_, difference)| difference.paired);
     let how = if is_paired { "paired by round" } else { "not paired" };
     let _ = writeln!(out, "Differences, {how}, and multiples (larger over smaller); 95 % intervals hold for all five");
     let _ = writeln!(out, "quantities of a pair together.");
+    if measured.len() > MOST_IN_ALL_PAIRS {
+        let _ = writeln!(out, "Of so many contenders, each is held against the first of its transport.");
+    }
     let one_pair = measured.len() == 2;
     if let Some((pair, _)) = rows.first().filter(|_| one_pair) {
         let _ = writeln!(out, "{pair}");
@@ -230,6 +232,18 @@ mod tests {
         for line in (table(&contenders) + &findings(&contenders)).lines() {
             assert!(line.len() <= 100, "{}: {line}", line.len());
         }
+    }
+
+    #[test]
+    fn of_many_contenders_each_is_held_against_the_first_of_its_transport() {
+        let names = ["ws", "ws@a", "ws@b", "sse", "sse@a", "ws@c", "long-poll"];
+        let transport = |name: &str| name.split('@').next().expect("there is a first part").to_owned();
+        let told = findings(&names.map(|name| contender(&transport(name), name, false)));
+        let p50 = told.split("p99,").next().expect("there is a first part");
+        for pair in ["ws - ws@a", "ws - ws@b", "ws - ws@c", "sse - sse@a"] {
+            assert!(p50.contains(pair), "{pair}: {told}");
+        }
+        assert_eq!(p50.matches(" - ").count(), 4, "{told}");
     }
 
     #[test]

@@ -42,6 +42,20 @@ impl Rounds<'_> {
     }
 }
 
+/// Most contenders of which every pair is compared: of more, the pairs would be too many to read.
+pub const MOST_IN_ALL_PAIRS: usize = 6;
+
+/// Who is held against whom, by their places: every pair; of more than [`MOST_IN_ALL_PAIRS`] contenders, each against the first
+/// one of its transport.
+pub fn opponents(contenders: &[Rounds<'_>]) -> Vec<(usize, usize)> {
+    let transport = |place: usize| contenders[place].runs.first().map(|(_, run)| run.asked.transport.as_str());
+    let is_first = |place: usize| (0..place).all(|earlier| transport(earlier) != transport(place));
+    let has_few = contenders.len() <= MOST_IN_ALL_PAIRS;
+    let meet = |a: usize, b: usize| has_few || (is_first(a) && transport(a) == transport(b));
+    let after = |a: usize| (a + 1..contenders.len()).map(move |b| (a, b));
+    (0..contenders.len()).flat_map(after).filter(|&(a, b)| meet(a, b)).collect()
+}
+
 /// What a difference says about the first of two contenders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {

@@ -26,7 +26,7 @@ pub mod words;
 
 pub use asked::Asked;
 pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
-pub use difference::{Difference, Finding, NOISE_FLOOR, Rounds, differences};
+pub use difference::{Difference, Finding, MOST_IN_ALL_PAIRS, NOISE_FLOOR, Rounds, differences, opponents};
 pub use folder::{
     FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_rounds, load_search,
 };

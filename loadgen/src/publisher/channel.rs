@@ -23,6 +23,9 @@ use crate::target::{Publishing, Target};
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// Between two looks at whether answers have come.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// Longest wait for a Socket.IO server to have read all that was said, before the publisher takes its leave; WebSocket
+/// servers answer a ping at once, and whoever does not is left all the same.
+const KNOCK_BOUND: Duration = Duration::from_secs(1);
 /// Longest wait for the last answers, or for the server's end of a channel that has none.
 const ANSWERS_BOUND: Duration = Duration::from_secs(5);
 
@@ -202,7 +205,14 @@ impl Channel {
         let goodbye = match &self.kind {
             Kind::Http(_) => return,
             Kind::Ws(ws) => ws.goodbye(),
-            Kind::SocketIo(session) => session.goodbye(),
+            Kind::SocketIo(session) => {
+                self.answer_with(&session.knock()).await;
+                let bound = clock::now() + KNOCK_BOUND;
+                while !session.was_answered() && clock::now() < bound {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                session.goodbye()
+            }
         };
         self.is_leaving.set(true);
         self.answer_with(&goodbye).await;

@@ -2,7 +2,7 @@
 //!
 //! What else the server says is read and discarded, for a socket that nobody reads holds up a server that writes to it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use anyhow::{Context, bail, ensure};
 use feed::Postmark;
@@ -36,6 +36,8 @@ pub(super) struct SocketIo {
     wants_acknowledgements: bool,
     /// What has not come whole.
     frames: RefCell<Reader>,
+    /// True once the server has answered a WebSocket ping of ours.
+    was_answered: Cell<bool>,
     /// The event's data per topic, but for the postmark.
     events: Vec<Message>,
 }
@@ -62,6 +64,7 @@ impl SocketIo {
             namespace: namespace.clone(),
             wants_acknowledgements: *ack,
             frames: RefCell::new(Reader::new(Role::Client, MAX_MESSAGE)),
+            was_answered: Cell::new(false),
             events: events.clone(),
         };
         sessions.iter().enumerate().map(session).collect()
@@ -82,6 +85,17 @@ impl SocketIo {
         let data = self.events[usize::from(topic)].stamped(postmark);
         let id = self.wants_acknowledgements.then(|| number_of(topic, postmark.sequence));
         self.said(&Packet { id, ..Packet::new(Kind::Event, &self.namespace, &data) })
+    }
+
+    /// A WebSocket ping, whose answer says that the server has read everything before it. A server may drop what it has read of
+    /// a client but not handed on when that client leaves: the official one did, and lost a run's last notification.
+    pub(super) fn knock(&self) -> Vec<u8> {
+        frame(Opcode::Ping, b"")
+    }
+
+    /// True once the server has answered a ping.
+    pub(super) fn was_answered(&self) -> bool {
+        self.was_answered.get()
     }
 
     /// The frames that end the conversation.
@@ -155,7 +169,8 @@ impl SocketIo {
             Frame::Text(text) => heard.packet(text),
             Frame::Ping(payload) => heard.replies.extend(frame(Opcode::Pong, payload)),
             Frame::Close(..) => heard.is_over = true,
-            Frame::Binary(_) | Frame::Pong(_) => {}
+            Frame::Pong(_) => self.was_answered.set(true),
+            Frame::Binary(_) => {}
         })?;
         Ok(heard)
     }

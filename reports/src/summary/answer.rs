@@ -2,7 +2,7 @@
 
 use results::numbers::{NOT_MEASURED, counted, kib, percent, size, time_us, times};
 use results::words::{headline, multiple};
-use results::{Deliveries, Difference, Finding, Quantity, Rounds, Search, SearchEnding, Unit};
+use results::{Deliveries, Difference, Finding, Quantity, Rounds, Search, SearchEnding, Unit, opponents};
 
 use super::Summary;
 use crate::groups::{Contender, sides};
@@ -158,10 +158,11 @@ fn against_the_least(telling: &Telling, sides: &[Rounds<'_>], summaries: &[Summa
     (!clauses.is_empty()).then(|| format!("{first}; {}.", clauses.join("; ")))
 }
 
-/// Every difference of every pair: quantity, pair, difference, its interval, the multiple with its interval, the finding.
+/// Every difference of all who are held against each other: quantity, pair, difference, its interval, the multiple with its interval, the finding.
 pub fn differences(contenders: &[Contender<'_>]) -> Vec<[String; 6]> {
     let sides = sides(contenders);
-    let pairs = || sides.iter().enumerate().flat_map(|(place, a)| sides[place + 1..].iter().map(move |b| (a, b)));
+    let opponents = opponents(&sides);
+    let pairs = || opponents.iter().map(|&(a, b)| (&sides[a], &sides[b]));
     let row = |(a, b): (&Rounds<'_>, &Rounds<'_>), quantity: Quantity| {
         let difference = Difference::between(a, b, quantity)?;
         let text = |value: f64| match quantity.unit() {
