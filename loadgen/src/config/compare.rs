@@ -1,0 +1,60 @@
+//! Flags of `loadgen compare` and `loadgen diff`: results side by side.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::LoadArgs;
+use super::values::percent_value;
+use crate::target_args::{ContenderName, TargetArgs};
+
+const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference is `lower` or `higher` when its interval \
+                             leaves zero out, it is at least 1 % of the smaller value, and the quantity is counted finely \
+                             enough; else it is `not distinguishable`. Intervals are the median plus and minus Student's t \
+                             times its bootstrap standard error: 95 % for a median, and 95 % for the differences of a pair \
+                             in all five quantities together. Few rounds make them wide, because few rounds say little.\n\n\
+                             Exit codes: 0 fine, 1 a run could not be carried out, 2 usage, 3 a contender has no valid round.";
+
+/// Flags of `loadgen compare`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_RULES)]
+pub struct CompareArgs {
+    /// Transports to compare, separated by commas; TRANSPORT@TARGET is one on another server than --target says; one that is
+    /// named twice is compared with itself (A/A), which must come out as not distinguishable
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
+    pub transports: Vec<ContenderName>,
+    /// What the server understands.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Rounds; every second one runs in reverse order, so that what drifts over time favours nobody
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// The load.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-compare
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+const DIFF_RULES: &str = "A regression is a quantity that is distinguishable (its interval leaves zero out) and worse by more than \
+                          the tolerance; of all five quantities less is better. One run has no spread: where a side has \
+                          fewer than two valid rounds, whatever exceeds the tolerance counts, and it is said that chance \
+                          cannot be ruled out. Contenders of two comparisons are matched by name.\n\n\
+                          Exit codes: 0 no regression, 1 the results could not be read, 2 usage, 3 a side has no valid \
+                          round, 4 a regression.";
+
+/// Flags of `loadgen diff`.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_RULES)]
+pub struct DiffArgs {
+    /// Results before: a run folder, a comparison, or a folder of run folders that are its rounds
+    #[arg(value_name = "RUN_A")]
+    pub before: PathBuf,
+    /// Results after
+    #[arg(value_name = "RUN_B")]
+    pub after: PathBuf,
+    /// How much worse a quantity may become, in per cent of what it was
+    #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent_value)]
+    pub tolerance: f64,
+}
