@@ -181,7 +181,8 @@ impl<'a> Journal<'a> {
             generator_cpu_share: cpu.saturating_sub(self.row_cpu).as_secs_f64() / length.as_secs_f64().max(1e-9),
             loop_lag_max_us: us(self.current.loop_lag.max()),
         });
-        if self.is_logging {
+        // A row that ends a moment after the window has begun may hold its first deliveries.
+        if self.is_logging || !latency.is_empty() {
             let start = self.row_began.saturating_duration_since(self.began);
             self.log.push(None, start, length, latency)?;
             self.log.push(Some(FROM_ACTUAL), start, length, &self.current.latency_from_actual)?;
