@@ -132,9 +132,20 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// All of them, in their order.
-    pub fn all(&self) -> impl Iterator<Item = &Option<Reading>> {
-        [&self.before, &self.settled, &self.connected, &self.start, &self.end, &self.last].into_iter()
+    /// Those that there are, in their order.
+    fn all(&self) -> impl Iterator<Item = &Reading> {
+        [&self.before, &self.settled, &self.connected, &self.start, &self.end, &self.last].into_iter().flatten()
+    }
+
+    /// True when the server has told something at least once.
+    pub fn have_any(&self) -> bool {
+        self.all().next().is_some()
+    }
+
+    /// True when the server's process changed.
+    pub fn are_of_several_processes(&self) -> bool {
+        let pids: Vec<u32> = self.all().map(|reading| reading.pid).collect();
+        pids.windows(2).any(|pair| pair[0] != pair[1])
     }
 
     /// The cost over the window; `None` when a reading is missing, or is of another process, or when CPU time has become less:
@@ -168,6 +179,12 @@ impl Readings {
             cpus,
         })
     }
+}
+
+/// True when it can be known what a server spends, so that silence is a fault: we started it or somebody named its process
+/// (`pid`), and it is a feed or there is a `/proc`.
+pub fn can_be_known(pid: Option<u32>, is_feed: bool) -> bool {
+    pid.is_some() && (is_feed || cfg!(target_os = "linux"))
 }
 
 /// CPU seconds between two readings; `None` when there are fewer at the later.
@@ -210,7 +227,8 @@ mod tests {
     fn a_process_that_leaves_the_tree_takes_the_cost_with_it() {
         let began = clock::now();
         let at = |cpu_s| Some(after(began, Duration::from_secs(1), cpu_s));
-        let of_end = |end| Readings { before: at(0.0), settled: at(0.0), connected: at(0.0), start: at(2.0), end, last: None };
+        let of_end =
+            |end| Readings { before: at(0.0), settled: at(0.0), connected: at(0.0), start: at(2.0), end, last: None };
         assert_eq!(of_end(at(2.5)).cost(Transport::Ws, 1, 1, vec![]).unwrap().cpu_s, 0.5);
         assert!(of_end(at(1.5)).cost(Transport::Ws, 1, 1, vec![]).is_none());
         assert_eq!(cpu_share(&after(began, Duration::ZERO, 2.0), &after(began, Duration::from_secs(1), 1.0)), None);
