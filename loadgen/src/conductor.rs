@@ -98,7 +98,9 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
             Player::start(index, setup.threads, plan, target, setup.connect_timeout, windows, departures)
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await?;
+    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await;
+    // The server's own words may stand in why not.
+    let publisher = publisher.map_err(|error| setup.target.told(&error))?;
     let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients());
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };

@@ -11,6 +11,9 @@ use super::Connection;
 const MAX_HEADERS: usize = 64;
 /// Largest head of an answer, bytes.
 const MAX_HEAD: usize = 64 * 1024;
+/// Longest first line that is quoted, bytes: a page without line breaks is not carried along. Whoever shows it cuts it further,
+/// once there is no secret in it, which no cut must divide.
+const LONGEST_LINE: usize = 4 * 1024;
 /// Largest body of an answer that is read whole, bytes: a poll brings what was published since the last one, which is less by
 /// far, and thousands of clients that each collect a body without end would fill our memory. A larger one is an error.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -127,7 +130,7 @@ pub fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, 
 
 fn first_line(bytes: &[u8]) -> String {
     let line = bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
-    String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned()
+    String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]).into_owned()
 }
 
 /// The head of the whole answer at the start of `bytes`, and the length of all of it; `None` when it has not come whole.
