@@ -1,5 +1,9 @@
 //! A way to the server that notifications go in order, opened again whenever it is lost, whatever is spoken on it.
 
+mod taken;
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +12,6 @@ use anyhow::Context;
 use feed::Postmark;
 use futures_util::future::join_all;
 use results::Accepted;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
@@ -20,6 +23,7 @@ use super::ws::Ws;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
 use crate::target::{Publishing, Target};
+use taken::Taken;
 
 /// Pause before a lost publishing channel is opened again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
@@ -213,7 +217,7 @@ impl Channel {
     fn take_writer(&self) -> Option<Taken<'_>> {
         let writer = self.writer.borrow_mut().take()?;
         self.is_writing.set(true);
-        Some(Taken { channel: self, writer: Some(writer), losses: self.losses.get() })
+        Some(Taken::new(self, writer))
     }
 
     /// True while there is something to write to, whoever has it.
@@ -301,36 +305,5 @@ impl Channel {
         if self.kind.is_answered() {
             self.books.borrow_mut().lose_pending(|topic| self.kind.carries(topic));
         }
-    }
-}
-
-/// The sending half while something is written. It goes back when all of that was, unless its connection was lost meanwhile:
-/// then a new one is on its way.
-struct Taken<'a> {
-    channel: &'a Channel,
-    /// Absent from the first byte to the last.
-    writer: Option<OwnedWriteHalf>,
-    losses: u64,
-}
-
-impl Taken<'_> {
-    /// Writes it all; false when that failed.
-    async fn write_all(&mut self, bytes: &[u8]) -> bool {
-        let Some(mut writer) = self.writer.take() else { return false };
-        let is_written = writer.write_all(bytes).await.is_ok();
-        if is_written {
-            self.writer = Some(writer);
-        }
-        is_written
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        if self.channel.losses.get() == self.losses {
-            *self.channel.writer.borrow_mut() = self.writer.take();
-            self.channel.is_writing.set(false);
-        }
-        self.channel.returned.notify_waiters();
     }
 }
