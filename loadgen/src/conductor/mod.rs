@@ -1,0 +1,237 @@
+//! Leads one run through its phases: connect, settle, warm-up, measure, drain, close.
+//!
+//! Measuring starts when all clients are live, so the number of expected deliveries is exact.
+
+mod outcome;
+mod waiting;
+
+pub use outcome::Outcome;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use feed::ConnectionStats;
+use results::Phase;
+
+use crate::clock;
+use crate::config::Bounds;
+use crate::cores::Cores;
+use crate::display::Display;
+use crate::gate::{Gate, Waiting};
+use crate::interrupt::Interrupt;
+use crate::journal::Journal;
+use crate::marks::Mark;
+use crate::plan::Plan;
+use crate::player::{Closing, Player};
+use crate::process;
+use crate::publisher::{Publisher, Stop};
+use crate::recording::{Departures, Windows};
+use crate::server_cost::{Readings, StatsReader};
+use crate::target::Target;
+use outcome::Course;
+
+/// Between "all is ready" and the first notification: time for every player to learn of the window.
+const LEAD: Duration = Duration::from_millis(200);
+/// The kernel's counters of thousands of connections take milliseconds to read: done this long before the window, so
+/// that the first notification does not wait for it.
+pub const MARK_LEAD: Duration = Duration::from_millis(50);
+/// How often a condition is looked at while waiting for it.
+const GLANCE: Duration = Duration::from_millis(25);
+/// Longest wait beyond the paced connecting for the last clients to be live.
+const CONNECT_GRACE: Duration = Duration::from_secs(15);
+
+/// All that a run needs.
+pub struct Setup {
+    /// The load.
+    pub plan: Arc<Plan>,
+    /// The server.
+    pub target: Target,
+    /// Process id of the server if it is our child.
+    pub child: Option<u32>,
+    /// Process id of the server if somebody named it.
+    pub server_pid: Option<u32>,
+    /// Who runs on which cores.
+    pub cores: Cores,
+    /// Threads that play clients.
+    pub threads: u32,
+    /// What is waited for before publishing, and before clients leave.
+    pub gate: Gate,
+    /// Longest wait until a client is live.
+    pub connect_timeout: Duration,
+    /// When the run is invalid.
+    pub bounds: Bounds,
+}
+
+impl Setup {
+    /// Clients that this process plays.
+    pub fn clients(&self) -> u32 {
+        self.plan.own_clients().len() as u32
+    }
+}
+
+/// Carries a run out.
+pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+    let plan = &setup.plan;
+    let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
+    let windows = Arc::new(Windows::of(plan));
+    let departures = Arc::new(Departures::new(plan, &windows));
+    let players = (0..setup.threads)
+        .map(|index| {
+            let (windows, departures) = (Arc::clone(&windows), Arc::clone(&departures));
+            let (plan, target) = (Arc::clone(plan), setup.target.clone());
+            Player::start(index, setup.threads, plan, target, setup.connect_timeout, windows, departures)
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await;
+    // The server's own words may stand in why not.
+    let publisher = publisher.map_err(|error| setup.target.told(&error))?;
+    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients());
+    let readings =
+        Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
+    let rss_before = process::own_rss();
+    Conductor { setup, interrupt, windows, journal, readings, phases: Vec::new(), rss_before }
+        .lead(&players, publisher)
+        .await
+}
+
+struct Conductor<'a> {
+    setup: &'a Setup,
+    interrupt: &'a Interrupt,
+    windows: Arc<Windows>,
+    journal: Journal<'a>,
+    readings: Readings,
+    phases: Vec<Phase>,
+    rss_before: Option<u64>,
+}
+
+impl Conductor<'_> {
+    async fn lead(mut self, players: &[Player], publisher: Publisher) -> anyhow::Result<Outcome> {
+        let setup = self.setup;
+        let plan = &setup.plan;
+        let clients = u64::from(setup.clients());
+
+        self.enter("connect", None);
+        let paced = Duration::from_secs_f64(clients as f64 / plan.own_connect_rate());
+        let start = clock::now();
+        players.iter().for_each(|player| player.connect(start));
+        let live_bound = start + paced + CONNECT_GRACE;
+        // What the appointment leaves no time for is seen by the verdict.
+        let latest = setup.gate.appointment().map(|start| start - plan.settle - LEAD - MARK_LEAD);
+        let live_bound = latest.map_or(live_bound, |latest| latest.min(live_bound));
+        self.wait(live_bound, None, |counters| counters.open == clients).await?;
+
+        self.enter("settle", Some(plan.settle));
+        self.readings.settled = self.journal.stats().read().await;
+        self.wait(clock::now() + plan.settle, None, |_| false).await?;
+        self.readings.connected = self.journal.stats().read().await;
+
+        let begin = self.appoint().await?;
+        let begun = begin.saturating_duration_since(self.journal.began());
+        let window = begin + plan.warmup..begin + plan.warmup + plan.duration;
+        let mut window_ns = clock::ns_at(window.start)..clock::ns_at(window.end);
+        players.iter().for_each(|player| player.set_window(window_ns.clone()));
+        self.enter("warm-up", Some(plan.warmup + LEAD));
+        let publishing = publisher.begin(begin);
+        self.wait(window.start - MARK_LEAD, Some(&publishing), |_| false).await?;
+
+        let from = self.mark().await?;
+        self.readings.start = self.journal.stats().read().await;
+        self.wait(window.start, Some(&publishing), |_| false).await?;
+        self.enter("measure", Some(plan.duration));
+        self.journal.start_log();
+        self.wait(window.end, Some(&publishing), |_| false).await?;
+        if self.interrupt.is_wanted() {
+            publishing.stop(Stop::Wanted);
+            window_ns.end = window_ns.end.min(clock::now_ns()).max(window_ns.start);
+            players.iter().for_each(|player| player.set_window(window_ns.clone()));
+        }
+        let to = self.mark().await?;
+        let rss_end = process::own_rss();
+        self.readings.end = self.journal.stats().read().await;
+
+        self.enter("drain", Some(plan.drain));
+        let (report, drain_was_cut) = self.drain(publishing).await?;
+        // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
+        if !self.interrupt.is_wanted() {
+            players.iter().for_each(Player::set_too_late);
+        }
+        let opened = self.journal.counters().await?.opened;
+        self.setup.gate.ask(Waiting::Close(opened));
+        while !self.setup.gate.may_close() {
+            self.wait(clock::now() + GLANCE, None, |_| false).await?;
+            clock::sleep_until(clock::now() + GLANCE).await;
+        }
+        players.iter().for_each(Player::set_too_late);
+        self.enter("close", None);
+        // A reader that leaves before the server has looked at its request is never counted as one.
+        let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
+        let opened = opened_before + self.journal.counters().await?.opened;
+        if !self.interrupt.is_wanted() {
+            self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
+        }
+        let closing = Closing {
+            base: plan.publisher(0),
+            ends: Arc::new(report.ends.clone()),
+            refused: Arc::new(report.refused.clone()),
+        };
+        let mut closed = Vec::new();
+        for player in players {
+            closed.push(player.close(closing.clone()).await?);
+        }
+        let last = self.mark().await?;
+        let opened = opened_before + last.counters.opened;
+        let has_finished = |readers: &ConnectionStats| readers.open == 0 && readers.opened >= opened;
+        self.readings.last = self.journal.stats().read_when(plan.transport, has_finished).await;
+        self.end_phase();
+        let records = self.journal.finish(None).await?;
+
+        let course = Course {
+            begin,
+            begun,
+            from,
+            to,
+            last,
+            report,
+            drain_was_cut,
+            closed,
+            records,
+            phases: self.phases,
+            readings: self.readings,
+            rss_before: self.rss_before,
+            rss_end,
+            interrupted: self.interrupt.is_wanted(),
+        };
+        Ok(course.outcome(setup))
+    }
+
+    /// Reads everything that is a difference over the window.
+    async fn mark(&mut self) -> anyhow::Result<Mark> {
+        let snapshot = self.journal.collect(true).await?;
+        let own_cpu = process::own_cpu_time();
+        let had_errors = !snapshot.errors.is_empty();
+        let (loop_lag, turn_wait) = (self.journal.take_loop_lag(), self.journal.take_turn_wait());
+        Ok(Mark {
+            counters: snapshot.counters,
+            tcp_ip: snapshot.tcp_ip,
+            own_cpu,
+            had_errors,
+            loop_lag,
+            turn_wait,
+            at: clock::now(),
+        })
+    }
+
+    fn enter(&mut self, name: &'static str, length: Option<Duration>) {
+        self.end_phase();
+        let start_s = clock::now().saturating_duration_since(self.journal.began()).as_secs_f64();
+        self.phases.push(Phase { name: name.into(), start_s, end_s: start_s });
+        self.journal.enter(name, length);
+    }
+
+    fn end_phase(&mut self) {
+        let now_s = clock::now().saturating_duration_since(self.journal.began()).as_secs_f64();
+        if let Some(phase) = self.phases.last_mut() {
+            phase.end_s = now_s;
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What becomes of all that was read in the course of a run: its results, its verdict, and its part in a larger run.
+
+use std::time::{Duration, Instant};
+
+use results::{Bytes, Connections, LatencyLog, Measured, Percentiles, Phase, Polls, SeriesRow};
+
+use super::Setup;
+use crate::clock;
+use crate::journal::Records;
+use crate::marks::{Mark, accepted, books, bytes, generator_cost, whole_run};
+use crate::parts::{Parts, least, sum};
+use crate::player::Closed;
+use crate::publisher::Report;
+use crate::reconciliation::reconcile;
+use crate::recording::stack;
+use crate::server_cost::{Readings, can_be_known};
+use crate::verdict::{self, Circumstances};
+
+/// What a run leaves behind.
+pub struct Outcome {
+    /// All that was measured.
+    pub measured: Measured,
+    /// Whether it may be believed.
+    pub verdict: results::Verdict,
+    /// True when the user stopped it.
+    pub interrupted: bool,
+    /// The window's latencies.
+    pub log: LatencyLog,
+    /// A row a second.
+    pub rows: Vec<SeriesRow>,
+    /// What is needed to add this run to others of which it is a shard.
+    pub parts: Parts,
+}
+
+/// All that was read in the course of a run.
+pub(super) struct Course {
+    /// When publishing began.
+    pub begin: Instant,
+    /// The same, after the run did.
+    pub begun: Duration,
+    /// At the window's start.
+    pub from: Mark,
+    /// At its end.
+    pub to: Mark,
+    /// After the last client had left.
+    pub last: Mark,
+    /// What the publisher says.
+    pub report: Report,
+    /// True when the drain bound cut something off.
+    pub drain_was_cut: bool,
+    /// What the players' clients left.
+    pub closed: Vec<Closed>,
+    /// The journal's records.
+    pub records: Records,
+    /// The phases.
+    pub phases: Vec<Phase>,
+    /// What the server told.
+    pub readings: Readings,
+    /// Our own resident memory before the first client connected, bytes.
+    pub rss_before: Option<u64>,
+    /// The same at the window's end.
+    pub rss_end: Option<u64>,
+    /// True when the user stopped the run.
+    pub interrupted: bool,
+}
+
+impl Course {
+    /// Makes differences and sums of it, and judges them.
+    pub(super) fn outcome(self, setup: &Setup) -> Outcome {
+        let Self {
+            begin,
+            begun,
+            from,
+            to,
+            last,
+            report,
+            drain_was_cut,
+            mut closed,
+            records,
+            phases,
+            readings,
+            rss_before,
+            rss_end,
+            interrupted,
+        } = self;
+        let plan = &setup.plan;
+        let window_bytes = Bytes { whole_run: Some(whole_run(&last)), ..bytes(&from, &to, plan.payload) };
+        let generator = generator_cost(setup, &from, &to, window_bytes.deliveries, rss_before, rss_end);
+        let server = readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
+        let books = books(plan, accepted(&report), &to, &last, interrupted);
+        let reconciliation = match setup.child {
+            Some(_) if setup.target.file.is_feed() => reconcile(&books, &readings, plan.transport),
+            _ => Some(Vec::new()),
+        };
+        let told_all = server.is_some() && reconciliation.is_some();
+        let circumstances = circumstances(setup, &readings, told_all, drain_was_cut);
+        let polled = to.counters.since(from.counters);
+        let parts = Parts {
+            loop_lag: to.loop_lag.clone(),
+            turn_wait: to.turn_wait.clone(),
+            connect: records.totals.connect.clone(),
+            send_lag: report.send_lag,
+            publish_time: report.publish_time,
+            ends: report.ends,
+            refused: report.refused,
+            stacks: stack(closed.iter_mut().flat_map(|closed| std::mem::take(&mut closed.stacks))),
+            heard: closed.iter().fold(Vec::new(), |heard, closed| least(&heard, &closed.heard)),
+            begin_ns: clock::ns_at(begin),
+            begin: begun,
+            books,
+            server_pid: readings.before.as_ref().map(|reading| reading.pid),
+            server: server.clone(),
+        };
+        let measured = Measured {
+            phases,
+            latency: Percentiles::from(&records.totals.latency),
+            latency_from_actual: Some(Percentiles::from(&records.totals.latency_from_actual)),
+            latency_out_of_range: records.totals.counters.out_of_range + report.out_of_range,
+            connect: Percentiles::from(&records.totals.connect),
+            deliveries: sum(closed.iter().map(|closed| &closed.deliveries)),
+            foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
+            published: report.published,
+            bytes: window_bytes,
+            connections: Connections {
+                asked: u64::from(setup.clients()),
+                live_at_start: from.counters.open,
+                live_at_end: to.counters.open,
+                opened: records.totals.counters.opened,
+                failed: records.totals.counters.failed,
+                reconnected: records.totals.counters.reconnected,
+                errors: records
+                    .totals
+                    .errors
+                    .iter()
+                    .chain(&report.failures)
+                    .map(|(kind, n)| (kind.clone(), *n))
+                    .collect(),
+            },
+            // A server that serves other shards, too, does not know what the clients of this one cost it.
+            server: server.filter(|_| plan.shard.is_whole()),
+            polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
+            generator,
+            reconciliation: reconciliation.unwrap_or_default(),
+        };
+        let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
+        Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows, parts }
+    }
+}
+
+fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
+    Circumstances {
+        drain_was_cut,
+        server_restarted: readings.are_of_several_processes(),
+        server_fell_silent: (readings.have_any()
+            || can_be_known(setup.child.or(setup.server_pid), setup.target.file.is_feed()))
+            && !has_cost,
+        publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.own_rate() * setup.plan.topics.len() as f64)),
+    }
+}
