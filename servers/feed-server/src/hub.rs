@@ -104,6 +104,8 @@ pub(crate) enum Entered {
     Appended,
     /// It is in the log already, or was.
     Known,
+    /// Another notification is in the log under its offset: one of the two was numbered by who had forgotten the other.
+    Contradicts,
     /// It is of another epoch, or something between the head and it is missing: nothing was done.
     Apart,
 }
@@ -159,17 +161,17 @@ impl Log {
 
     /// Appends what was numbered elsewhere, if it is the next one, then wakes the readers.
     pub(crate) fn enter(&self, numbered: &Numbered<'_>) -> Entered {
-        match read(&self.window).place(numbered.cursor) {
+        match read(&self.window).place(numbered.cursor, numbered.timestamp_us) {
             Entered::Appended => {}
-            known_or_apart => return known_or_apart,
+            other => return other,
         }
         // Encoded outside the lock; what got there in between is looked at again.
         let entry = self.encode(numbered);
         {
             let mut window = write(&self.window);
-            match window.place(numbered.cursor) {
+            match window.place(numbered.cursor, numbered.timestamp_us) {
                 Entered::Appended => window.push(entry),
-                known_or_apart => return known_or_apart,
+                other => return other,
             }
         }
         self.announce();

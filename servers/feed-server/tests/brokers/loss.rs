@@ -114,3 +114,41 @@ async fn a_log_that_lost_its_end_is_noticed_by_whoever_saw_it() {
     redis.command(&["XDEL", "wirelab:log:news", "4-0", "5-0"]);
     everybody_is_told([&one, &other], &mut streams, &before).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_never_saw_the_lost_end_and_publishes_first_does_not_hide_the_loss() {
+    let test = "a_server_that_never_saw_the_lost_end_and_publishes_first_does_not_hide_the_loss";
+    let Some(redis) = Redis::start(test, Keeps::Everything) else { return };
+    let ([one, other], mut streams, before) = two_servers(&redis).await;
+    let newcomer = redis.server(&[]).await;
+    redis.command(&["HSET", "wirelab:topic:news", "head", "3"]);
+    redis.command(&["XDEL", "wirelab:log:news", "4-0", "5-0"]);
+    redis.command(&["XSETID", "wirelab:log:news", "3-0"]);
+    assert_eq!(
+        newcomer.publish("news", "6").await,
+        4,
+        "it takes Redis at its word: the offset of another notification"
+    );
+    let gap = streams[0].message().await.unwrap();
+    assert_eq!(gap["type"], "gap", "{gap}");
+    newcomer.publish("news", "7").await;
+    let notification = streams[0].message().await.unwrap();
+    assert_eq!((&notification["id"], &notification["payload"]), (&1.into(), &7.into()));
+    for stream in &mut streams[1..] {
+        is_told(stream, &before, 7).await;
+    }
+    let cursors =
+        [one.read(Transport::ShortPoll, None).await.cursor, other.read(Transport::ShortPoll, None).await.cursor];
+    assert!(cursors[0] == cursors[1] && cursors[0].ends_with(":1"), "{cursors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_only_publishes_notices_that_the_end_is_lost() {
+    let test = "a_server_that_only_publishes_notices_that_the_end_is_lost";
+    let Some(redis) = Redis::start(test, Keeps::Everything) else { return };
+    let server = redis.server(&[]).await;
+    server.publish_numbers(1..=5).await;
+    redis.command(&["HSET", "wirelab:topic:news", "head", "3"]);
+    redis.command(&["XDEL", "wirelab:log:news", "4-0", "5-0"]);
+    assert_eq!(server.publish("news", "7").await, 1, "another epoch");
+}
