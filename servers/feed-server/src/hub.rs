@@ -247,9 +247,10 @@ impl Log {
         Ok(Batch { entries, cursor, more: cursor != window.head() })
     }
 
-    /// True when everything after `cursor` is retained.
-    pub(crate) fn continues(&self, cursor: Cursor) -> bool {
-        read(&self.window).continues(cursor)
+    /// True when `cursor` fell out of the window; not when the topic began another epoch.
+    pub(crate) fn left_behind(&self, cursor: Cursor) -> bool {
+        let window = read(&self.window);
+        cursor.epoch == window.epoch() && !window.continues(cursor)
     }
 
     /// The oldest cursor that can be continued from without a loss.
