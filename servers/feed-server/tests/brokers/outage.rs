@@ -143,3 +143,38 @@ async fn what_cannot_be_read_is_counted_and_tried_again_by_one_task_however_much
     assert_eq!(redis.command(&["FLUSHALL"]).unwrap(), "+OK");
     assert_eq!(reader.message().await.unwrap()["type"], "gap", "it was tried until it worked");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_outlives_one_to_the_same_topic_that_is_refused() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+    let test = "a_subscription_outlives_one_to_the_same_topic_that_is_refused";
+    let Some(mut redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address);
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let mut hear = async |say: &str, wanted: &str| {
+        if !say.is_empty() {
+            socket.send(Message::text(say)).await.unwrap();
+        }
+        let heard = async {
+            loop {
+                match socket.next().await.expect("it goes on").unwrap() {
+                    Message::Text(text) if text.starts_with(wanted) => return text.to_string(),
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.expect("something comes")
+    };
+    hear("40", "40").await;
+    hear(r#"420["subscribe",{"topic":"news"}]"#, "430").await;
+    redis.kill();
+    server.stats_when(|stats| !stats.broker.connected).await;
+    let refused = hear(r#"421["subscribe",{"topic":"news","after":"zzzzzz:9"}]"#, "431").await;
+    assert!(refused.contains("out of reach"), "{refused}");
+    redis.restart();
+    server.stats_when(|stats| stats.broker.connected).await;
+    server.publish("news", "7").await;
+    hear("", r#"42["notification""#).await;
+}
