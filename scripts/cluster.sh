@@ -60,19 +60,55 @@ pids=()
 urls=()
 command=
 
+# Longest wait for a program to end once it was asked to, in twentieths of a second: 10 s. Then it is killed.
+readonly END_WAIT=200
+
+# Whether a process is a child of this script and runs: a number that was reaped may be another program's by now.
+is_ours() {
+  local stat state parent
+  stat=$(cat "/proc/$1/stat" 2> /dev/null) || return 1
+  # What follows the name, which may hold anything.
+  read -r state parent _ <<< "${stat##*) }"
+  [ "$parent" = $$ ] && [ "$state" != Z ]
+}
+
+# Ends a child of this script.
+# shellcheck disable=SC2317 # the trap calls it
+end() {
+  is_ours "$1" || return 0
+  kill -TERM "$1" 2> /dev/null || true
+  for _ in $(seq "$END_WAIT"); do
+    is_ours "$1" || break
+    sleep 0.05
+  done
+  if is_ours "$1"; then
+    echo "cluster: process $1 did not end within $((END_WAIT / 20)) s and is killed" >&2
+    kill -KILL "$1" 2> /dev/null || true
+  fi
+  wait "$1" 2> /dev/null || true
+}
+
+# Ends a child that leads a process group, and all that it started: the number is the group's while one of them lives.
+# shellcheck disable=SC2317 # the trap calls it
+end_group() {
+  is_ours "$1" || return 0
+  kill -TERM -- "-$1" 2> /dev/null || true
+  for _ in $(seq "$END_WAIT"); do
+    kill -0 -- "-$1" 2> /dev/null || return 0
+    sleep 0.05
+  done
+  echo "cluster: the command did not end within $((END_WAIT / 20)) s and is killed" >&2
+  kill -KILL -- "-$1" 2> /dev/null || true
+  wait "$1" 2> /dev/null || true
+}
+
 # shellcheck disable=SC2317 # the trap calls it
 cleanup() {
   trap - EXIT INT TERM USR1
-  [ -z "$command" ] || kill -TERM -- "-$command" 2> /dev/null || true
-  # From the outside in, so that nobody misses what it needs to say goodbye. Each gets ten seconds.
+  [ -z "$command" ] || end_group "$command"
+  # From the outside in, so that nobody misses what it needs to say goodbye.
   for pid in $nginx ${pids[@]+"${pids[@]}"} $redis; do
-    kill -TERM "$pid" 2> /dev/null || continue
-    for _ in $(seq 200); do
-      kill -0 "$pid" 2> /dev/null || break
-      sleep 0.05
-    done
-    kill -KILL "$pid" 2> /dev/null || true
-    wait "$pid" 2> /dev/null || true
+    end "$pid"
   done
   rm -rf "$work"
 }
@@ -116,8 +152,7 @@ start_redis() {
 # shellcheck disable=SC2317 # the trap calls it
 restart_redis() {
   [ -n "$redis" ] || return 0
-  kill -TERM "$redis"
-  wait "$redis" 2> /dev/null || true
+  end "$redis"
   echo "cluster: Redis is stopped" >&2
   sleep 2
   start_redis
@@ -133,6 +168,7 @@ start_server() {
       urls+=("$(grep -o 'http://[0-9.:]*' "$said" | head -n 1)")
       return 0
     fi
+    is_ours "${pids[-1]}" || break
     sleep 0.05
   done
   fail "server $1 did not start: $(tail -n 1 "$said")"
@@ -230,7 +266,8 @@ if [ -z "$run" ]; then
   echo "cluster: Ctrl-C ends it" >&2
   # A signal ends `wait`; only Redis coming back goes on.
   while true; do
-    wait "$nginx" || kill -0 "$nginx" 2> /dev/null || fail "nginx ended: $(tail -n 3 "$work/nginx.log")"
+    wait "$nginx" || true
+    is_ours "$nginx" || fail "nginx ended: $(tail -n 3 "$work/nginx.log")"
   done
 fi
 export WIRELAB_URL=$url WIRELAB_SERVER_URLS="${urls[*]}" WIRELAB_SERVER_PIDS="${pids[*]}" WIRELAB_CLUSTER_PID=$$
@@ -241,7 +278,7 @@ while true; do
   status=0
   wait "$command" || status=$?
   # 138: SIGUSR1 came, and was seen to.
-  { [ "$status" -eq 138 ] && kill -0 "$command" 2> /dev/null; } || break
+  { [ "$status" -eq 138 ] && is_ours "$command"; } || break
 done
 [ "$status" -ne 138 ] || wait "$command" || status=$?
 command=

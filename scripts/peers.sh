@@ -81,7 +81,8 @@ apt_install() {
   # One at a time, for all peers of this tree; other programs that install are waited for as well.
   (
     flock -w "$LOCK_WAIT" 8 || exit 1
-    export DEBIAN_FRONTEND=noninteractive
+    # A package that brings a server would start it, on the port that everybody's is on; it is wanted as a program alone.
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     options=(-y --no-install-recommends -o "DPkg::Lock::Timeout=$LOCK_WAIT")
     apt-get install "${options[@]}" "$@" || { apt-get update && apt-get install "${options[@]}" "$@"; }
   ) > "$setup/apt.log" 2>&1 8> .apt.lock
@@ -190,14 +191,34 @@ running() {
   return 0
 }
 
+# Ends a peer that `start` left running; fails if it has to be killed for that.
+end() {
+  local peer=$1 pid status=0
+  pid=$(running "$peer")
+  [ -z "$pid" ] || kill "$pid" 2> /dev/null || true
+  for _ in $(seq "$STOP_WAIT"); do
+    [ -n "$(running "$peer")" ] || break
+    sleep 0.1
+  done
+  if [ -n "$(running "$peer")" ]; then
+    kill -KILL "$pid" 2> /dev/null || true
+    status=1
+  fi
+  rm -f "$peer/.setup/pid"
+  return "$status"
+}
+
 start() {
   local peer=$1 pid output=$1/.setup/output
   set_up "$peer"
+  # Held until this script ends, and not by the peer: of two that start it, the second finds it running.
+  exec 7> "$peer/.setup/start.lock"
+  flock -w "$LOCK_WAIT" 7 || fail "another start of $peer has held its lock for $LOCK_WAIT s"
   [ -z "$(running "$peer")" ] || fail "$peer is running; scripts/peers.sh stop $peer"
   # A peer ends with its standard input. A FIFO that it holds open for both never ends.
   [ -p "$peer/.setup/stdin" ] || mkfifo "$peer/.setup/stdin"
   : > "$output"
-  (cd "$peer" && exec setsid ./run <> .setup/stdin > .setup/output 2>&1) &
+  (cd "$peer" && exec setsid ./run <> .setup/stdin > .setup/output 2>&1 7>&-) &
   pid=$!
   echo "$pid" > "$peer/.setup/pid"
   for _ in $(seq "$START_WAIT"); do
@@ -205,27 +226,19 @@ start() {
       grep -m 1 -o 'http://[^ ]*' "$output"
       return 0
     fi
-    kill -0 "$pid" 2> /dev/null || fail "$peer ended at once: $(tail -n 3 "$output")"
+    if ! kill -0 "$pid" 2> /dev/null; then
+      rm -f "$peer/.setup/pid"
+      fail "$peer ended at once: $(tail -n 3 "$output")"
+    fi
     sleep 0.1
   done
-  kill "$pid"
+  end "$peer" || true
   fail "$peer did not listen within $((START_WAIT / 10)) s: $(tail -n 3 "$output")"
 }
 
 stop() {
-  local peer=$1 pid
-  pid=$(running "$peer")
-  [ -n "$pid" ] || fail "$peer is not running"
-  kill "$pid"
-  for _ in $(seq "$STOP_WAIT"); do
-    if [ -z "$(running "$peer")" ]; then
-      rm -f "$peer/.setup/pid"
-      return 0
-    fi
-    sleep 0.1
-  done
-  kill -KILL "$pid"
-  fail "$peer did not end within $((STOP_WAIT / 10)) s and was killed"
+  [ -n "$(running "$1")" ] || fail "$1 is not running"
+  end "$1" || fail "$1 did not end within $((STOP_WAIT / 10)) s and was killed"
 }
 
 case "$#:${1-} ${2-}" in

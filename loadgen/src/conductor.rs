@@ -21,7 +21,7 @@ use crate::parts::{Parts, least, sum};
 use crate::plan::Plan;
 use crate::player::{Closing, Player};
 use crate::process;
-use crate::publisher::{Publisher, Publishing, Report};
+use crate::publisher::{Publisher, Publishing, Report, Stop};
 use crate::reconciliation::reconcile;
 use crate::recording::{Counters, Departures, stack};
 use crate::server_cost::{Readings, StatsReader};
@@ -150,7 +150,7 @@ impl Conductor<'_> {
         self.journal.start_log();
         self.wait(window.end, Some(&publishing), |_| false).await?;
         if self.interrupt.is_wanted() {
-            publishing.stop();
+            publishing.stop(Stop::Wanted);
             window_ns.end = window_ns.end.min(clock::now_ns()).max(window_ns.start);
             players.iter().for_each(|player| player.set_window(window_ns.clone()));
         }
@@ -337,7 +337,7 @@ impl Conductor<'_> {
             .await?;
             // A publisher that the server keeps from ending is stopped; what it could not send was due, and is told.
             if self.interrupt.is_wanted() || clock::now() > bound {
-                publishing.stop();
+                publishing.stop(if self.interrupt.is_wanted() { Stop::Wanted } else { Stop::TooLate });
                 tokio::time::sleep(GLANCE).await;
             }
         }

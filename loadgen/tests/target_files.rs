@@ -45,7 +45,15 @@ fn what_is_wrong_with_a_file_is_said_with_what_was_expected() {
         assert!(RIGHT.contains(old), "{old}");
         RIGHT.replacen(old, new, 1)
     };
-    let cases: [(String, &[&str]); 16] = [
+    let cases: [(String, &[&str]); 18] = [
+        (
+            wrong("[transports.ws]", "[transports.socketio]\nnamespace = \"room\"\n[transports.ws]"),
+            &["[transports.socketio]: namespace = `room`", "begins with a slash"],
+        ),
+        (
+            wrong("path = \"/pub\"", "via = \"socketio\"\nnamespace = \"/a,b\"\nevent = [\"say\", \"{text}\"]"),
+            &["[publish]: via = \"socketio\": namespace = `/a,b`", "no commas"],
+        ),
         (
             wrong("[transports.ws]", "[transports.websocket]"),
             &["unknown field `websocket`", "`short-poll`", "`socketio`"],

@@ -8,6 +8,7 @@ use std::path::Path;
 use foreign::{carry_out, chat, events, example, hosted, measure, rest, short_run};
 use loadgen::target::TargetFile;
 use results::Accepted;
+use support::{WIDE_BOUNDS, loadgen};
 use tokio::task::LocalSet;
 
 fn path(path: &Path) -> &str {
@@ -38,6 +39,30 @@ async fn what_a_chat_server_forgets_is_lost() {
         let measured = measure(&["--transport", "ws", "--target", path(&example("chat")), "--url", &url]).await;
         let books = measured.run().measured.deliveries;
         assert_eq!((books.expected, books.lost, books.duplicated), (12 * 12, 2 * 12, 0), "{books:?}");
+    };
+    LocalSet::new().run_until(serving).await;
+}
+
+/// What is written is accepted there, so nothing but the account of what was never written tells.
+#[tokio::test]
+async fn the_load_that_a_server_left_in_the_publishers_hands_is_told() {
+    let serving = async {
+        let url = chat::serve_listening_to(10, |_| false).await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = loadgen();
+        command.args(["run", "--transport", "ws", "--target", path(&example("chat")), "--url", &url]);
+        // 40 MB in all, and no two sockets hold half of it.
+        command.args(["--clients", "2", "--rate", "20", "--payload", "500000", "--warmup", "0s", "--settle", "200ms"]);
+        command.args(["--duration", "4s", "--drain", "1s", "--pin", "off"]).args(WIDE_BOUNDS);
+        command.arg("--out").arg(folder.path().join("run"));
+        let measured = carry_out(command, folder).await;
+        assert_eq!(measured.code, 3, "{}", measured.stdout);
+        for said in ["load-applied", "publish-unsent"] {
+            assert!(measured.stdout.contains(said), "{said}: {}", measured.stdout);
+        }
+        let published = results::load(&measured.out).unwrap().run.measured.published;
+        assert_eq!(published.due, 80, "{published:?}");
+        assert_eq!(published.accepted + published.refused, published.due, "{published:?}");
     };
     LocalSet::new().run_until(serving).await;
 }

@@ -10,6 +10,8 @@ use crate::plan::{Arrive, Plan};
 
 /// The channel was lost, or the answer never came.
 const LOST: &str = "lost";
+/// It was due, but its channel had no room for it before the publisher's time was over.
+pub(super) const UNSENT: &str = "unsent";
 /// There was no channel at the time.
 pub(super) const UNCONNECTED: &str = "unconnected";
 

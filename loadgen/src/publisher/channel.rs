@@ -1,15 +1,20 @@
 //! A way to the server that notifications go in order, opened again whenever it is lost, whatever is spoken on it.
 
+mod taken;
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
 use feed::Postmark;
+use futures_util::future::join_all;
 use results::Accepted;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Notify;
 
 use super::books::{Books, Pending, UNCONNECTED};
 use super::http::Http;
@@ -18,6 +23,7 @@ use super::ws::Ws;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
 use crate::target::{Publishing, Target};
+use taken::Taken;
 
 /// Pause before a lost publishing channel is opened again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
@@ -28,6 +34,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 const KNOCK_BOUND: Duration = Duration::from_secs(1);
 /// Longest wait for the last answers, or for the server's end of a channel that has none.
 const ANSWERS_BOUND: Duration = Duration::from_secs(5);
+/// Longest wait for a server to let a publisher in, handshake and all; a lost channel is then tried anew.
+const CONNECT_BOUND: Duration = Duration::from_secs(5);
 
 /// What is spoken on a channel. Each kind is a file of its own.
 #[derive(Debug)]
@@ -114,10 +122,8 @@ impl Channels {
 
     /// Waits, for a bounded time, until everything that was sent has been answered for or been taken in by the server.
     pub async fn await_answers(&self) {
-        let bound = clock::now() + ANSWERS_BOUND;
-        for channel in &self.channels {
-            let _ = tokio::time::timeout_at(bound.into(), channel.settle()).await;
-        }
+        let settled = join_all(self.channels.iter().map(|channel| channel.settle()));
+        let _ = tokio::time::timeout(ANSWERS_BOUND, settled).await;
     }
 }
 
@@ -128,6 +134,10 @@ pub struct Channel {
     target: Target,
     /// The sending half; taken while something is written, absent while the connection is lost.
     writer: RefCell<Option<OwnedWriteHalf>>,
+    /// True while the sending half is taken and may come back.
+    is_writing: Cell<bool>,
+    /// Told when the sending half is back, or lost.
+    returned: Notify,
     /// What the reading half wants to be said: pongs.
     replies: RefCell<Vec<u8>>,
     /// How often the connection was lost: what was sent into an old one is never matched to answers of a new one.
@@ -143,6 +153,8 @@ impl Channel {
             kind,
             target: target.clone(),
             writer: RefCell::default(),
+            is_writing: Cell::default(),
+            returned: Notify::new(),
             replies: RefCell::default(),
             losses: Cell::default(),
             is_leaving: Cell::default(),
@@ -155,7 +167,7 @@ impl Channel {
 
     /// Sends one notification; waits for room in the socket if need be, never for an answer. `sent` is told the instant.
     pub(super) async fn send(&self, arrive: Arrive, in_window: bool, postmark: Postmark, sent: impl FnOnce()) {
-        let Some(mut writer) = self.writer.borrow_mut().take() else {
+        let Some(mut writer) = self.await_writer().await else {
             self.books.borrow_mut().refuse(arrive, in_window, UNCONNECTED);
             return;
         };
@@ -166,17 +178,12 @@ impl Channel {
         };
         self.books.borrow_mut().sent(Pending { arrive, in_window, sent_ns: clock::now_ns() });
         sent();
-        let losses = self.losses.get();
-        let is_written = writer.write_all(&bytes).await.is_ok();
-        let is_lost = self.losses.get() != losses;
+        let is_written = writer.write_all(&bytes).await;
         if !self.kind.is_answered() {
             self.books.borrow_mut().written(is_written);
         }
-        // A writer that failed, or whose reading half has ended meanwhile, is dropped: a new connection is on its way.
-        if is_written && !is_lost {
-            *self.writer.borrow_mut() = Some(writer);
-            self.reply().await;
-        }
+        drop(writer);
+        self.reply().await;
     }
 
     /// Has something said as soon as nothing else is being written.
@@ -187,14 +194,35 @@ impl Channel {
 
     async fn reply(&self) {
         while !self.replies.borrow().is_empty() {
-            let Some(mut writer) = self.writer.borrow_mut().take() else { return };
+            // Whoever has it says the replies next.
+            let Some(mut writer) = self.take_writer() else { return };
             let bytes = std::mem::take(&mut *self.replies.borrow_mut());
-            let losses = self.losses.get();
-            if writer.write_all(&bytes).await.is_err() || self.losses.get() != losses {
+            if !writer.write_all(&bytes).await {
                 return;
             }
-            *self.writer.borrow_mut() = Some(writer);
         }
+    }
+
+    /// The sending half, as soon as it is free; `None` while the connection is lost.
+    async fn await_writer(&self) -> Option<Taken<'_>> {
+        loop {
+            let taken = self.take_writer();
+            if taken.is_some() || !self.is_writing.get() {
+                return taken;
+            }
+            self.returned.notified().await;
+        }
+    }
+
+    fn take_writer(&self) -> Option<Taken<'_>> {
+        let writer = self.writer.borrow_mut().take()?;
+        self.is_writing.set(true);
+        Some(Taken::new(self, writer))
+    }
+
+    /// True while there is something to write to, whoever has it.
+    fn is_connected(&self) -> bool {
+        self.is_writing.get() || self.writer.borrow().is_some()
     }
 
     /// Waits until everything was answered; where nothing is, until the server has ended what we have ended.
@@ -208,7 +236,7 @@ impl Channel {
             Kind::SocketIo(session) => {
                 self.answer_with(&session.knock()).await;
                 let bound = clock::now() + KNOCK_BOUND;
-                while !session.was_answered() && clock::now() < bound {
+                while !session.was_answered() && self.is_connected() && clock::now() < bound {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 session.goodbye()
@@ -216,13 +244,20 @@ impl Channel {
         };
         self.is_leaving.set(true);
         self.answer_with(&goodbye).await;
-        while self.writer.borrow().is_some() {
+        while self.is_connected() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
-    /// Connects, and says what stands before the first notification; returns what came with the answer to that.
+    /// Connects within a bound, and says what stands before the first notification; returns what came with the answer to that.
     async fn connect(&self) -> anyhow::Result<(OwnedReadHalf, Vec<u8>)> {
+        tokio::time::timeout(CONNECT_BOUND, self.dial()).await.with_context(|| {
+            let bound = CONNECT_BOUND.as_secs();
+            format!("the server did not let the publisher in within {bound} s: expected an answer to its handshake")
+        })?
+    }
+
+    async fn dial(&self) -> anyhow::Result<(OwnedReadHalf, Vec<u8>)> {
         let tcp = TcpStream::connect(self.target.address).await?;
         tcp.set_nodelay(true)?;
         let (mut reader, mut writer) = tcp.into_split();
@@ -249,7 +284,7 @@ impl Channel {
             self.lose();
             while !self.is_leaving.get() {
                 tokio::time::sleep(RECONNECT_PAUSE).await;
-                if let Ok(Ok((new_reader, new_rest))) = tokio::time::timeout(ANSWERS_BOUND, self.connect()).await {
+                if let Ok((new_reader, new_rest)) = self.connect().await {
                     (reader, rest) = (new_reader, new_rest);
                     break;
                 }
@@ -265,6 +300,8 @@ impl Channel {
         self.writer.borrow_mut().take();
         self.replies.borrow_mut().clear();
         self.losses.set(self.losses.get() + 1);
+        self.is_writing.set(false);
+        self.returned.notify_waiters();
         if self.kind.is_answered() {
             self.books.borrow_mut().lose_pending(|topic| self.kind.carries(topic));
         }

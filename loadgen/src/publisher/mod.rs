@@ -58,8 +58,19 @@ pub struct Report {
 pub struct Publisher {
     thread: JoinHandle<anyhow::Result<Report>>,
     begin: oneshot::Sender<Instant>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stop>,
     sent: Arc<AtomicU64>,
+}
+
+/// Whether a publisher is to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It is.
+    No,
+    /// The user wants to end: what has not fallen due is no part of the run.
+    Wanted,
+    /// Its time is over: what it has not sent was due all the same, and is told as refused (`publish-unsent`).
+    TooLate,
 }
 
 impl Publisher {
@@ -67,7 +78,7 @@ impl Publisher {
     pub async fn start(plan: Arc<Plan>, target: Target, departures: Arc<Departures>) -> anyhow::Result<Self> {
         let (begin, begun) = oneshot::channel();
         let (ready, readiness) = oneshot::channel();
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Stop::No);
         let sent = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&sent);
         let thread = std::thread::Builder::new()
@@ -103,7 +114,7 @@ impl Publisher {
 #[derive(Debug)]
 pub struct Publishing {
     thread: JoinHandle<anyhow::Result<Report>>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stop>,
     sent: Arc<AtomicU64>,
 }
 
@@ -113,9 +124,15 @@ impl Publishing {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Publishes no more, though more may be due.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
+    /// Publishes no more, though more may be due. The first reason counts.
+    pub fn stop(&self, why: Stop) {
+        self.stop.send_if_modified(|stop| {
+            let is_first = *stop == Stop::No;
+            if is_first {
+                *stop = why;
+            }
+            is_first
+        });
     }
 
     /// True when everything was sent and answered for.

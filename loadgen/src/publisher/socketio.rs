@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 
 use anyhow::{Context, bail, ensure};
 use feed::Postmark;
-use feed::framings::engine_io::{self, REVISION};
+use feed::framings::engine_io;
 use feed::framings::socket_io::{self, Kind, Packet};
 use feed::framings::websocket::{self, Message as Frame, Opcode, ProtocolError, Reader, Role};
 use rand::RngExt;
@@ -18,7 +18,7 @@ use super::channel::Channel;
 use super::message::{Message, text_of};
 use crate::clock;
 use crate::plan::Plan;
-use crate::target::{Publishing, Target, Values, Variable, auth_data, event_data};
+use crate::target::{Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
 use crate::wire::{Handshake, http};
 
 /// Largest message that is accepted, bytes.
@@ -117,9 +117,8 @@ impl SocketIo {
         let values = Values::of(&self.topic, self.run, target.secret());
         let handshake = Handshake::new();
         let head = format!(
-            "GET {}{}?EIO={REVISION}&transport=websocket HTTP/1.1\r\nHost: {}\r\n{}\r\n",
-            target.prefix,
-            path.filled(&values),
+            "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\n",
+            SessionUrl::new(&target.prefix, path, &values).over("websocket", None),
             target.host,
             handshake.fields(None)
         );
@@ -166,7 +165,7 @@ impl SocketIo {
     fn hear(&self, received: &[u8]) -> Result<Heard, ProtocolError> {
         let mut heard = Heard::default();
         self.frames.borrow_mut().read(received, |message| match message {
-            Frame::Text(text) => heard.packet(text),
+            Frame::Text(text) => heard.packet(text, &self.namespace),
             Frame::Ping(payload) => heard.replies.extend(frame(Opcode::Pong, payload)),
             Frame::Close(..) => heard.is_over = true,
             Frame::Pong(_) => self.was_answered.set(true),
@@ -201,12 +200,16 @@ enum Entry {
 }
 
 impl Heard {
-    fn packet(&mut self, text: &str) {
+    /// Takes in a packet; those of other namespaces are not ours.
+    fn packet(&mut self, text: &str, namespace: &str) {
         match engine_io::read(text.as_bytes()) {
             Ok(engine_io::Packet::Ping(payload)) => self.replies.extend(say(&engine_io::Packet::Pong(payload))),
             Ok(engine_io::Packet::Close) => self.is_over = true,
             Ok(engine_io::Packet::Text(text)) => {
                 let Ok(packet) = socket_io::read(text) else { return };
+                if packet.namespace != namespace {
+                    return;
+                }
                 match packet.kind {
                     Kind::Connect => self.entry = Some(Entry::LetIn),
                     Kind::ConnectError => {
@@ -254,4 +257,21 @@ fn say(packet: &engine_io::Packet<'_>) -> Vec<u8> {
 
 fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     websocket::write_masked(opcode, payload, rand::rng().random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_another_namespace_is_not_taken_for_ours() {
+        let mut heard = Heard::default();
+        for packet in ["40", "440", "41", "437[]", "43/members,"] {
+            heard.packet(packet, "/room");
+        }
+        assert!(heard.entry.is_none() && heard.acknowledged.is_empty() && !heard.is_over, "{heard:?}");
+        heard.packet("40/room,{}", "/room");
+        heard.packet("43/room,7[]", "/room");
+        assert!(matches!(heard.entry, Some(Entry::LetIn)) && heard.acknowledged == [7], "{heard:?}");
+    }
 }

@@ -3,7 +3,9 @@
 use anyhow::{Context, bail, ensure};
 
 use super::request::Request;
-use super::subscription::{SOCKET_IO_PATH, check_subprotocol, read_events, read_fields, read_headers, read_path};
+use super::subscription::{
+    SOCKET_IO_PATH, check_subprotocol, read_events, read_fields, read_headers, read_namespace, read_path,
+};
 use super::template::{Template, Variable};
 use super::toml_file as written;
 
@@ -121,7 +123,7 @@ fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publish
     ensure!(payloads == 1, "event holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
     Ok(Publishing::SocketIo {
         path: read_path(path.as_deref().unwrap_or(SOCKET_IO_PATH), Variable::OF_A_PUBLISHER)?,
-        namespace: namespace.unwrap_or_else(|| "/".to_owned()),
+        namespace: read_namespace(namespace)?,
         auth: read_fields(auth, Variable::OF_A_PUBLISHER, &[]).context("auth")?,
         first: read_events(&first, Variable::OF_A_PUBLISHER).context("first")?,
         event,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use feed::Transport;
+use feed::framings::socket_io;
 
 use super::Live;
 use super::request::Request;
@@ -143,7 +144,7 @@ fn read_socketio(written: written::SocketIo) -> anyhow::Result<SocketIoSubscript
     read_live(live, &[Live::Message])?;
     Ok(SocketIoSubscription {
         path: read_path(path.as_deref().unwrap_or(SOCKET_IO_PATH), Variable::AT_FIRST)?,
-        namespace: namespace.unwrap_or_else(|| "/".to_owned()),
+        namespace: read_namespace(namespace)?,
         auth: read_fields(auth, Variable::AT_FIRST, &[]).context("auth")?,
         first: read_events(&first, Variable::AT_FIRST).context("first")?,
     })
@@ -151,6 +152,14 @@ fn read_socketio(written: written::SocketIo) -> anyhow::Result<SocketIoSubscript
 
 /// Where Socket.IO servers listen unless they are told otherwise.
 pub(super) const SOCKET_IO_PATH: &str = "/socket.io/";
+
+/// A namespace as packets can name it: they end it with a comma (Socket.IO protocol, revision 5).
+pub(super) fn read_namespace(namespace: Option<String>) -> anyhow::Result<String> {
+    let namespace = namespace.unwrap_or_else(|| socket_io::MAIN.to_owned());
+    let is_namespace = namespace.starts_with('/') && !namespace.contains(',');
+    ensure!(is_namespace, "namespace = `{namespace}`: expected one that begins with a slash and has no commas");
+    Ok(namespace)
+}
 
 /// Events of Socket.IO: a name and arguments each.
 pub(super) fn read_events(

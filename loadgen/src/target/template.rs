@@ -227,7 +227,7 @@ fn variable_at(text: &str) -> Option<&str> {
 }
 
 /// Writes what may stand in a query as it is, the rest as `%XX`.
-fn percent_encode(value: &str, out: &mut String) {
+pub(super) fn percent_encode(value: &str, out: &mut String) {
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:@!$'()*,;".contains(&byte) {
             out.push(char::from(byte));

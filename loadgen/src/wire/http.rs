@@ -131,6 +131,19 @@ pub fn read_whole(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
     Ok(body.map(|(_, body_len)| (head_len + body_len, head)))
 }
 
+/// The head of the final answer at the start of `bytes`, and where it ends: what a server says meanwhile (RFC 9110, section
+/// 15.2), except for a change of protocol, is passed over.
+fn read_final_head(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
+    let mut passed = 0;
+    while let Some((len, head)) = read_head_with(&bytes[passed..], wanted)? {
+        passed += len;
+        if head.status >= 200 || head.status == 101 {
+            return Ok(Some((passed, head)));
+        }
+    }
+    Ok(None)
+}
+
 /// Reads one whole answer and calls `take` with its head, the fields named in `wanted` included, its body and the instant at
 /// which its end was received (ns).
 pub async fn read_answer<T>(
@@ -141,7 +154,7 @@ pub async fn read_answer<T>(
     let mut until_close = None;
     let answer = connection
         .read(|bytes, at| {
-            let Some((head_len, head)) = read_head_with(bytes, wanted)? else { return Ok(None) };
+            let Some((head_len, head)) = read_final_head(bytes, wanted)? else { return Ok(None) };
             Ok(match whole_body(&head, &bytes[head_len..])? {
                 Some((body, body_len)) => Some((head_len + body_len, take(head, &body, at))),
                 None => {
@@ -188,6 +201,16 @@ mod tests {
         assert_eq!(body("HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\n\r\n"), Body::Length(0));
         assert_eq!(body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 12\r\n\r\n"), Body::Chunked);
         assert_eq!(body("HTTP/1.1 200 OK\r\n\r\n"), Body::UntilClose);
+    }
+
+    #[test]
+    fn what_is_said_meanwhile_is_no_answer() {
+        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+        let (len, head) = read_final_head(bytes, &[]).unwrap().unwrap();
+        assert_eq!((len, head.status), (bytes.len(), 204));
+        assert_eq!(read_final_head(&bytes[..60], &[]).unwrap(), None);
+        let (_, head) = read_final_head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", &[]).unwrap().unwrap();
+        assert_eq!(head.status, 101);
     }
 
     #[test]

@@ -13,18 +13,23 @@ type Rooms = Rc<RefCell<HashMap<String, broadcast::Sender<String>>>>;
 
 /// Serves until the test ends; its URL. Of the words that are said in a room, `forgets` picks those that nobody hears.
 pub async fn serve(forgets: fn(usize) -> bool) -> String {
+    serve_listening_to(usize::MAX, forgets).await
+}
+
+/// The same, but of each client it reads no more than that many words: the rest stays in the socket.
+pub async fn serve_listening_to(most: usize, forgets: fn(usize) -> bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::task::spawn_local(async move {
         let rooms = Rooms::default();
         while let Ok((tcp, _)) = listener.accept().await {
-            tokio::task::spawn_local(converse(tcp, Rc::clone(&rooms), forgets));
+            tokio::task::spawn_local(converse(tcp, Rc::clone(&rooms), most, forgets));
         }
     });
     url
 }
 
-async fn converse(tcp: TcpStream, rooms: Rooms, forgets: fn(usize) -> bool) -> Option<()> {
+async fn converse(tcp: TcpStream, rooms: Rooms, most: usize, forgets: fn(usize) -> bool) -> Option<()> {
     let (mut sink, mut stream) = tokio_tungstenite::accept_async(tcp).await.ok()?.split();
     let join: serde_json::Value = serde_json::from_str(stream.next().await?.ok()?.to_text().ok()?).ok()?;
     assert_eq!(join["type"], "join", "the first message joins a room");
@@ -38,7 +43,7 @@ async fn converse(tcp: TcpStream, rooms: Rooms, forgets: fn(usize) -> bool) -> O
     let mut said = 0;
     loop {
         tokio::select! {
-            message = stream.next() => {
+            message = stream.next(), if said < most => {
                 let message = message?.ok()?;
                 if let Message::Text(text) = &message {
                     said += 1;

@@ -45,6 +45,8 @@ class Stream:
             self.too_slow = True
 
     def __iter__(self):
+        # Here and not in the view: what never begins (a HEAD, a client that has gone) never ends either, and would stay for good.
+        streams.add(self)
         try:
             # The server sends the head of an answer with its first bytes.
             yield ": connected\n\n"
@@ -114,6 +116,4 @@ def long_poll():
 
 @app.get("/api/notifications")
 def notifications():
-    stream = Stream()
-    streams.add(stream)
-    return Response(stream, mimetype="text/event-stream", headers={"Cache-Control": "no-cache"})
+    return Response(Stream(), mimetype="text/event-stream", headers={"Cache-Control": "no-cache"})

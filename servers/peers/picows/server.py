@@ -1,7 +1,6 @@
 """A broadcaster over picows: whatever a client says is sent to everybody on the same path."""
 
 import asyncio
-import collections
 import os
 import signal
 import threading
@@ -23,7 +22,7 @@ TOPICS_MAX = 20_000
 BACKLOG = 4096
 
 # The transports of the clients of each path.
-clients = collections.defaultdict(set)
+clients = {}
 
 
 class Client(WSListener):
@@ -33,34 +32,53 @@ class Client(WSListener):
         super().__init__()
         self.path = path
         self.transport = None
+        # The kind and the parts of a message that comes in several frames; none while there is no such message.
+        self.kind = None
+        self.parts = b""
 
     def on_ws_connected(self, transport):
         self.transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=UNSENT_MAX)
-        clients[self.path].add(transport)
+        clients.setdefault(self.path, set()).add(transport)
 
     def on_ws_frame(self, transport, frame):
-        if frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY):
+        if frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             # The frame is a view of the receive buffer, which goes on to be used.
-            broadcast(self.path, frame.msg_type, frame.get_payload_as_bytes())
+            self.take(transport, frame.msg_type, frame.get_payload_as_bytes(), frame.fin)
         elif frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
+
+    def take(self, transport, kind, payload, is_last):
+        """Sends a message on once it is whole; the library hands out its frames (RFC 6455, section 5.4)."""
+        if (kind == WSMsgType.CONTINUATION) != (self.kind is not None):
+            self.refuse(transport, WSCloseCode.PROTOCOL_ERROR)
+        elif len(self.parts) + len(payload) > MAX_MESSAGE:
+            self.refuse(transport, WSCloseCode.MESSAGE_TOO_BIG)
+        elif is_last:
+            broadcast(self.path, self.kind or kind, self.parts + payload if self.parts else payload)
+            self.kind, self.parts = None, b""
+        else:
+            self.kind, self.parts = self.kind or kind, self.parts + payload
+
+    def refuse(self, transport, code):
+        transport.send_close(code)
+        transport.disconnect()
 
     def pause_writing(self):
         print(f"dropped a client of {self.path}: {UNSENT_MAX} bytes wait for it", flush=True)
         self.transport.disconnect(graceful=False)
 
     def on_ws_disconnected(self, transport):
-        there = clients[self.path]
+        there = clients.get(self.path, set())
         there.discard(transport)
         if not there:
-            del clients[self.path]
+            clients.pop(self.path, None)
 
 
 def broadcast(path, kind, payload):
-    # A copy: a client that is dropped on the way leaves the set.
-    for transport in tuple(clients[path]):
+    # A copy: a client that is dropped on the way leaves the set. The last frame of one that has gone may find nobody.
+    for transport in tuple(clients.get(path, ())):
         transport.send(kind, payload)
 
 

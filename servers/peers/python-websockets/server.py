@@ -28,6 +28,16 @@ FAREWELL = 1
 clients = set()
 
 
+def refuse_constant(name):
+    """Python's reader takes what JSON has not; what it made of that could not be read by others."""
+    raise ValueError(f"{name} is no JSON")
+
+
+def encode(message):
+    """JSON text; raises ValueError for a number such as 1e999, which is read as infinite."""
+    return json.dumps(message, allow_nan=False)
+
+
 async def broadcast_by_library(text):
     broadcast(clients, text)
 
@@ -42,13 +52,13 @@ BROADCASTS = {"library": broadcast_by_library, "gather": broadcast_by_gather}
 
 async def receive(client, text):
     """Does what a client's message asks for; raises ValueError when it cannot be understood."""
-    message = json.loads(text)
+    message = json.loads(text, parse_constant=refuse_constant)
     kind = message.get("type") if isinstance(message, dict) else None
     if kind == "message":
         relayed = {"type": "message", "payload": message.get("payload"), "timestamp": time.time_ns() // 1_000_000}
-        await BROADCASTS[BROADCAST](json.dumps(relayed))
+        await BROADCASTS[BROADCAST](encode(relayed))
     elif kind == "echo":
-        await client.send(json.dumps({"type": "echo", "payload": message.get("payload")}))
+        await client.send(encode({"type": "echo", "payload": message.get("payload")}))
     else:
         raise ValueError("expected a JSON object whose type is message or echo")
 

@@ -56,9 +56,12 @@ function listen(socket, event, work) {
   });
 }
 
-io.use((socket, next) => {
+// Each namespace has its own: what guards `/` guards no other.
+function letIn(socket, next) {
   next(TOKEN === undefined || socket.handshake.auth?.token === TOKEN ? undefined : new Error('Access denied'));
-});
+}
+
+io.use(letIn);
 
 io.on('connection', (socket) => {
   listen(socket, 'chat message', (text) => {
@@ -81,7 +84,7 @@ io.on('connection', (socket) => {
 });
 
 // A namespace of its own, where every event comes back, acknowledged with what it carried.
-io.of('/echo').on('connection', (socket) => {
+io.of('/echo').use(letIn).on('connection', (socket) => {
   socket.onAny((event, ...given) => {
     const done = typeof given.at(-1) === 'function' ? given.pop() : undefined;
     socket.emit(event, ...given);

@@ -27,7 +27,20 @@ pub enum PeerError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The peer ended before it listened, or said nothing for too long.
+    /// The peer ended before it listened.
+    #[error(
+        "the peer {name} ended before it listened ({status}; last said `{said}`, errors stand above); \
+         try scripts/peers.sh start {name}"
+    )]
+    Ended {
+        /// The peer.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// Its last line on standard output; empty if it had none.
+        said: String,
+    },
+    /// The peer said nothing for too long.
     #[error(
         "the peer {name} did not say `listening on http://...` within {bound:?}; try scripts/peers.sh start {name}"
     )]

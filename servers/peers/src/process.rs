@@ -52,8 +52,13 @@ impl Peer {
             .spawn()
             .map_err(|source| PeerError::Spawn { program: run.display().to_string(), source })?;
         let mut lines = BufReader::new(child.stdout.take().expect("its standard output is piped"));
-        let url = tokio::time::timeout(START_BOUND, ready(&mut lines)).await.ok().flatten();
-        let url = url.ok_or_else(|| PeerError::Silent { name: name.to_owned(), bound: START_BOUND })?;
+        let url = match tokio::time::timeout(START_BOUND, ready(&mut lines)).await {
+            Ok(Ok(url)) => url,
+            Ok(Err(said)) => {
+                return Err(PeerError::Ended { name: name.to_owned(), status: end_of(&mut child).await, said });
+            }
+            Err(_) => return Err(PeerError::Silent { name: name.to_owned(), bound: START_BOUND }),
+        };
         tokio::spawn(async move { tokio::io::copy(&mut lines, &mut tokio::io::sink()).await });
         Ok(Self { name: name.to_owned(), child, url })
     }
@@ -120,14 +125,24 @@ pub fn skip(name: &str, reason: &impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "SKIPPED peer {name}: {reason}");
 }
 
-/// Reads until the line that names the address; `None` when the output ends before.
-async fn ready(lines: &mut BufReader<ChildStdout>) -> Option<String> {
+/// Reads until the line that names the address. The error is the last line of an output that ended before.
+async fn ready(lines: &mut BufReader<ChildStdout>) -> Result<String, String> {
+    let mut last = String::new();
     let mut line = String::new();
-    while lines.read_line(&mut line).await.ok()? > 0 {
+    while lines.read_line(&mut line).await.is_ok_and(|len| len > 0) {
         if let Some((_, url)) = line.split_once(READY) {
-            return Some(url.trim().to_owned());
+            return Ok(url.trim().to_owned());
         }
+        line.trim().clone_into(&mut last);
         line.clear();
     }
-    None
+    Err(last)
+}
+
+/// How a peer ended whose output did.
+async fn end_of(child: &mut Child) -> String {
+    match tokio::time::timeout(STOP_BOUND, child.wait()).await {
+        Ok(Ok(status)) => status.to_string(),
+        _ => "without output it runs on".to_owned(),
+    }
 }

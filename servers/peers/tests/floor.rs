@@ -121,6 +121,7 @@ async fn what_makes_no_sense_is_refused_by_name() {
         ("POST /topics/news HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), "411"),
         ("POST /topics/news HTTP/1.1\r\nContent-Length: 65537\r\n\r\n".to_owned(), "413"),
         ("POST /topics/news HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb".to_owned(), "400"),
+        ("POST /topics/news HTTP/1.1\r\nContent-Length: 3\r\n\r\na\rb".to_owned(), "400"),
         (format!("GET /topics/news/ws HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(9_000)), "431"),
     ] {
         let mut client = Wire::dial(&peer).await;

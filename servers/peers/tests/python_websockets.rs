@@ -64,7 +64,9 @@ async fn nonsense_is_answered_with_an_error_and_ends_nothing() {
     let Some(mut peer) = Peer::for_test(PEER, &[]).await else { return };
     let (mut client, _) = join(&peer).await;
     let deep = "[".repeat(100_000);
-    for nonsense in ["{", "null", "7", "[]", r#"{"type":"other"}"#, r#"{"type":{}}"#, "NaN", &deep] {
+    let (no_json, too_large) = (r#"{"type":"message","payload":NaN}"#, r#"{"type":"message","payload":1e999}"#);
+    for nonsense in ["{", "null", "7", "[]", r#"{"type":"other"}"#, r#"{"type":{}}"#, "NaN", no_json, too_large, &deep]
+    {
         client.say(nonsense).await;
         assert_eq!(client.hear_json().await["type"], "error", "{nonsense:.20}");
     }

@@ -54,11 +54,13 @@ async fn a_namespace_of_its_own_echoes_and_acknowledges_what_it_was_given() {
 #[tokio::test]
 async fn without_the_right_token_nobody_is_let_in() {
     let Some(peer) = Peer::for_test("socketio", &[("TOKEN", "s3cret")]).await else { return };
-    for wrong in [json!({}), json!({"token": "guess"}), json!({"token": {"$ne": ""}})] {
-        let refused = SocketIo::connect(&peer.ws(""), "/", &wrong).await.err();
-        assert_eq!(refused, Some(json!({"message": "Access denied"})), "{wrong}");
+    for namespace in ["/", "/echo"] {
+        for wrong in [json!({}), json!({"token": "guess"}), json!({"token": {"$ne": ""}})] {
+            let refused = SocketIo::connect(&peer.ws(""), namespace, &wrong).await.err();
+            assert_eq!(refused, Some(json!({"message": "Access denied"})), "{namespace} {wrong}");
+        }
+        SocketIo::connect(&peer.ws(""), namespace, &json!({"token": "s3cret"})).await.unwrap();
     }
-    SocketIo::connect(&peer.ws(""), "/", &json!({"token": "s3cret"})).await.unwrap();
 }
 
 #[tokio::test]

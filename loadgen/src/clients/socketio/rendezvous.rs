@@ -1,13 +1,10 @@
 //! Where a Socket.IO client goes, and what it says first.
 
-use std::fmt::Write;
-
-use feed::framings::engine_io::REVISION;
 use feed::framings::socket_io::{self, Kind, Packet};
 use serde_json::json;
 
 use super::super::{Resume, Site};
-use crate::target::{auth_data, event_data};
+use crate::target::{SessionUrl, auth_data, event_data};
 
 /// Number under which a subscription to the feed wants to be acknowledged.
 pub(super) const SUBSCRIPTION: u64 = 0;
@@ -16,8 +13,7 @@ pub(super) const SUBSCRIPTION: u64 = 0;
 #[derive(Debug)]
 pub(super) struct Rendezvous {
     host: String,
-    /// Path of the server, without a query.
-    path: String,
+    url: SessionUrl,
     pub(super) namespace: String,
     /// What the namespace wants to know before it lets anybody in: JSON, or nothing.
     auth: Vec<u8>,
@@ -49,7 +45,7 @@ impl Rendezvous {
         };
         Self {
             host: site.host.clone(),
-            path: format!("{}{}", site.prefix, subscription.path.filled(&values)),
+            url: SessionUrl::new(&site.prefix, &subscription.path, &values),
             namespace: subscription.namespace.clone(),
             auth: auth_data(&subscription.auth, &values),
             first,
@@ -77,10 +73,6 @@ impl Rendezvous {
 
     /// The first line of a request and its `Host`, for `method` and Engine.IO's `transport`; `sid` once there is a session.
     pub(super) fn request(&self, method: &str, transport: &str, sid: Option<&str>) -> String {
-        let mut target = format!("{}?EIO={REVISION}&transport={transport}", self.path);
-        if let Some(sid) = sid {
-            let _ = write!(target, "&sid={sid}");
-        }
-        format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.host)
+        format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", self.url.over(transport, sid), self.host)
     }
 }

@@ -1,4 +1,4 @@
-//! The boundary behind which notifications are numbered: one file a broker, and the laws that each must keep.
+//! The boundary behind which notifications are numbered: one file or folder a broker, and the laws that each must keep.
 //!
 //! 1. `connect` returns when publishing would work, or says in a sentence what to try.
 //! 2. `publish` appends and numbers in one step. Whoever publishes, and through whichever server: a topic has one order, its

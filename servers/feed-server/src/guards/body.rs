@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use crate::refusal::Refusal;
 
-/// Reads `body` to its end; refuses more than `max` bytes, which is what `flag` says, before reading if the client said how much it will send.
+/// Reads `body` to its end; refuses more than `max` bytes, which is what `flag` says, before reading if the client said how much it
+/// will send.
 pub(crate) async fn read(body: Body, max: usize, flag: &str, patience: Duration) -> Result<Bytes, Refusal> {
     let too_large = || {
         Refusal::new(

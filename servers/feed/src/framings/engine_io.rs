@@ -48,7 +48,8 @@ pub struct Handshake {
     pub ping_interval: u64,
     /// Milliseconds after which a ping that nobody answered ends the session.
     pub ping_timeout: u64,
-    /// Largest body of a POST, bytes.
+    /// Largest body of a POST, bytes; 0 where a server does not say, as older ones of this revision do not.
+    #[serde(default)]
     pub max_payload: u64,
 }
 
@@ -188,5 +189,7 @@ mod tests {
         );
         assert_eq!(handshake.longest_silence(), Duration::from_secs(45));
         assert_eq!(serde_json::to_vec(&handshake).unwrap(), json);
+        let older = br#"{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
+        assert_eq!(serde_json::from_slice::<Handshake>(older).unwrap().max_payload, 0);
     }
 }

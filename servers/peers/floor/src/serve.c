@@ -84,7 +84,8 @@ static int obey(struct connection *connection, const struct request *request)
         return 503;
     switch (request->door) {
     case PUBLISH:
-        if (memchr(request->body.at, '\n', request->body.len))
+        // Either ends a line of an event stream.
+        if (memchr(request->body.at, '\n', request->body.len) || memchr(request->body.at, '\r', request->body.len))
             return 400;
         broadcast(topic, request->body);
         answer(CREATED, sizeof CREATED - 1);

@@ -260,8 +260,8 @@ impl Link {
         Err(Failure::Unconfirmed)
     }
 
-    /// What the topic holds from the offset `from` on, or all of it if Redis knows another epoch than the one that was `seen`: the epoch,
-    /// the newest offset, and the oldest of these entries.
+    /// What the topic holds from the offset `from` on, or all of it if Redis knows another epoch than the one that was `seen`: the
+    /// epoch, the newest offset, and the oldest of these entries.
     pub(super) async fn read(
         &self,
         topic: &Topic,

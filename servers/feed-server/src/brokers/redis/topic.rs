@@ -128,7 +128,8 @@ impl Topic {
     }
 
     fn give_up(&self, cursor: Cursor) {
-        tracing::warn!(topic = self.log.topic(), %cursor, "two notifications with one cursor: the broker lost its end, a new epoch begins");
+        let topic = self.log.topic();
+        tracing::warn!(topic, %cursor, "two notifications with one cursor: the broker lost its end, a new epoch begins");
         *lock(&self.given_up) = Some(cursor.epoch);
     }
 
