@@ -23,8 +23,8 @@ use crate::player::{Closing, Player};
 use crate::process;
 use crate::publisher::{Publisher, Publishing, Report, Stop};
 use crate::reconciliation::reconcile;
-use crate::recording::{Counters, Departures, stack};
-use crate::server_cost::{Readings, StatsReader};
+use crate::recording::{Counters, Departures, Windows, stack};
+use crate::server_cost::{Readings, StatsReader, can_be_known};
 use crate::target::Target;
 use crate::verdict::{self, Circumstances};
 
@@ -89,24 +89,31 @@ pub struct Outcome {
 pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
     let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
-    let departures = Arc::new(Departures::new(plan));
+    let windows = Arc::new(Windows::of(plan));
+    let departures = Arc::new(Departures::new(plan, &windows));
     let players = (0..setup.threads)
         .map(|index| {
-            let (plan, departures) = (Arc::clone(plan), Arc::clone(&departures));
-            Player::start(index, setup.threads, plan, setup.target.clone(), setup.connect_timeout, departures)
+            let (windows, departures) = (Arc::clone(&windows), Arc::clone(&departures));
+            let (plan, target) = (Arc::clone(plan), setup.target.clone());
+            Player::start(index, setup.threads, plan, target, setup.connect_timeout, windows, departures)
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await?;
+    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await;
+    // The server's own words may stand in why not.
+    let publisher = publisher.map_err(|error| setup.target.told(&error))?;
     let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients());
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();
-    Conductor { setup, interrupt, journal, readings, phases: Vec::new(), rss_before }.lead(&players, publisher).await
+    Conductor { setup, interrupt, windows, journal, readings, phases: Vec::new(), rss_before }
+        .lead(&players, publisher)
+        .await
 }
 
 struct Conductor<'a> {
     setup: &'a Setup,
     interrupt: &'a Interrupt,
+    windows: Arc<Windows>,
     journal: Journal<'a>,
     readings: Readings,
     phases: Vec<Phase>,
@@ -342,17 +349,17 @@ impl Conductor<'_> {
             }
         }
         let report = publishing.report()?;
-        let firsts = plan.window_sequences();
+        let own = self.windows.of_shard(plan.shard);
         let expected: u64 = (0..plan.topics.len())
             .map(|topic| {
-                let first = firsts[topic].start;
+                let first = own[topic].sequences.start;
                 let refused = report.refused[topic].iter().filter(|&&sequence| sequence >= first).count() as u64;
                 let due = u64::from(report.ends[topic].saturating_sub(first));
                 (due - refused.min(due)) * plan.subscribers_of(topic as u16)
             })
             .sum();
         // What the other shards publish is not known before their results are merged; by the plan it is this.
-        let expected = expected + of_others(&plan);
+        let expected = expected + of_others(&plan, &self.windows);
         self.wait(bound, None, |counters| look(counters) >= expected).await?;
         let is_short = look(self.journal.counters().await?) < expected;
         let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
@@ -393,25 +400,18 @@ impl Conductor<'_> {
 }
 
 /// Deliveries of the window that the other shards' publishers owe to the clients of this one, if they publish all they plan to.
-fn of_others(plan: &Plan) -> u64 {
-    let topics = plan.topics.len();
-    let own = plan.publisher(0);
-    let others = plan.window_of_all().into_iter().enumerate();
-    let others = others.filter(|(number, _)| !(usize::from(own)..usize::from(own) + topics).contains(number));
-    others.map(|(number, window)| window.len() as u64 * plan.subscribers_of((number % topics) as u16)).sum()
+fn of_others(plan: &Plan, windows: &Windows) -> u64 {
+    let others = windows.of_others(plan.shard);
+    others.map(|window| window.sequences.len() as u64 * plan.subscribers_of(window.topic)).sum()
 }
 
 fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
-    let all =
-        [&readings.before, &readings.settled, &readings.connected, &readings.start, &readings.end, &readings.last];
-    let pids: Vec<u32> = all.iter().filter_map(|reading| Some(reading.as_ref()?.pid)).collect();
-    // Promised is what can be known: of a server that we started, or whose process was named, or that has told once.
-    let is_known = setup.child.is_some() || setup.server_pid.is_some();
-    let can_be_known = setup.target.file.is_feed() || cfg!(target_os = "linux");
     Circumstances {
         drain_was_cut,
-        server_restarted: pids.windows(2).any(|pair| pair[0] != pair[1]),
-        server_fell_silent: ((is_known && can_be_known) || !pids.is_empty()) && !has_cost,
+        server_restarted: readings.are_of_several_processes(),
+        server_fell_silent: (readings.have_any()
+            || can_be_known(setup.child.or(setup.server_pid), setup.target.file.is_feed()))
+            && !has_cost,
         publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.own_rate() * setup.plan.topics.len() as f64)),
     }
 }

@@ -7,14 +7,12 @@ use results::{LatencyLog, SeriesRow};
 
 use crate::clock;
 use crate::display::{Display, Progress};
+use crate::merge::tag;
 use crate::player::Player;
 use crate::process;
 use crate::publisher::Publishing;
 use crate::recording::{Counters, Snapshot};
 use crate::server_cost::{Reading, StatsReader, cpu_share};
-
-/// Tag of the latency log's intervals that count from actual publishing instants.
-const FROM_ACTUAL: &str = "actual";
 
 /// Longest wait for the server's figures of one row: a server that has stopped must not stop the journal.
 const ROW_PATIENCE: Duration = Duration::from_millis(200);
@@ -185,7 +183,7 @@ impl<'a> Journal<'a> {
         if self.is_logging || !latency.is_empty() {
             let start = self.row_began.saturating_duration_since(self.began);
             self.log.push(None, start, length, latency)?;
-            self.log.push(Some(FROM_ACTUAL), start, length, &self.current.latency_from_actual)?;
+            self.log.push(Some(tag::ACTUAL), start, length, &self.current.latency_from_actual)?;
         }
         self.current = Snapshot::empty();
         self.row_began = now;

@@ -21,6 +21,7 @@ pub mod interrupt;
 pub mod journal;
 pub mod junit;
 pub mod limit;
+pub mod lines;
 pub mod machine;
 pub mod marks;
 pub mod merge;

@@ -76,6 +76,7 @@ impl Player {
         plan: Arc<Plan>,
         target: Target,
         connect_timeout: Duration,
+        windows: Arc<Windows>,
         departures: Arc<Departures>,
     ) -> anyhow::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
@@ -86,7 +87,7 @@ impl Player {
         let thread = std::thread::Builder::new()
             .name(format!("player-{index}"))
             .spawn(move || {
-                let floor = Floor::new(index, players, plan, &target, connect_timeout, departures);
+                let floor = Floor::new(index, players, plan, &target, connect_timeout, windows, departures);
                 LocalSet::new().block_on(&runtime, floor.work(inbox));
             })
             .context("cannot start a player thread")?;
@@ -151,7 +152,7 @@ struct Floor {
     players: u32,
     site: Rc<Site>,
     recorder: Rc<Recorder>,
-    windows: Rc<Windows>,
+    windows: Arc<Windows>,
     connect_timeout: Duration,
     stop: watch::Sender<bool>,
 }
@@ -163,10 +164,10 @@ impl Floor {
         plan: Arc<Plan>,
         target: &Target,
         connect_timeout: Duration,
+        windows: Arc<Windows>,
         departures: Arc<Departures>,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let windows = Rc::new(Windows { sequences: plan.window_of_all(), topics: plan.topics.len() });
         let dialer = Dialer::new(target.address, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
         let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
@@ -232,7 +233,7 @@ impl Floor {
             }
             let (plan, topic) = (&self.site.plan, self.site.plan.topic_of(client));
             let account =
-                Account::new(plan.run, topic, plan.shard, Rc::clone(&self.windows), Rc::clone(&self.recorder));
+                Account::new(plan.run, topic, plan.shard, Arc::clone(&self.windows), Rc::clone(&self.recorder));
             let subscriber = Subscriber::new(Rc::clone(&self.site), client, account, self.connect_timeout);
             let mut stop = self.stop.subscribe();
             let stopped = async move {

@@ -167,15 +167,15 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Transport::SocketIo => connect::<SocketIo>(plan, target).await,
         }
     });
-    let (url, name) = (target.shown_url(), &target.file.name);
+    let (url, name, source) = (target.shown_url(), &target.file.name, &target.file.source);
     let path = shown_path(plan, target);
     match result.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {url}")),
-        Ok(Err(error)) => Err(error).with_context(|| {
+        Ok(Err(error)) => Err(target.told(&error.into())).with_context(|| {
             let (what, check) = match target.file.is_feed() {
                 true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
-                false => (format!("is no `{name}`"), format!("loadgen check --target {name} {url}")),
+                false => (format!("is no `{name}`"), format!("loadgen check --target {source} {url}")),
             };
             format!("{url} {what}: GET {path} failed; `{check}` says more")
         }),

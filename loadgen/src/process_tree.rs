@@ -31,7 +31,8 @@ pub fn spent_by(root: u32) -> Option<Spent> {
             let name = entry.ok()?.file_name();
             let pid = name.to_str()?.parse().ok()?;
             // A process that ends in this moment is not there any more, which is no fault.
-            read_stat(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+            // Its name may be in any encoding.
+            read_stat(pid, &String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/stat")).ok()?))
         })
         .collect();
     sum_up(root, &all)
@@ -42,7 +43,13 @@ fn sum_up(root: u32, all: &[Process]) -> Option<Spent> {
         all.iter().copied().filter(|process| process.pid == root && !process.is_zombie).collect();
     let mut next = 0;
     while let Some(parent) = tree.get(next).copied() {
-        tree.extend(all.iter().filter(|process| process.parent == parent.pid && process.pid != parent.pid));
+        // Each once: `/proc` is not read in one instant, and where a number was given again meanwhile, two may be each
+        // other's children.
+        for process in all.iter().filter(|process| process.parent == parent.pid) {
+            if !tree.iter().any(|known| known.pid == process.pid) {
+                tree.push(*process);
+            }
+        }
         next += 1;
     }
     let ticks: u64 = tree.iter().map(|process| process.ticks).sum();
@@ -56,12 +63,12 @@ fn sum_up(root: u32, all: &[Process]) -> Option<Spent> {
 
 fn read_stat(pid: u32, stat: &str) -> Option<Process> {
     // The second field, the command, may hold anything; fields count from behind its parenthesis.
-    let fields: Vec<&str> = stat[stat.rfind(')')? + 2..].split(' ').collect();
+    let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     // utime, stime, cutime and cstime: the latter two are of children that have ended and were waited for.
     let ticks = (11..=14).map(number).sum::<Option<u64>>()?;
     let parent = u32::try_from(number(1)?).ok()?;
-    Some(Process { pid, parent, ticks, pages: number(21)?, is_zombie: fields[0] == "Z" })
+    Some(Process { pid, parent, ticks, pages: number(21)?, is_zombie: *fields.first()? == "Z" })
 }
 
 #[cfg(test)]
@@ -73,6 +80,7 @@ mod tests {
         let line = "77 (a) b (c) S 5 77 77 0 -1 4194560 300 0 1 0 11 2 30 4 20 0 1 0 1000 9000000 512 184 1 1 0";
         let expected = Process { pid: 77, parent: 5, ticks: 47, pages: 512, is_zombie: false };
         assert_eq!(read_stat(77, line), Some(expected));
+        assert_eq!(read_stat(77, "77 (a)"), None, "cut short");
     }
 
     #[test]
@@ -83,6 +91,13 @@ mod tests {
         let page = rustix::param::page_size() as u64;
         assert_eq!((spent.processes, spent.rss_bytes), (3, 3 * page));
         assert_eq!(sum_up(99, &all), None);
+    }
+
+    #[test]
+    fn a_number_that_was_given_again_does_not_lead_round_in_circles() {
+        let process = |pid, parent| Process { pid, parent, ticks: 100, pages: 1, is_zombie: false };
+        let all = [process(10, 12), process(11, 10), process(12, 11)];
+        assert_eq!(sum_up(10, &all).unwrap().processes, 3);
     }
 
     #[test]

@@ -132,19 +132,31 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// All of them, in their order.
-    pub fn all(&self) -> impl Iterator<Item = &Option<Reading>> {
-        [&self.before, &self.settled, &self.connected, &self.start, &self.end, &self.last].into_iter()
+    /// Those that there are, in their order.
+    fn all(&self) -> impl Iterator<Item = &Reading> {
+        [&self.before, &self.settled, &self.connected, &self.start, &self.end, &self.last].into_iter().flatten()
     }
 
-    /// The cost over the window; `None` when a reading is missing, or is of another process.
+    /// True when the server has told something at least once.
+    pub fn have_any(&self) -> bool {
+        self.all().next().is_some()
+    }
+
+    /// True when the server's process changed.
+    pub fn are_of_several_processes(&self) -> bool {
+        let pids: Vec<u32> = self.all().map(|reading| reading.pid).collect();
+        pids.windows(2).any(|pair| pair[0] != pair[1])
+    }
+
+    /// The cost over the window; `None` when a reading is missing, or is of another process, or when CPU time has become less:
+    /// then a process has left the tree with what it had used.
     pub fn cost(&self, transport: Transport, clients: u32, deliveries: u64, cpus: Vec<usize>) -> Option<ServerCost> {
         let (before, connected) = (self.before.as_ref()?, self.connected.as_ref()?);
         let (start, end) = (self.start.as_ref()?, self.end.as_ref()?);
         if before.pid != end.pid {
             return None;
         }
-        let cpu_s = end.cpu_s - start.cpu_s;
+        let cpu_s = used(start, end)?;
         let per_client = |rss: u64| (rss as f64 - before.rss_bytes as f64) / f64::from(clients);
         let counted = start.said_of(transport).zip(end.said_of(transport));
         Some(ServerCost {
@@ -153,7 +165,8 @@ impl Readings {
             cpu_by_process_s: start
                 .tree
                 .zip(end.tree)
-                .map(|(start, end)| end.cpu.saturating_sub(start.cpu).as_secs_f64()),
+                .and_then(|(start, end)| end.cpu.checked_sub(start.cpu))
+                .map(|used| used.as_secs_f64()),
             cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
             idle_cpu_share: idle_cpu_share(self.settled.as_ref()?, connected),
             rss_before_bytes: before.rss_bytes,
@@ -168,10 +181,23 @@ impl Readings {
     }
 }
 
-/// Share of one core that the server used between two readings; `None` when they are of one instant.
+/// True when it can be known what a server spends, so that silence is a fault: we started it or somebody named its process
+/// (`pid`), and it is a feed or there is a `/proc`.
+pub fn can_be_known(pid: Option<u32>, is_feed: bool) -> bool {
+    pid.is_some() && (is_feed || cfg!(target_os = "linux"))
+}
+
+/// CPU seconds between two readings; `None` when there are fewer at the later.
+fn used(earlier: &Reading, later: &Reading) -> Option<f64> {
+    let used = later.cpu_s - earlier.cpu_s;
+    (used >= 0.0).then_some(used)
+}
+
+/// Share of one core that the server used between two readings; `None` when they are of one instant, or when a process has
+/// left between them with what it had used.
 pub fn cpu_share(earlier: &Reading, later: &Reading) -> Option<f64> {
     let elapsed = later.at.saturating_duration_since(earlier.at).as_secs_f64();
-    (elapsed > 0.0).then(|| (later.cpu_s - earlier.cpu_s) / elapsed)
+    Some(used(earlier, later)? / elapsed).filter(|_| elapsed > 0.0)
 }
 
 /// The same while nothing was published; `None` when that was too short to say.
@@ -195,6 +221,17 @@ mod tests {
         assert_eq!(share(Duration::from_secs(1)), Some(0.25));
         assert_eq!(share(Duration::from_millis(2)), None, "the readings themselves");
         assert_eq!(share(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_process_that_leaves_the_tree_takes_the_cost_with_it() {
+        let began = clock::now();
+        let at = |cpu_s| Some(after(began, Duration::from_secs(1), cpu_s));
+        let of_end =
+            |end| Readings { before: at(0.0), settled: at(0.0), connected: at(0.0), start: at(2.0), end, last: None };
+        assert_eq!(of_end(at(2.5)).cost(Transport::Ws, 1, 1, vec![]).unwrap().cpu_s, 0.5);
+        assert!(of_end(at(1.5)).cost(Transport::Ws, 1, 1, vec![]).is_none());
+        assert_eq!(cpu_share(&after(began, Duration::ZERO, 2.0), &after(began, Duration::from_secs(1), 1.0)), None);
     }
 
     #[tokio::test]

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufRead, BufReader};
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use crate::lines::next_line;
 use crate::target::{Start, Token, redacted};
 
 /// Longest wait for the server to say where it listens: interpreters take seconds on a busy machine.
@@ -75,14 +76,14 @@ impl ServerProcess {
         let stderr = child.stderr.take().expect("its standard error is piped");
         let stdout = child.stdout.take().expect("its standard output is piped");
         let mut this = Self { child, url: String::new(), pid };
-        let complaints = tokio::spawn(pass_on(name.clone(), stderr, token.clone()));
-        let mut lines = BufReader::new(stdout).lines();
-        let ready = tokio::time::timeout(START_BOUND, find_url(&mut lines, &name, token.as_ref())).await;
+        let complaints = tokio::spawn(pass_on(name.clone(), BufReader::new(stderr), token.clone()));
+        let mut stdout = BufReader::new(stdout);
+        let ready = tokio::time::timeout(START_BOUND, find_url(&mut stdout, &name, token.as_ref())).await;
         match ready.with_context(|| format!("the server {shown} did not say `{READY}URL` within {START_BOUND:?}"))?? {
             Some(url) => this.url = url,
             None => bail!("the server {shown} did not start: {}", last_words(complaints).await),
         }
-        tokio::spawn(pass_on(name, lines.into_inner(), token));
+        tokio::spawn(pass_on(name, stdout, token));
         Ok(this)
     }
 
@@ -119,11 +120,11 @@ impl Drop for ServerProcess {
 
 /// The URL in the first line that says one; `None` when there are no more lines.
 async fn find_url(
-    lines: &mut tokio::io::Lines<BufReader<ChildStdout>>,
+    pipe: &mut (impl AsyncBufRead + Unpin),
     name: &str,
     token: Option<&Token>,
 ) -> anyhow::Result<Option<String>> {
-    while let Some(line) = lines.next_line().await? {
+    while let Some(line) = next_line(pipe).await? {
         let url = line.split_once(READY).and_then(|(_, rest)| rest.split_whitespace().next());
         match url {
             Some(url) => return Ok(Some(url.to_owned())),
@@ -134,10 +135,9 @@ async fn find_url(
 }
 
 /// Passes on what the server says, so that its pipe never fills; returns the last line.
-async fn pass_on(name: String, pipe: impl AsyncRead + Unpin, token: Option<Token>) -> String {
-    let mut lines = BufReader::new(pipe).lines();
+async fn pass_on(name: String, mut pipe: impl AsyncBufRead + Unpin, token: Option<Token>) -> String {
     let mut last = String::new();
-    while let Ok(Some(line)) = lines.next_line().await {
+    while let Ok(Some(line)) = next_line(&mut pipe).await {
         last = redacted(token.as_ref(), &line);
         eprintln!("{name}: {last}");
     }

@@ -19,7 +19,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The whole plan.
+    /// The whole plan; no `--shard` says so, since a shard's results are for a merge with others.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
     /// All shards of a plan that is divided into `of`.
@@ -54,10 +54,10 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("expected one of up to {MOST_SHARDS}, for example 2/4 for the second of four");
+        let expected = || format!("expected one of 2 to {MOST_SHARDS}, for example 2/4 for the second of four");
         let (number, of) = text.split_once('/').ok_or_else(expected)?;
         let (number, of): (u32, u32) = number.parse().ok().zip(of.parse().ok()).ok_or_else(expected)?;
-        if (1..=of).contains(&number) && of <= MOST_SHARDS {
+        if (1..=of).contains(&number) && (2..=MOST_SHARDS).contains(&of) {
             Ok(Self { index: number - 1, of })
         } else {
             Err(expected())
@@ -84,7 +84,7 @@ mod tests {
     fn a_shard_is_written_as_it_is_read_and_nonsense_is_refused() {
         let shard: Shard = "2/4".parse().unwrap();
         assert_eq!((shard, shard.to_string().as_str()), (Shard { index: 1, of: 4 }, "2/4"));
-        for text in ["0/4", "5/4", "2", "1/65", "a/b", "1/0", "-1/2"] {
+        for text in ["0/4", "5/4", "2", "1/1", "1/65", "a/b", "1/0", "-1/2"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
         }
     }

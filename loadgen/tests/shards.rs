@@ -194,6 +194,9 @@ fn shards_of_different_runs_or_the_same_shard_twice_are_refused() {
     let (code, told, merged) = merge(&copies, place.path());
     assert!(code == 1 && merged.is_none(), "{told}");
     assert!(told.contains("are of different runs (00001f3a and 00000007)") && told.contains("--run-id"), "{told}");
+    change(&copies[0].join("shard.json"), |shard| shard["ends"] = serde_json::json!([]));
+    let (code, told, _) = merge(&copies[..1], place.path());
+    assert!(code == 1 && told.contains("shard.json is damaged"), "{told}");
     std::fs::remove_file(copies[0].join("shard.json")).unwrap();
     let (code, told, _) = merge(&copies[..1], place.path());
     assert!(code == 1 && told.contains("is no shard of a run"), "{told}");
@@ -230,7 +233,7 @@ fn a_start_that_is_too_soon_or_a_share_of_nothing_is_said_before_anything_is_mea
         let mut command = loadgen();
         command.args(["run", "--transport", "ws", "--run-id", "1", "--url", &server.url]).args(words);
         let (code, _, stderr) = finish(command.arg("--out").arg(place.path().join("run")));
-        assert_eq!(code, 1, "{stderr}");
+        assert_eq!(code, 2, "{stderr}");
         stderr
     };
     let told = refused(&["--shard", "1/2", "--start-at", "+1s", "--clients", "4000", "--connect-rate", "1000"]);

@@ -59,6 +59,18 @@ async fn a_target_that_cannot_be_subscribed_to_is_told_with_the_answer() {
     assert!(said.contains("ws: cannot subscribe: the server answered 404"), "{said}");
 }
 
+#[tokio::test]
+async fn a_token_that_a_target_needs_is_asked_for_before_anything_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret.toml");
+    let file = "name = \"secret\"\n[publish]\npath = \"/pub\"\nbody = '{\"key\":\"{token}\",\"text\":{payload}}'\n\
+                [transports.ws]\npath = \"/ws\"\n";
+    std::fs::write(&path, file).unwrap();
+    let (code, said) = check(path.to_str().unwrap(), "http://127.0.0.1:9").await;
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("the target `secret` needs a token: give it with --token or WIRELAB_TOKEN"), "{said}");
+}
+
 /// nginx with the two locations that the built-in target expects; ended when it is dropped.
 struct Nginx(Child);
 

@@ -45,7 +45,7 @@ fn what_is_wrong_with_a_file_is_said_with_what_was_expected() {
         assert!(RIGHT.contains(old), "{old}");
         RIGHT.replacen(old, new, 1)
     };
-    let cases: [(String, &[&str]); 18] = [
+    let cases: [(String, &[&str]); 20] = [
         (
             wrong("[transports.ws]", "[transports.socketio]\nnamespace = \"room\"\n[transports.ws]"),
             &["[transports.socketio]: namespace = `room`", "begins with a slash"],
@@ -99,6 +99,11 @@ fn what_is_wrong_with_a_file_is_said_with_what_was_expected() {
             wrong("path = \"/ws\"", "path = \"/ws\"\nsubprotocol = \"a\\r\\nb\""),
             &["subprotocol", "expected names of protocols"],
         ),
+        (
+            wrong("path = \"/ws\"", "path = \"/ws\"\nquery = { a = \"b HTTP/1.1\" }"),
+            &["[transports.ws]", "query: \"a\" = \"b HTTP/1.1\"", "expected no spaces"],
+        ),
+        (wrong("path = \"/ws\"", "path = \"/ws\"\nquery = { \"a\\r\\nb\" = \"c\" }"), &["query: \"a\\r\\nb\" = \"c\""]),
         (wrong("name = \"right\"", "name = \"so so\""), &["name = `so so`", "letters, digits and hyphens"]),
     ];
     for (file, said) in cases {

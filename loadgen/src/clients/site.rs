@@ -102,9 +102,4 @@ impl Site {
         let topic = self.plan.topics[usize::from(self.plan.topic_of(client))].as_str();
         Values { client, ..Values::of(topic, self.plan.run, self.token.as_ref().map(Token::secret)) }
     }
-
-    /// The head of a GET request; `fields` are further lines, each with its CRLF.
-    pub fn get(&self, path: &str, fields: &str) -> String {
-        format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n", self.host)
-    }
 }

@@ -18,7 +18,7 @@ use crate::recording::Recorder;
 
 /// Requests sent between two looks for answers: some tenths of a millisecond.
 const AT_A_TIME: usize = 16;
-/// Longest time for which a turn is put off. To read the answers of 50,000 clients takes a worker 200 ms, so only a stream of answers
+/// Longest time for which a turn is put off. To read the answers of 50,000 clients takes a player 200 ms, so only a stream of answers
 /// that does not end comes near it; then clients ask all the same, and answers that wait behind them show as loop lag.
 const LONGEST_PUT_OFF: Duration = Duration::from_millis(250);
 
@@ -83,7 +83,7 @@ mod tests {
 
     const CLIENTS: usize = 3 * AT_A_TIME;
 
-    /// A worker whose clients all want their turn at once.
+    /// A player whose clients all want their turn at once.
     struct Scene {
         recorder: Rc<Recorder>,
         asked: Rc<Cell<usize>>,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use feed::Transport;
 use tokio::task::LocalSet;
 
 use super::{End, Usage};
@@ -26,6 +27,9 @@ pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
 async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
     let token = args.target.token()?;
     let file = args.target.file;
+    for transport in Transport::ALL.into_iter().filter(|transport| file.has(*transport)) {
+        file.ready(transport, 1, token.is_some()).map_err(Usage)?;
+    }
     let started = match (&args.url, &file.server) {
         (None, Some(start)) => Some(ServerProcess::start_target(&file.name, start, token.as_ref()).await?),
         (None, None) => {

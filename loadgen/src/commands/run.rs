@@ -59,7 +59,9 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
             order.url = (!args.url.is_empty()).then(|| args.url.join(","));
             workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
         }
-        None if args.url.len() > 1 => bail!("one process talks to one server: name one --url, or add --workers"),
+        None if args.url.len() > 1 => {
+            return Err(Usage(anyhow!("one process talks to one server: name one --url, or add --workers")).into());
+        }
         None => measure(&order, &out, &cores, &interrupt).await?,
     };
     args.junit.as_deref().map(|path| junit::write(path, &run)).transpose()?;
@@ -191,10 +193,10 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         (None, Some(server)) => order.resolve(&server.url)?,
         (None, None) => unreachable!("a server is started where none is named"),
     };
-    preflight::shares(&plan, order.place.gate.appointment())?;
     let is_led = matches!(order.place.gate, Gate::Leader(_));
     // A leader has looked for all, once.
     if !is_led {
+        preflight::shares(&plan, order.place.gate.appointment()).map_err(Usage)?;
         preflight::probe(&plan, &target, order.load.connect_timeout).await?;
     }
     let folder = RunFolder::create(out)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use results::{LatencyLog, Run, SeriesRow, ServerCost};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::parts::Parts;
 use crate::plan::Plan;
 use crate::reconciliation::Books;
 use crate::recording::Stack;
-use crate::shard::Shard;
+use crate::shard::{MOST_SHARDS, Shard};
 
 /// Name of the file that makes a run folder that of a shard.
 pub const SHARD_FILE: &str = "shard.json";
@@ -79,6 +79,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// True when its parts fit together, as they do in every record that was written to its end.
+    fn is_sound(&self) -> bool {
+        let has_place = (2..=MOST_SHARDS).contains(&self.shard.of) && self.shard.index < self.shard.of;
+        let has_topics = !self.ends.is_empty() && self.refused.len() == self.ends.len();
+        has_place && has_topics && self.begin_s.is_finite()
+    }
+
     /// Writes it into a run folder.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(SHARD_FILE);
@@ -160,5 +167,6 @@ pub fn read(folder: &Path) -> anyhow::Result<Part> {
     if record.schema != SCHEMA {
         bail!("{} has schema {}, expected {SCHEMA}: merge with the build that wrote it", path.display(), record.schema);
     }
+    ensure!(record.is_sound(), "{} is damaged: run that shard again", path.display());
     Ok(Part { folder: folder.to_owned(), run: loaded.run, series: loaded.series, record })
 }

@@ -95,14 +95,14 @@ fn second(part: &Part, at_s: f64) -> i64 {
 /// The rows of the merged run, which began `lead` before publishing did.
 pub(super) fn rows(parts: &[Part], times: &Times, lead: Duration) -> Vec<SeriesRow> {
     let mut seconds: BTreeMap<i64, Vec<SeriesRow>> = BTreeMap::new();
+    // What the servers told, each once.
+    let mut told: BTreeMap<i64, Vec<Told>> = BTreeMap::new();
+    let servers = parts.iter().filter(|part| is_first_of_server(part, parts)).count();
     for part in parts {
         let mut own: BTreeMap<i64, SeriesRow> = BTreeMap::new();
         let is_first_of_server = is_first_of_server(part, parts);
         for row in &part.series {
-            let mut row = row.clone();
-            if !is_first_of_server {
-                (row.server_cpu_share, row.server_rss_bytes, row.server_open) = (None, None, None);
-            }
+            let row = row.clone();
             let place = second(part, row.at_s);
             let row = match own.remove(&place) {
                 Some(earlier) => following(&earlier, row),
@@ -111,17 +111,44 @@ pub(super) fn rows(parts: &[Part], times: &Times, lead: Duration) -> Vec<SeriesR
             own.insert(place, row);
         }
         for (place, row) in own {
+            if is_first_of_server {
+                told.entry(place).or_default().push((row.server_cpu_share, row.server_rss_bytes, row.server_open));
+            }
             seconds.entry(place).or_default().push(row);
         }
     }
     let row = |(second, rows): (i64, Vec<SeriesRow>)| {
         let at_s = (lead.as_secs_f64() + second as f64).max(0.0);
         let row = rows.into_iter().reduce(|one, other| beside(&one, &other)).unwrap_or_default();
+        // A sum over some of the servers would pass for what they all spend.
+        let told = told.get(&second).filter(|told| told.len() == servers).map_or(&[][..], Vec::as_slice);
+        let (server_cpu_share, server_rss_bytes, server_open) = together(told);
         let latency = times.latency.get(&second).filter(|latency| !latency.is_empty());
         let at = |quantile| latency.map(|latency| latency.value_at_quantile(quantile) as f64 / 1e3);
-        SeriesRow { at_s, p50_us: at(0.5), p99_us: at(0.99), max_us: at(1.0), ..row }
+        SeriesRow {
+            at_s,
+            p50_us: at(0.5),
+            p99_us: at(0.99),
+            max_us: at(1.0),
+            server_cpu_share,
+            server_rss_bytes,
+            server_open,
+            ..row
+        }
     };
     seconds.into_iter().map(row).collect()
+}
+
+/// What one server told of a second: its share of a core, resident bytes and open connections.
+type Told = (Option<f64>, Option<u64>, Option<u64>);
+
+/// What several servers spend together; nothing of what one of them did not tell.
+fn together(told: &[Told]) -> Told {
+    if told.is_empty() {
+        return (None, None, None);
+    }
+    let all = || told.iter().copied();
+    (all().map(|told| told.0).sum(), all().map(|told| told.1).sum(), all().map(|told| told.2).sum())
 }
 
 /// Of several shards that read the same server, the first speaks for it.
@@ -147,22 +174,28 @@ fn following(earlier: &SeriesRow, later: SeriesRow) -> SeriesRow {
     }
 }
 
-/// The same second of two shards: counters and gauges of both.
+/// The same second of two shards: counters and gauges of both, but of their servers, which they may share.
 fn beside(one: &SeriesRow, other: &SeriesRow) -> SeriesRow {
-    let both = |a: Option<u64>, b: Option<u64>| a.map_or(b, |a| Some(a + b.unwrap_or(0)));
     SeriesRow {
         open: one.open + other.open,
         opening: one.opening + other.opening,
         in_flight: one.in_flight + other.in_flight,
-        server_cpu_share: match (one.server_cpu_share, other.server_cpu_share) {
-            (Some(a), Some(b)) => Some(a + b),
-            (a, b) => a.or(b),
-        },
-        server_rss_bytes: both(one.server_rss_bytes, other.server_rss_bytes),
-        server_open: both(one.server_open, other.server_open),
         generator_cpu_share: one.generator_cpu_share + other.generator_cpu_share,
         phase: one.phase.clone(),
         at_s: one.at_s,
         ..following(other, one.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_of_two_servers_did_not_tell_is_not_told_of_both() {
+        let (one, other) = ((Some(0.5), Some(10), Some(3)), (Some(0.25), None, Some(4)));
+        assert_eq!(together(&[one, other]), (Some(0.75), None, Some(7)));
+        assert_eq!(together(&[one]), one);
+        assert_eq!(together(&[]), (None, None, None));
     }
 }

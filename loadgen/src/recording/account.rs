@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use feed::{Postmark, postmarks};
 
 use super::{Entry, Ledger, Recorder};
+use crate::plan::Plan;
 use crate::shard::Shard;
 
 /// One client's account: a ledger for each publisher of its topic, and its player's records.
@@ -16,33 +18,70 @@ pub struct Account {
     topic: u16,
     /// Whose latency is measured: of the others' publishers, which have other clocks, only the ledgers are kept.
     shard: Shard,
-    windows: Rc<Windows>,
+    windows: Arc<Windows>,
     /// A ledger for the publisher of each shard.
     ledgers: Vec<Ledger>,
     recorder: Rc<Recorder>,
 }
 
-/// The sequence numbers of the window of every publisher, and of how many topics.
+/// What every publisher publishes in the window. It takes a walk through the whole plan to find out, so that is done once a run.
 #[derive(Debug)]
 pub struct Windows {
     /// By the publisher's number: those of the first shard, one a topic, then those of the second.
-    pub sequences: Vec<Range<u32>>,
+    publishers: Vec<Window>,
     /// Topics, one at least.
-    pub topics: usize,
+    topics: usize,
+}
+
+/// What one publisher publishes in the window: its shard and topic stand here because to divide its number for each delivery
+/// costs more than to look them up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Index of its shard.
+    pub shard: usize,
+    /// Index of its topic.
+    pub topic: u16,
+    /// Its numbers.
+    pub sequences: Range<u32>,
+}
+
+impl Windows {
+    /// The windows of all publishers of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self::new(plan.window_of_all(), plan.topics.len())
+    }
+
+    /// The same from their numbers, of which each shard has one range for each of the `topics`.
+    pub fn new(sequences: Vec<Range<u32>>, topics: usize) -> Self {
+        let window =
+            |(number, sequences)| Window { shard: number / topics, topic: (number % topics) as u16, sequences };
+        Self { publishers: sequences.into_iter().enumerate().map(window).collect(), topics }
+    }
+
+    /// Those of one shard, by topic.
+    pub fn of_shard(&self, shard: Shard) -> &[Window] {
+        let first = usize::from(shard.publisher(0, self.topics));
+        &self.publishers[first..first + self.topics]
+    }
+
+    /// Those of all shards but one.
+    pub fn of_others(&self, shard: Shard) -> impl Iterator<Item = &Window> {
+        self.publishers.iter().filter(move |window| window.shard != shard.index as usize)
+    }
 }
 
 impl Account {
     /// An account of a client of `topic` in `run`, played by `shard`.
-    pub fn new(run: u32, topic: u16, shard: Shard, windows: Rc<Windows>, recorder: Rc<Recorder>) -> Self {
-        let of_topic = windows.sequences.iter().skip(usize::from(topic)).step_by(windows.topics);
-        let ledgers = of_topic.map(|sequences| Ledger::new(sequences.start)).collect();
+    pub fn new(run: u32, topic: u16, shard: Shard, windows: Arc<Windows>, recorder: Rc<Recorder>) -> Self {
+        let of_topic = windows.publishers.iter().skip(usize::from(topic)).step_by(windows.topics);
+        let ledgers = of_topic.map(|window| Ledger::new(window.sequences.start)).collect();
         Self { run, topic, shard, windows, ledgers, recorder }
     }
 
     /// An account of a client of the one topic of a run that one process plays; the window has these `sequences`.
     pub fn alone(run: u32, sequences: Range<u32>, recorder: Rc<Recorder>) -> Self {
-        let windows = Windows { sequences: std::iter::once(sequences).collect(), topics: 1 };
-        Self::new(run, 0, Shard::WHOLE, Rc::new(windows), recorder)
+        let windows = Windows::new(std::iter::once(sequences).collect(), 1);
+        Self::new(run, 0, Shard::WHOLE, Arc::new(windows), recorder)
     }
 
     /// Enters every notification in `message`, received at `at_ns`; returns how many there were.
@@ -59,14 +98,13 @@ impl Account {
 
     /// Enters one notification; false if it is none of this client's.
     fn delivery(&mut self, postmark: &Postmark, at_ns: u64) -> bool {
-        let number = usize::from(postmark.publisher);
-        let (shard, topic) = (number / self.windows.topics, number % self.windows.topics);
-        let Some(ledger) = self.ledgers.get_mut(shard) else { return false };
+        let Some(window) = self.windows.publishers.get(usize::from(postmark.publisher)) else { return false };
         // A server that makes numbers up does not get them onto the books.
-        if topic != usize::from(self.topic) || postmark.sequence >= self.windows.sequences[number].end {
+        if window.topic != self.topic || postmark.sequence >= window.sequences.end {
             return false;
         }
-        let entry = ledger.enter(postmark.sequence, self.recorder.is_too_late());
+        let shard = window.shard;
+        let entry = self.ledgers[shard].enter(postmark.sequence, self.recorder.is_too_late());
         let is_own = shard == self.shard.index as usize;
         let is_new = entry == Entry::New && (!is_own || self.recorder.is_in_window(postmark.intended_ns));
         if is_new && is_own {
@@ -170,7 +208,7 @@ mod tests {
     fn another_shards_notifications_are_on_the_books_but_in_no_latency() {
         let recorder = Rc::new(Recorder::new(Rc::default()));
         recorder.set_window(1_000_000..2_000_000);
-        let windows = Rc::new(Windows { sequences: vec![5..6, 0..0, 7..9, 0..0], topics: 2 });
+        let windows = Arc::new(Windows::new(vec![5..6, 0..0, 7..9, 0..0], 2));
         let shard = Shard { index: 1, of: 2 };
         let mut account = Account::new(1, 0, shard, windows, Rc::clone(&recorder));
         assert_eq!(account.message(&message(1, 2, 7, 1_500_000), 1_600_000), 1, "its own");

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Windows;
 use crate::plan::Plan;
 
 /// Actual publishing instants, one place for each notification of the window; allocated before anything is measured.
@@ -15,12 +16,10 @@ pub struct Departures {
 
 impl Departures {
     /// Room for the plan's window.
-    pub fn new(plan: &Plan) -> Self {
-        let publishers = plan
-            .window_sequences()
-            .into_iter()
-            .map(|sequences| (sequences.start, sequences.map(|_| AtomicU64::new(0)).collect()))
-            .collect();
+    pub fn new(plan: &Plan, windows: &Windows) -> Self {
+        let own = windows.of_shard(plan.shard).iter().map(|window| window.sequences.clone());
+        let publishers =
+            own.map(|sequences| (sequences.start, sequences.map(|_| AtomicU64::new(0)).collect())).collect();
         Self { base: plan.publisher(0), publishers }
     }
 
@@ -50,7 +49,8 @@ mod tests {
     #[test]
     fn what_has_not_left_or_is_not_of_the_window_has_no_instant() {
         // Numbers 10 to 29 are of the window.
-        let departures = Departures::new(&crate::plan::tests::plan());
+        let plan = crate::plan::tests::plan();
+        let departures = Departures::new(&plan, &Windows::of(&plan));
         departures.enter(0, 9, 5);
         departures.enter(0, 10, 6);
         departures.enter(0, 30, 7);

@@ -73,7 +73,9 @@ impl Ledger {
     pub fn close(&self, end: u32, refused: &[u32]) -> Deliveries {
         let never_published =
             refused.iter().filter(|&&number| (self.first..end).contains(&number) && !self.has(number)).count() as u64;
-        let in_holes: u64 = self.missing.iter().map(|hole| u64::from(hole.end - hole.start)).sum();
+        // Numbers from `end` on that a server made up leave holes that nobody published into.
+        let in_hole = |hole: &Range<u32>| u64::from(hole.end.min(end).saturating_sub(hole.start));
+        let in_holes: u64 = self.missing.iter().map(in_hole).sum();
         let behind = u64::from(end.saturating_sub(self.next));
         let due = u64::from(end.saturating_sub(self.first));
         let lost = in_holes + behind - never_published;
@@ -146,6 +148,8 @@ mod tests {
         assert_eq!(account(0, 4, &[1, 3], &[0, 2]), [2, 2, 0, 0, 0], "refused, so not expected");
         assert_eq!(account(0, 4, &[1, 3], &[0, 1, 2]), [3, 3, 0, 0, 0], "called refused, yet it came");
         assert_eq!(account(0, 4, &[0], &[1, 3]), [3, 2, 1, 0, 0], "refused and lost are told apart");
+        assert_eq!(account(0, 4, &[], &[0, 1, 9]), [4, 2, 2, 0, 0], "one that was planned, and never published");
+        assert_eq!(account(5, 4, &[], &[9]), [0, 0, 0, 0, 0], "stopped before the window");
     }
 
     #[test]

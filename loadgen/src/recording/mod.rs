@@ -10,7 +10,7 @@ mod recorder;
 mod shelf;
 mod snapshot;
 
-pub use account::{Account, InFlight, Windows};
+pub use account::{Account, InFlight, Window, Windows};
 pub use departures::Departures;
 pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;

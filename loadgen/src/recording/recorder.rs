@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use results::{Deliveries, new_histogram};
 
 use super::{Counters, Departures, Ledger, Snapshot, Stack, stack};
+use crate::parts::sum;
 use crate::wire::Traffic;
 
 /// The records of one player.
@@ -163,20 +164,13 @@ impl Recorder {
     /// Closes the books of all clients for this process's publishers, which are numbered from `base` on. `ends` is one past
     /// the last number that each sent, `refused` what the server is not known to have accepted.
     pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
-        let mut sum = Deliveries { gaps: self.counters.borrow().gaps, ..Deliveries::default() };
-        for (publisher, ledger) in self.ledgers.take() {
-            let Some(topic) = publisher.checked_sub(base).map(usize::from).filter(|&topic| topic < ends.len()) else {
-                continue;
-            };
-            let books = ledger.close(ends[topic], &refused[topic]);
-            sum.expected += books.expected;
-            sum.delivered += books.delivered;
-            sum.lost += books.lost;
-            sum.duplicated += books.duplicated;
-            sum.reordered += books.reordered;
-            sum.late += books.late;
-        }
-        sum
+        let ledgers = self.ledgers.take();
+        let closed = ledgers.iter().filter_map(|(publisher, ledger)| {
+            let topic = usize::from(publisher.checked_sub(base)?);
+            Some(ledger.close(*ends.get(topic)?, refused.get(topic)?))
+        });
+        let closed: Vec<Deliveries> = closed.collect();
+        Deliveries { gaps: self.counters.borrow().gaps, ..sum(closed.iter()) }
     }
 
     /// The counters of this instant.

@@ -9,7 +9,7 @@ use crate::clients::{Client, Resume, Site};
 use crate::clock;
 use crate::plan::Plan;
 use crate::recording::{Account, Recorder};
-use crate::target::Target;
+use crate::target::{Target, Token, reason};
 use crate::wire::{Dialer, Traffic};
 
 /// A client's surroundings; the client itself is whoever [connects](Self::connect).
@@ -18,6 +18,7 @@ pub(super) struct Listener {
     client: u32,
     recorder: Rc<Recorder>,
     account: Account,
+    token: Option<Token>,
     /// Where it goes on from.
     pub resume: Resume,
 }
@@ -33,6 +34,7 @@ impl Listener {
             client,
             account: Account::alone(plan.run, 0..MESSAGES, Rc::clone(&recorder)),
             recorder,
+            token: target.token.clone(),
             resume: Resume::default(),
         }
     }
@@ -43,7 +45,7 @@ impl Listener {
         let attempt = C::connect(&self.site, self.client, self.resume.clone(), &mut self.account);
         match tokio::time::timeout(bound, attempt).await {
             Ok(Ok(client)) => Ok((client, clock::now().saturating_duration_since(started))),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(reason(self.token.as_ref(), &error.to_string())),
             Err(_) => Err(format!("not live within {}", humantime::format_duration(bound))),
         }
     }

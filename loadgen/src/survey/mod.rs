@@ -18,7 +18,7 @@ use crate::clients::{Client, LongPoll, ShortPoll, SocketIo, Sse, Ws};
 use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use crate::publisher::Channels;
 use crate::shard::Shard;
-use crate::target::Target;
+use crate::target::{Target, reason};
 use listener::Listener;
 
 /// Longest wait for a message that is expected.
@@ -45,7 +45,8 @@ pub struct Finding {
     pub receivers: u32,
     /// What the client received besides the payload, bytes.
     pub framing_bytes: Option<u64>,
-    /// Whether a client that comes later is given what was published before; `None` when that was not tried.
+    /// Whether a client that comes later is given what was published before; `None` when that was not tried, or it could not
+    /// connect.
     pub has_history: Option<bool>,
     /// What a client finds that comes back.
     pub resumption: Resumption,
@@ -62,7 +63,7 @@ pub enum Resumption {
     Lost,
     /// The server has said nothing that it could go on from.
     NothingToResumeFrom,
-    /// It was not tried.
+    /// It was not tried, or the client did not get in again.
     NotTried,
 }
 
@@ -116,21 +117,21 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
             return Ok(finding);
         }
     };
-    let channels = Channels::open(plan, target).await?;
+    let channels = Channels::open(plan, target).await.map_err(|error| target.told(&error))?;
     let before = first.bytes_received();
     let (published, ..) = tokio::join!(
         channels.publish_one(plan, 0, PATIENCE),
         first.hear(&mut one, 1, PATIENCE),
         second.hear(&mut two, 1, PATIENCE)
     );
-    finding.refused = published.err();
+    finding.refused = published.err().map(|why| reason(target.token.as_ref(), &why));
     finding.receivers = u32::from(first.heard() > 0) + u32::from(second.heard() > 0);
     finding.latency = first.latency();
     if first.heard() > 0 {
         finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));
     }
     if finding.works() {
-        finding.has_history = Some(has_history::<C>(plan, target).await);
+        finding.has_history = has_history::<C>(plan, target).await;
         finding.resumption = resumption(&channels, plan, target, one, (&mut second, &mut two)).await;
     } else {
         one.close().await;
@@ -140,12 +141,13 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
     Ok(finding)
 }
 
-async fn has_history<C: Client>(plan: &Arc<Plan>, target: &Target) -> bool {
+/// `None` when the client that comes later does not get in, and so cannot tell.
+async fn has_history<C: Client>(plan: &Arc<Plan>, target: &Target) -> Option<bool> {
     let mut late = Listener::new(plan, target, 2);
-    let Ok((mut client, _)) = late.connect::<C>(CURIOSITY).await else { return late.heard() > 0 };
+    let Ok((mut client, _)) = late.connect::<C>(CURIOSITY).await else { return (late.heard() > 0).then_some(true) };
     late.hear(&mut client, 1, CURIOSITY).await;
     client.close().await;
-    late.heard() > 0
+    Some(late.heard() > 0)
 }
 
 /// Leaves as `one`, publishes, which `other` is witness of, and comes back.
@@ -167,11 +169,14 @@ async fn resumption<C: Client>(
     }
     let mut back = Listener::new(plan, target, 0);
     back.resume = resume;
-    if let Ok((mut client, _)) = back.connect::<C>(CURIOSITY).await {
+    let connected = back.connect::<C>(CURIOSITY).await;
+    let is_in = connected.is_ok();
+    if let Ok((mut client, _)) = connected {
         back.hear(&mut client, 2, CURIOSITY).await;
         client.close().await;
     }
     match back.heard() {
+        0 if !is_in => Resumption::NotTried,
         0 => Resumption::Lost,
         1 => Resumption::Exact,
         _ => Resumption::Repeats,

@@ -31,9 +31,6 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
             let _ = writeln!(out, "{}: {fault}", finding.transport);
         }
     }
-    if file.socketio.is_some() {
-        let _ = writeln!(out, "socketio: not tried by check; measure it with loadgen run --transport socketio");
-    }
     let working = findings.iter().filter(|finding| finding.works()).count();
     let _ = writeln!(out, "{working} of {} transports deliver what is published.", findings.len());
     out

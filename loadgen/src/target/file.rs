@@ -22,6 +22,8 @@ pub const FEED: &str = "feed";
 pub struct TargetFile {
     /// Its name in tables.
     pub name: String,
+    /// What it was asked for by: its name if it is built in, or the path of its file.
+    pub source: String,
     /// What it is, in a sentence.
     pub about: String,
     /// How a run starts it by itself.
@@ -61,7 +63,8 @@ impl TargetFile {
     /// The target of a built-in name, or of a file.
     pub fn named(text: &str) -> anyhow::Result<Self> {
         if let Some(file) = built_in::find(text) {
-            return Self::parse(file, Path::new(".")).with_context(|| format!("built-in target `{text}`"));
+            let built_in = Self::parse(file, Path::new(".")).with_context(|| format!("built-in target `{text}`"))?;
+            return Ok(Self { source: text.to_owned(), ..built_in });
         }
         let path = Path::new(text);
         if path.extension().is_none_or(|extension| extension != "toml") {
@@ -70,7 +73,8 @@ impl TargetFile {
         }
         let file = std::fs::read_to_string(path).with_context(|| format!("cannot read the target file {text}"))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(&file, folder).with_context(|| format!("target file {text}"))
+        let written = Self::parse(&file, folder).with_context(|| format!("target file {text}"))?;
+        Ok(Self { source: text.to_owned(), ..written })
     }
 
     /// The target that is meant where none is named: Wirelab's own feed.
@@ -90,7 +94,8 @@ impl TargetFile {
             !subscriptions.is_empty() || socketio.is_some(),
             "[transports] is empty: expected at least one of [transports.ws], .sse, .long-poll, .short-poll, .socketio"
         );
-        Ok(Self { name, about, server, publishing, subscriptions, socketio })
+        let source = name.clone();
+        Ok(Self { name, source, about, server, publishing, subscriptions, socketio })
     }
 
     /// True for Wirelab's own feed, the only one that tells its cost in `/stats` and speaks of cursors.

@@ -18,12 +18,12 @@ pub use request::Request;
 pub use session_url::SessionUrl;
 pub use subscription::{Remember, SocketIoSubscription, Subscription};
 pub use template::{Escape, Template, UnknownVariable, Values, Variable};
-pub use token::{Token, redacted, redacted_words};
+pub use token::{Token, reason, redacted, redacted_words};
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use reqwest::Url;
 
 /// Where the server is, and what it understands.
@@ -77,6 +77,12 @@ impl Target {
         redacted(self.token.as_ref(), self.url.as_str())
     }
 
+    /// An error in which the server's own words may stand, as it may be shown.
+    pub fn told(&self, error: &anyhow::Error) -> anyhow::Error {
+        let links = error.chain().map(|link| reason(self.token.as_ref(), &link.to_string()));
+        anyhow!(links.collect::<Vec<_>>().join(": "))
+    }
+
     /// The URL of a path below the base, for control requests.
     pub fn join(&self, path: &str) -> String {
         format!("http://{}{}{path}", self.host, self.prefix)
@@ -105,6 +111,14 @@ mod tests {
         assert_eq!(target.address.to_string(), "127.0.0.1:8080");
         assert_eq!((target.host.as_str(), target.prefix.as_str()), ("127.0.0.1:8080", "/feed"));
         assert_eq!(target.join("/stats"), "http://127.0.0.1:8080/feed/stats");
+    }
+
+    #[test]
+    fn a_secret_in_the_base_url_is_not_shown_however_the_url_spells_it() {
+        let token = Token::new("s3 cr\"t".into()).unwrap();
+        let target =
+            Target::resolve_as("http://127.0.0.1/s3 cr\"t/x", Arc::new(TargetFile::feed()), Some(token)).unwrap();
+        assert_eq!(target.shown_url(), "http://127.0.0.1/***/x");
     }
 
     #[test]

@@ -179,6 +179,14 @@ fn read_request(
     headers: written::Fields,
     remembered: &[String],
 ) -> anyhow::Result<Request> {
+    for (name, value) in &query.0 {
+        let is_clean = |text: &str| !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        let is_field = !name.is_empty() && is_clean(name) && is_clean(value);
+        ensure!(
+            is_field,
+            "query: {name:?} = {value:?}: expected no spaces or control characters; write a space as %20"
+        );
+    }
     Ok(Request {
         path: read_path(path, Variable::AT_FIRST)?,
         query: read_fields(query, Variable::OF_A_CLIENT, remembered).context("query")?,

@@ -166,10 +166,16 @@ impl Template {
         is_whole
     }
 
-    /// The text with its values; what has none is left out.
+    /// The text with its values, all of which it has: that a token is there is asked before a run begins, and of what else may
+    /// have no value yet such a text cannot speak.
+    ///
+    /// # Panics
+    ///
+    /// When one is missing: sent without it, the text would say something else than its target file does.
     pub fn filled(&self, values: &Values<'_>) -> String {
         let mut text = String::new();
-        self.write(values, Escape::Nothing, &mut text);
+        let is_whole = self.write(values, Escape::Nothing, &mut text);
+        assert!(is_whole, "a variable has no value; whether all have one is asked before a run begins");
         text
     }
 

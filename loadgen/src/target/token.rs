@@ -6,6 +6,8 @@ use anyhow::bail;
 
 /// The flag that says it.
 const FLAG: &str = "--token";
+/// Most characters of a reason for a failure; more is cut off, and dots say so. A server may answer with a whole page.
+const LONGEST_REASON: usize = 200;
 
 /// A secret. It is shown as `***` wherever it is not sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,15 +32,59 @@ impl Token {
         &self.0
     }
 
-    /// `text` without the secret.
+    /// `text` without the secret, as it is or percent-encoded (RFC 3986, section 2.1), whichever of its characters are.
     pub fn redact(&self, text: &str) -> String {
-        text.replace(&self.0, Token::HIDDEN)
+        let mut redacted = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            if let Some(len) = self.length_at_start(rest.as_bytes()) {
+                redacted.push_str(Token::HIDDEN);
+                rest = &rest[len..];
+            } else {
+                redacted.push(next);
+                rest = &rest[next.len_utf8()..];
+            }
+        }
+        redacted
+    }
+
+    /// How many bytes the secret takes at the start of `text`; `None` when it does not stand there.
+    fn length_at_start(&self, text: &[u8]) -> Option<usize> {
+        if text.starts_with(self.0.as_bytes()) {
+            return Some(self.0.len());
+        }
+        let mut at = 0;
+        for &byte in self.0.as_bytes() {
+            at += match text.get(at)? {
+                b'%' if text.get(at + 1..at + 3).and_then(hexadecimal) == Some(byte) => 3,
+                plain if *plain == byte => 1,
+                _ => return None,
+            };
+        }
+        Some(at)
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Token::HIDDEN)
+    }
+}
+
+/// The byte that two hexadecimal digits say.
+fn hexadecimal(digits: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(digits[at]).to_digit(16);
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
+
+/// Why something failed, as a server may have put it: on one line, without the secret, and no longer than anybody reads.
+pub fn reason(token: Option<&Token>, text: &str) -> String {
+    // Control characters first: one of them in its middle would hide the secret from the search for it.
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = redacted(token, &text);
+    match text.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }
 
@@ -74,6 +120,18 @@ mod tests {
         let shown = redacted_words(Some(&token), words.iter().map(|&word| word.to_owned()));
         assert_eq!(shown, ["loadgen", "--token", "***", "--token=***", "--url", "http://h/?key=***"]);
         assert_eq!(format!("{token:?}"), "***");
+    }
+
+    #[test]
+    fn what_a_server_says_is_told_without_the_secret_control_characters_or_end() {
+        let token = Token::new("a b/\u{e9}%c".into()).unwrap();
+        for echoed in ["a b/\u{e9}%c", "a%20b%2F%C3%A9%25c", "a%20b/%c3%a9%c", "a b\u{7}/\u{e9}%c"] {
+            assert_eq!(reason(Some(&token), &format!("no {echoed}, sorry")), "no ***, sorry");
+        }
+        assert_eq!(reason(Some(&token), "a b/\u{e9}%d 100%"), "a b/\u{e9}%d 100%");
+        assert_eq!(reason(None, "\u{1b}[31mred\r\n"), "[31mred");
+        let long = reason(Some(&token), &format!("{}{}", "\u{e9}".repeat(195), token.secret().repeat(9)));
+        assert_eq!(long, format!("{}*****...", "\u{e9}".repeat(195)));
     }
 
     #[test]

@@ -11,6 +11,12 @@ use super::Connection;
 const MAX_HEADERS: usize = 64;
 /// Largest head of an answer, bytes.
 const MAX_HEAD: usize = 64 * 1024;
+/// Longest first line that is quoted, bytes: a page without line breaks is not carried along. Whoever shows it cuts it further,
+/// once there is no secret in it, which no cut must divide.
+const LONGEST_LINE: usize = 4 * 1024;
+/// Largest body of an answer that is read whole, bytes: a poll brings what was published since the last one, which is less by
+/// far, and thousands of clients that each collect a body without end would fill our memory. A larger one is an error.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// What can go wrong while reading an answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,9 @@ pub enum HttpError {
     /// The peer's body is malformed.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    /// The body is larger than any that is read whole.
+    #[error("an answer with a body of more than {MAX_BODY} bytes")]
+    TooLarge,
     /// The stream ended before the answer did.
     #[error("the connection ended in the middle of an answer")]
     Truncated,
@@ -121,7 +130,7 @@ pub fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, 
 
 fn first_line(bytes: &[u8]) -> String {
     let line = bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
-    String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned()
+    String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]).into_owned()
 }
 
 /// The head of the whole answer at the start of `bytes`, and the length of all of it; `None` when it has not come whole.
@@ -176,18 +185,24 @@ pub async fn read_answer<T>(
 /// A body and the length of what carries it.
 type Carried<'a> = (Cow<'a, [u8]>, usize);
 
-/// The body at the start of `bytes`; `None` when it has not come whole.
+/// The body at the start of `bytes`; `None` when it has not come whole. One of more than `MAX_BODY` is refused as soon as it is
+/// known to be.
 fn whole_body<'a>(head: &Head, bytes: &'a [u8]) -> Result<Option<Carried<'a>>, HttpError> {
-    match head.body {
-        Body::Length(len) => Ok(bytes.get(..len).map(|body| (Cow::Borrowed(body), len))),
-        Body::UntilClose => Ok(None),
+    let whole: Option<Carried<'a>> = match head.body {
+        Body::Length(len) if len > MAX_BODY => return Err(HttpError::TooLarge),
+        Body::Length(len) => bytes.get(..len).map(|body| (Cow::Borrowed(body), len)),
+        Body::UntilClose => None,
         Body::Chunked => {
             let mut reader = chunked::Reader::default();
             let mut body = Vec::new();
             let used = reader.read(bytes, |piece| body.extend_from_slice(piece))?;
-            Ok(reader.is_done().then_some((Cow::Owned(body), used)))
+            reader.is_done().then_some((Cow::Owned(body), used))
         }
+    };
+    if whole.is_none() && bytes.len() > MAX_BODY {
+        return Err(HttpError::TooLarge);
     }
+    Ok(whole)
 }
 
 #[cfg(test)]
@@ -201,6 +216,20 @@ mod tests {
         assert_eq!(body("HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\n\r\n"), Body::Length(0));
         assert_eq!(body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 12\r\n\r\n"), Body::Chunked);
         assert_eq!(body("HTTP/1.1 200 OK\r\n\r\n"), Body::UntilClose);
+    }
+
+    #[test]
+    fn a_body_without_bounds_is_refused_however_it_is_delimited() {
+        let most = vec![b'x'; MAX_BODY];
+        let of = |head: &str, body: &[u8]| read_whole(&[head.as_bytes(), body].concat());
+        let announced = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_BODY + 1);
+        assert!(matches!(of(&announced, b""), Err(HttpError::TooLarge)));
+        assert!(matches!(of("HTTP/1.1 200 OK\r\n\r\n", &most), Ok(None)), "it may end yet");
+        let larger = [&most[..], b"x"].concat();
+        assert!(matches!(of("HTTP/1.1 200 OK\r\n\r\n", &larger), Err(HttpError::TooLarge)));
+        let chunk = [b"2000000\r\n", &larger[..]].concat();
+        let chunked = of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &chunk);
+        assert!(matches!(chunked, Err(HttpError::TooLarge)), "{chunked:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rand::RngExt;
 use results::{Run, RunFolder};
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use super::obey::{CLOSE, START, STOP};
 use super::overview::{of_all, place};
 use super::process::{Event, Worker, words};
 use super::servers::Servers;
+use crate::commands::Usage;
 use crate::commands::run::{Order, Place, asked, plan};
 use crate::conductor::MARK_LEAD;
 use crate::cores::Cores;
@@ -52,13 +53,13 @@ pub async fn lead(
     let whole = Arc::new(plan_of(Shard::WHOLE)?);
     let named = urls.iter().map(|url| order.resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
     if order.server_pid.is_some() && named.len() > 1 {
-        bail!("--server-pid is the process of one server: name one --url");
+        return Err(Usage(anyhow!("--server-pid is the process of one server: name one --url")).into());
     }
     for shard in &shards {
-        let plan = plan_of(*shard)?;
-        preflight::room_for(&plan, named.first())?;
-        preflight::shares(&plan, None)?;
+        preflight::room_for(&plan_of(*shard)?, named.first())?;
     }
+    // The same for all of them.
+    preflight::shares(&plan_of(shards[0])?, None).map_err(Usage)?;
     let server = if named.is_empty() { Some(start_server(order, &whole, cores).await?) } else { None };
     let targets = match &server {
         Some(server) => vec![order.resolve(&server.url)?],

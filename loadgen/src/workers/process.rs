@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use anyhow::Context;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::sync::mpsc;
 
 use crate::gate::Said;
+use crate::lines::next_line;
 use crate::shard::Shard;
 
 /// Flags that the leader keeps for itself, each with a value.
@@ -73,8 +74,8 @@ async fn listen(
     events: &mpsc::UnboundedSender<(usize, Event)>,
 ) -> (std::io::Result<ExitStatus>, String) {
     let complaints = tokio::spawn(pass_on(shard, child.stderr.take().expect("its standard error is piped")));
-    let mut lines = BufReader::new(child.stdout.take().expect("its standard output is piped")).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    let mut pipe = BufReader::new(child.stdout.take().expect("its standard output is piped"));
+    while let Ok(Some(line)) = next_line(&mut pipe).await {
         match serde_json::from_str(&line) {
             Ok(said) => drop(events.send((shard.index as usize, Event::Said(said)))),
             Err(_) => eprintln!("worker {shard}: {line}"),
@@ -85,9 +86,9 @@ async fn listen(
 
 /// Passes a worker's complaints on to ours, so that its pipe never fills; returns the last one.
 async fn pass_on(shard: Shard, stderr: ChildStderr) -> String {
-    let mut lines = BufReader::new(stderr).lines();
+    let mut pipe = BufReader::new(stderr);
     let mut last = String::new();
-    while let Ok(Some(line)) = lines.next_line().await {
+    while let Ok(Some(line)) = next_line(&mut pipe).await {
         eprintln!("worker {shard}: {line}");
         last = line;
     }

@@ -1,11 +1,12 @@
 //! The servers that workers load, read by the leader: no worker knows what the clients of the others cost.
 
 use feed::Transport;
+use futures_util::future::join_all;
 use results::{Reconciled, ServerCost};
 
 use crate::merge::server_costs;
 use crate::reconciliation::{Books, reconcile};
-use crate::server_cost::{Reading, Readings, StatsReader};
+use crate::server_cost::{Reading, Readings, StatsReader, can_be_known};
 use crate::target::Target;
 
 /// Every server that was named, once.
@@ -40,23 +41,24 @@ impl Servers {
         Ok(Self {
             transport,
             is_own: child.is_some() && is_feed,
-            is_known: child.or(named).is_some() && (is_feed || cfg!(target_os = "linux")),
+            is_known: can_be_known(child.or(named), is_feed),
             servers,
         })
     }
 
-    /// Reads all of them, for `place` among the readings.
+    /// Reads all of them at once, for `place` among the readings.
     pub(super) async fn read(&mut self, place: impl Fn(&mut Readings) -> &mut Option<Reading>) {
-        for (reader, readings) in &mut self.servers {
-            *place(readings) = reader.read().await;
-        }
+        let reads = self.servers.iter_mut().map(async |(reader, readings)| *place(readings) = reader.read().await);
+        join_all(reads).await;
     }
 
     /// Reads before the first client connects.
     pub(super) async fn read_before(&mut self) {
-        for (reader, readings) in &mut self.servers {
-            readings.before = reader.read_when(self.transport, |readers| readers.open == 0).await;
-        }
+        let transport = self.transport;
+        let reads = self.servers.iter_mut().map(async |(reader, readings)| {
+            readings.before = reader.read_when(transport, |readers| readers.open == 0).await;
+        });
+        join_all(reads).await;
     }
 
     /// Waits until our own server has seen as many connections as the workers opened: a reader that leaves before the server
@@ -70,11 +72,13 @@ impl Servers {
 
     /// Reads after the last client has left.
     pub(super) async fn read_last(&mut self, opened: u64) {
-        for (reader, readings) in &mut self.servers {
-            let before = readings.before.as_ref().map_or(0, |reading| reading.of(self.transport).opened);
+        let transport = self.transport;
+        let reads = self.servers.iter_mut().map(async |(reader, readings)| {
+            let before = readings.before.as_ref().map_or(0, |reading| reading.of(transport).opened);
             let has_finished = |readers: &feed::ConnectionStats| readers.open == 0 && readers.opened >= before + opened;
-            readings.last = reader.read_when(self.transport, has_finished).await;
-        }
+            readings.last = reader.read_when(transport, has_finished).await;
+        });
+        join_all(reads).await;
     }
 
     /// What they spent, all together; `None` when one of them did not tell.
@@ -97,14 +101,11 @@ impl Servers {
 
     /// True when a server's process changed.
     pub(super) fn have_restarted(&self) -> bool {
-        self.servers.iter().any(|(_, readings)| {
-            let pids: Vec<u32> = readings.all().filter_map(|reading| Some(reading.as_ref()?.pid)).collect();
-            pids.windows(2).any(|pair| pair[0] != pair[1])
-        })
+        self.servers.iter().any(|(_, readings)| readings.are_of_several_processes())
     }
 
     /// True when a server told something, or had to: it is ours, or its process was named.
     pub(super) fn must_tell(&self) -> bool {
-        self.is_known || self.servers.iter().any(|(_, readings)| readings.all().any(Option::is_some))
+        self.is_known || self.servers.iter().any(|(_, readings)| readings.have_any())
     }
 }
