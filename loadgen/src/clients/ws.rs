@@ -2,23 +2,16 @@
 //!
 //! Price: one held connection, its pings, and a protocol that proxies must know.
 
-use std::time::Duration;
-
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role};
 use feed::{Cursor, Epoch, StreamMessage};
 use memchr::memmem;
-use rand::RngExt;
 
 use super::{Client, ClientError, Resume, Site};
 use crate::recording::Account;
 use crate::target::Live;
 use crate::wire::http::{self, HttpError};
+use crate::wire::websocket::{CLOSE_PATIENCE, MAX_MESSAGE, frame};
 use crate::wire::{Connection, Handshake};
-
-/// Largest message that is accepted, bytes.
-const MAX_MESSAGE: usize = 16 << 20;
-/// Longest wait for the server to end the connection after we have sent a close frame.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A WebSocket client that listens.
 #[derive(Debug)]
@@ -105,11 +98,6 @@ impl Client for Ws {
             self.connection.leave_after_peer(CLOSE_PATIENCE).await;
         }
     }
-}
-
-/// A client's frame. The mask protects proxies from chosen bytes (RFC 6455, section 10.3), so it is drawn anew each time.
-fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
-    websocket::write_masked(opcode, payload, rand::rng().random())
 }
 
 fn enter(message: &[u8], at: u64, account: &mut Account, epoch: &mut Option<Epoch>, offset: &mut u64) {

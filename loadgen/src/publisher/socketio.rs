@@ -9,7 +9,6 @@ use feed::Postmark;
 use feed::framings::engine_io;
 use feed::framings::socket_io::{self, Kind, Packet};
 use feed::framings::websocket::{self, Message as Frame, Opcode, ProtocolError, Reader, Role};
-use rand::RngExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -19,10 +18,8 @@ use super::message::{Message, text_of};
 use crate::clock;
 use crate::plan::Plan;
 use crate::target::{Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
-use crate::wire::{Handshake, http};
-
-/// Largest message that is accepted, bytes.
-const MAX_MESSAGE: usize = 16 << 20;
+use crate::wire::Handshake;
+use crate::wire::websocket::{MAX_MESSAGE, frame};
 
 /// One session, and what is said on it.
 #[derive(Debug)]
@@ -123,22 +120,10 @@ impl SocketIo {
             handshake.fields(None)
         );
         writer.write_all(head.as_bytes()).await?;
-        let mut received = Vec::new();
-        let (len, head) = loop {
-            if let Some(answer) = http::read_head(&received)? {
-                break answer;
-            }
-            if reader.read_buf(&mut received).await? == 0 {
-                bail!("the server closed the connection instead of answering the WebSocket handshake");
-            }
-        };
-        if !handshake.is_accepted(&head) {
-            bail!("the server answered {} to the publisher's WebSocket handshake: expected 101", head.status);
-        }
+        let mut received = handshake.await_answer(reader).await?;
         let auth = auth_data(auth, &values);
         writer.write_all(&self.said(&Packet::new(Kind::Connect, &self.namespace, &auth))).await?;
         *self.frames.borrow_mut() = Reader::new(Role::Client, MAX_MESSAGE);
-        received.drain(..len);
         loop {
             let heard = self.hear(&received)?;
             writer.write_all(&heard.replies).await?;
@@ -253,10 +238,6 @@ fn notification_of(number: u64) -> Option<(u16, u32)> {
 
 fn say(packet: &engine_io::Packet<'_>) -> Vec<u8> {
     frame(Opcode::Text, &engine_io::write(packet))
-}
-
-fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
-    websocket::write_masked(opcode, payload, rand::rng().random())
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 //!
 //! What the server says is read and discarded, for a socket that nobody reads holds up a server that writes to it.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use feed::Postmark;
 use feed::framings::websocket::{self, Message as Frame, Opcode, Reader, Role};
-use rand::RngExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -13,10 +12,8 @@ use super::channel::Channel;
 use super::message::{Message, text_of};
 use crate::plan::Plan;
 use crate::target::{Publishing, Target, Values, Variable};
-use crate::wire::{Handshake, http};
-
-/// Largest message that is accepted, bytes.
-const MAX_MESSAGE: usize = 16 << 20;
+use crate::wire::Handshake;
+use crate::wire::websocket::{MAX_MESSAGE, frame};
 
 /// One WebSocket, and what is said on it.
 #[derive(Debug)]
@@ -76,23 +73,12 @@ impl Ws {
         let fields = handshake.fields(subprotocol.as_deref());
         let head = request.head("GET", &target.prefix, &target.host, &values, &fields);
         writer.write_all(head.as_bytes()).await?;
-        let mut received = Vec::new();
-        let (len, head) = loop {
-            if let Some(answer) = http::read_head(&received)? {
-                break answer;
-            }
-            if reader.read_buf(&mut received).await? == 0 {
-                bail!("the server closed the connection instead of answering the WebSocket handshake");
-            }
-        };
-        if !handshake.is_accepted(&head) {
-            bail!("the server answered {} to the publisher's WebSocket handshake: expected 101", head.status);
-        }
+        let rest = handshake.await_answer(reader).await?;
         for message in first {
             let text = message.filled(&values);
             writer.write_all(&frame(Opcode::Text, text.as_bytes())).await.context("cannot say the first message")?;
         }
-        Ok(received.split_off(len))
+        Ok(rest)
     }
 }
 
@@ -119,8 +105,4 @@ pub(super) async fn discard(reader: &mut OwnedReadHalf, rest: Vec<u8>, channel: 
             return;
         }
     }
-}
-
-fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
-    websocket::write_masked(opcode, payload, rand::rng().random())
 }

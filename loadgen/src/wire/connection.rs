@@ -42,6 +42,14 @@ impl Connection {
         self.socket.write_all(bytes).await
     }
 
+    /// Sends some of `bytes`, at least one; how many. Cancelling the future sends nothing.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.socket.write(bytes).await? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            written => Ok(written),
+        }
+    }
+
     /// Shows `take` what was received, with the instant of receipt (ns), until it finds in it what it looks for and
     /// returns it with the number of bytes used. `None` when the peer has ended the stream.
     ///

@@ -5,13 +5,31 @@ use std::fmt::Write;
 use base64::Engine;
 use feed::framings::websocket;
 use rand::RngExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::http::Head;
+use super::http::{self, Head, HttpError};
 
 /// One handshake, with the key that its answer must prove to have seen.
 #[derive(Debug)]
 pub struct Handshake {
     key: String,
+}
+
+/// Why there is no WebSocket.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The connection failed, or the peer does not speak HTTP/1.1.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The connection was closed where the answer should have been.
+    #[error("the server closed the connection instead of answering the WebSocket handshake")]
+    Closed,
+    /// The server does not want one.
+    #[error("the server answered {0} to the WebSocket handshake: expected 101")]
+    Refused(u16),
+    /// The server did not see our key.
+    #[error("the server answered the WebSocket handshake without the `Sec-WebSocket-Accept` that our key asks for")]
+    WrongKey,
 }
 
 impl Default for Handshake {
@@ -44,5 +62,22 @@ impl Handshake {
     /// True when the server's answer is one to this handshake.
     pub fn is_accepted(&self, head: &Head) -> bool {
         head.status == 101 && head.websocket_accept.as_deref() == Some(&websocket::accept_key(self.key.as_bytes()))
+    }
+
+    /// Reads the server's answer, which must accept; returns what came behind it.
+    pub async fn await_answer(&self, reader: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, HandshakeError> {
+        let mut received = Vec::new();
+        loop {
+            if let Some((len, head)) = http::read_head(&received)? {
+                return match head.status {
+                    101 if self.is_accepted(&head) => Ok(received.split_off(len)),
+                    101 => Err(HandshakeError::WrongKey),
+                    status => Err(HandshakeError::Refused(status)),
+                };
+            }
+            if reader.read_buf(&mut received).await.map_err(HttpError::from)? == 0 {
+                return Err(HandshakeError::Closed);
+            }
+        }
     }
 }

@@ -7,9 +7,10 @@ mod handshake;
 pub mod http;
 mod tcp_info;
 mod traffic;
+pub mod websocket;
 
 pub use connection::Connection;
 pub use counted::Counted;
 pub use dial::{Dialer, clients_per_source};
-pub use handshake::Handshake;
+pub use handshake::{Handshake, HandshakeError};
 pub use traffic::{TcpIp, Traffic};

@@ -104,6 +104,8 @@ pub(crate) enum Entered {
     Appended,
     /// It is in the log already, or was.
     Known,
+    /// Another notification is in the log under its offset: one of the two was numbered by who had forgotten the other.
+    Contradicts,
     /// It is of another epoch, or something between the head and it is missing: nothing was done.
     Apart,
 }
@@ -159,17 +161,17 @@ impl Log {
 
     /// Appends what was numbered elsewhere, if it is the next one, then wakes the readers.
     pub(crate) fn enter(&self, numbered: &Numbered<'_>) -> Entered {
-        match read(&self.window).place(numbered.cursor) {
+        match read(&self.window).place(numbered.cursor, numbered.timestamp_us) {
             Entered::Appended => {}
-            known_or_apart => return known_or_apart,
+            other => return other,
         }
         // Encoded outside the lock; what got there in between is looked at again.
         let entry = self.encode(numbered);
         {
             let mut window = write(&self.window);
-            match window.place(numbered.cursor) {
+            match window.place(numbered.cursor, numbered.timestamp_us) {
                 Entered::Appended => window.push(entry),
-                known_or_apart => return known_or_apart,
+                other => return other,
             }
         }
         self.announce();
@@ -245,9 +247,10 @@ impl Log {
         Ok(Batch { entries, cursor, more: cursor != window.head() })
     }
 
-    /// True when everything after `cursor` is retained.
-    pub(crate) fn continues(&self, cursor: Cursor) -> bool {
-        read(&self.window).continues(cursor)
+    /// True when `cursor` fell out of the window; not when the topic began another epoch.
+    pub(crate) fn left_behind(&self, cursor: Cursor) -> bool {
+        let window = read(&self.window);
+        cursor.epoch == window.epoch() && !window.continues(cursor)
     }
 
     /// The oldest cursor that can be continued from without a loss.

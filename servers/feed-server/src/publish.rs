@@ -46,7 +46,7 @@ async fn publish(
 
 async fn accept(app: &App, topic: Result<Topic, Refusal>, headers: &HeaderMap, body: Body) -> Result<String, Refusal> {
     let Topic(topic) = topic?;
-    let body = guards::body::read(body, app.config.body_max, app.config.head_timeout).await?;
+    let body = guards::body::read(body, app.config.body_max, "--body-max", app.config.head_timeout).await?;
     let payload = match media_type(headers)? {
         Some(other) => Payload::from_bytes(&body, other),
         None => Payload::from_json(&body).map_err(|error| {

@@ -150,7 +150,7 @@ impl Session {
                 self.turns += 1;
                 return Wake::Moved;
             }
-            if blocked && !self.log.continues(self.cursor) {
+            if blocked && self.log.left_behind(self.cursor) {
                 return Wake::FellBehind;
             }
             let listens = self.listening && self.outbox.len() < OUTBOX_PAUSE;

@@ -15,6 +15,7 @@ use crate::hub::Entered;
 #[derive(Debug)]
 pub(crate) struct Encoded {
     cursor: Cursor,
+    timestamp_us: u64,
     json: Bytes,
     sse: OnceLock<Bytes>,
     frame: OnceLock<Bytes>,
@@ -26,6 +27,7 @@ impl Encoded {
         let cursor = Cursor { epoch, offset: notification.id };
         Self {
             cursor,
+            timestamp_us: notification.timestamp_us,
             json: json::encode(notification).into(),
             sse: OnceLock::new(),
             frame: OnceLock::new(),
@@ -103,11 +105,15 @@ impl Window {
         cursor.epoch == self.epoch && (self.oldest().offset..=self.head).contains(&cursor.offset)
     }
 
-    /// Where a notification with this cursor belongs.
-    pub(crate) fn place(&self, cursor: Cursor) -> Entered {
+    /// Where a notification with this cursor belongs, that was numbered at this time (microseconds since the Unix epoch).
+    pub(crate) fn place(&self, cursor: Cursor, timestamp_us: u64) -> Entered {
         match cursor.offset {
             _ if cursor.epoch != self.epoch => Entered::Apart,
-            offset if offset <= self.head => Entered::Known,
+            offset if offset <= self.oldest().offset => Entered::Known,
+            offset if offset <= self.head => {
+                let retained = &self.ring[(offset - self.oldest().offset - 1) as usize];
+                if retained.timestamp_us == timestamp_us { Entered::Known } else { Entered::Contradicts }
+            }
             offset if offset == self.head + 1 => Entered::Appended,
             _ => Entered::Apart,
         }
@@ -194,11 +200,20 @@ mod tests {
     fn a_window_that_goes_on_elsewhere_takes_no_new_offsets_for_old_ones() {
         let mut window = window(ALL, 5);
         let at = |epoch, offset| Cursor { epoch: Epoch::from_number(epoch), offset };
-        let placed = [at(7, 5), at(7, 6), at(7, 7), at(8, 6)].map(|cursor| window.place(cursor));
+        let placed = [at(7, 5), at(7, 6), at(7, 7), at(8, 6)].map(|cursor| window.place(cursor, 1));
         assert_eq!(placed, [Entered::Known, Entered::Appended, Entered::Apart, Entered::Apart]);
         window.adopt(at(8, 3));
         assert_eq!((window.head(), window.oldest(), window.bytes), (at(8, 3), at(8, 3), 0));
         assert!(!window.continues(at(7, 3)) && !window.continues(at(8, 2)) && window.continues(at(8, 3)));
+    }
+
+    #[test]
+    fn another_notification_under_a_retained_offset_contradicts() {
+        let window = window(Limit { count: 3, ..ALL }, 5);
+        let at = |offset, timestamp_us| window.place(Cursor { epoch: window.epoch(), offset }, timestamp_us);
+        let placed = [at(3, 1), at(3, 2), at(5, 2), at(6, 2)];
+        assert_eq!(placed, [Entered::Known, Entered::Contradicts, Entered::Contradicts, Entered::Appended]);
+        assert_eq!(at(2, 2), Entered::Known, "what is gone cannot be compared");
     }
 
     #[test]

@@ -4,20 +4,21 @@ use feed::framings::engine_io;
 
 use super::super::{ClientError, Site};
 use super::conversation::Conversation;
+use super::line::Line;
 use super::rendezvous::Rendezvous;
 use crate::recording::{Account, InFlight};
-use crate::wire::Connection;
 use crate::wire::http::{self, HttpError};
 
 /// A connection with at most one GET on it.
 #[derive(Debug)]
 pub(super) struct Gets {
-    client: u32,
-    connection: Option<Connection>,
+    line: Line,
     /// The request, once the session is known.
     request: String,
     /// Stands for the GET that waits for its answer.
     asking: Option<InFlight>,
+    /// True when its turn to ask has come and it has not asked.
+    has_turn: bool,
 }
 
 impl Gets {
@@ -30,15 +31,17 @@ impl Gets {
         conversation: &mut Conversation,
     ) -> Result<(Self, String), ClientError> {
         let request = rendezvous.request("GET", "polling", None) + "\r\n";
-        let mut this = Self { client, connection: None, request, asking: None };
-        this.ask(site, account).await?;
+        let line = Line::new(client, site.dialer.clone(), account.shared_recorder());
+        let mut this = Self { line, request, asking: None, has_turn: false };
+        this.ask(account).await?;
         this.hear(account, conversation).await?;
         let sid = conversation.handshake().ok_or(ClientError::Unexpected("Engine.IO session"))?.sid.clone();
         this.request = rendezvous.request("GET", "polling", Some(&sid)) + "\r\n";
         Ok((this, sid))
     }
 
-    /// Has a GET answered: asks, unless it has asked already. Among many live clients it waits for its turn to ask.
+    /// Has a GET answered: asks, unless it has asked already. Among many live clients it waits for its turn to ask. Cancelling
+    /// it loses nothing.
     pub(super) async fn advance(
         &mut self,
         site: &Site,
@@ -46,50 +49,48 @@ impl Gets {
         conversation: &mut Conversation,
     ) -> Result<(), ClientError> {
         if self.asking.is_none() {
-            if conversation.is_live() {
+            if conversation.is_live() && !self.has_turn {
                 site.turns.turn(account.recorder()).await;
+                self.has_turn = true;
             }
-            self.ask(site, account).await?;
+            self.ask(account).await?;
         }
         self.hear(account, conversation).await
     }
 
-    /// Hears the answer to the GET that is held, if one is; asks no more.
+    /// Hears the answer to the GET that is held, or that the server has a part of, if one is; asks no more.
     pub(super) async fn finish(
         &mut self,
         account: &mut Account,
         conversation: &mut Conversation,
     ) -> Result<(), ClientError> {
+        if self.line.is_sending() {
+            self.ask(account).await?;
+        }
         if self.asking.is_some() { self.hear(account, conversation).await } else { Ok(()) }
     }
 
     /// Takes in an answer that is on its way, counting its bytes only: the session is over.
     pub(super) async fn discard_answer(&mut self) {
-        if let (Some(_), Some(connection)) = (self.asking.take(), &mut self.connection) {
+        if let (Some(_), Some(connection)) = (self.asking.take(), self.line.connection()) {
             let _ = http::read_answer(connection, &[], |_, _, _| ()).await;
         }
     }
 
     /// Leaves, whatever the server is about to say.
-    pub(super) async fn leave(self) {
-        if let Some(connection) = self.connection {
-            connection.leave().await;
-        }
+    pub(super) async fn leave(mut self) {
+        self.line.leave().await;
     }
 
-    async fn ask(&mut self, site: &Site, account: &Account) -> Result<(), ClientError> {
-        if self.connection.is_none() {
-            self.connection = Some(site.dialer.dial(self.client).await?);
-            account.recorder().count(|counters| counters.opened += 1);
-        }
-        let connection = self.connection.as_mut().expect("it was just dialled");
-        connection.write_all(self.request.as_bytes()).await?;
-        self.asking = Some(account.poll_sent());
+    async fn ask(&mut self, account: &Account) -> Result<(), ClientError> {
+        self.line.open().await?;
+        self.line.send(self.request.as_bytes()).await?;
+        (self.asking, self.has_turn) = (Some(account.poll_sent()), false);
         Ok(())
     }
 
     async fn hear(&mut self, account: &mut Account, conversation: &mut Conversation) -> Result<(), ClientError> {
-        let connection = self.connection.as_mut().ok_or(HttpError::Closed)?;
+        let connection = self.line.connection().ok_or(HttpError::Closed)?;
         let before = conversation.found();
         let keeps_alive = http::read_answer(connection, &[], |head, body, at| {
             if head.status != 200 {
@@ -103,8 +104,8 @@ impl Gets {
         .await??;
         self.asking = None;
         account.poll_answered(conversation.found() > before);
-        if !keeps_alive && let Some(connection) = self.connection.take() {
-            connection.leave().await;
+        if !keeps_alive {
+            self.line.leave().await;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod conversation;
 mod gets;
+mod line;
 mod polling;
 mod posts;
 mod rendezvous;

@@ -5,21 +5,19 @@ use std::rc::Rc;
 use feed::framings::engine_io::SEPARATOR;
 
 use super::super::ClientError;
+use super::line::Line;
 use super::rendezvous::Rendezvous;
 use crate::recording::Recorder;
+use crate::wire::Dialer;
 use crate::wire::http::{self, HttpError};
-use crate::wire::{Connection, Dialer};
 
 /// A connection with at most one POST on it. Servers end connections that are idle (Node's after 5 s), so it is opened when
 /// there is something to say, and again when the server has ended it.
 #[derive(Debug)]
 pub(super) struct Posts {
-    client: u32,
-    dialer: Dialer,
-    recorder: Rc<Recorder>,
+    line: Line,
     /// The head of the request, up to the value of `Content-Length`.
     head: String,
-    connection: Option<Connection>,
     /// True when the connection has carried a POST before: then its end may be that of idleness.
     is_used: bool,
     /// Packets that wait for their POST.
@@ -39,8 +37,8 @@ impl Posts {
     pub(super) fn new(client: u32, rendezvous: &Rendezvous, sid: &str, dialer: Dialer, recorder: Rc<Recorder>) -> Self {
         let first_lines = rendezvous.request("POST", "polling", Some(sid));
         let head = format!("{first_lines}Content-Type: text/plain;charset=UTF-8\r\nContent-Length: ");
-        let (connection, outbox) = (None, Vec::new());
-        Self { client, dialer, recorder, head, connection, is_used: false, outbox, posting: None }
+        let line = Line::new(client, dialer, recorder);
+        Self { line, head, is_used: false, outbox: Vec::new(), posting: None }
     }
 
     /// Takes packets over, to be sent together with the next POST.
@@ -65,31 +63,26 @@ impl Posts {
     }
 
     /// Leaves, whatever the server is about to say.
-    pub(super) async fn leave(self) {
-        if let Some(connection) = self.connection {
-            connection.leave().await;
-        }
+    pub(super) async fn leave(mut self) {
+        self.line.leave().await;
     }
 
     /// Sends the POST, unless it is on its way, and waits for its answer. A connection that ends instead of answering, having
     /// answered before, was idle for too long: then the POST is sent once more, over a new one, as browsers do.
     async fn post(&mut self) -> Result<(), ClientError> {
         while let Some(post) = &mut self.posting {
-            if self.connection.is_none() {
-                self.connection = Some(self.dialer.dial(self.client).await?);
-                self.recorder.count(|counters| counters.opened += 1);
+            if self.line.open().await? {
                 (self.is_used, post.is_sent) = (false, false);
             }
-            let connection = self.connection.as_mut().expect("it was just dialled");
-            match exchange(connection, post).await {
+            match exchange(&mut self.line, post).await {
                 Ok((200..=299, keeps_alive)) => {
                     (self.posting, self.is_used) = (None, true);
-                    if !keeps_alive && let Some(connection) = self.connection.take() {
-                        connection.leave().await;
+                    if !keeps_alive {
+                        self.line.leave().await;
                     }
                 }
                 Ok((status, _)) => return Err(ClientError::Status(status)),
-                Err(HttpError::Closed | HttpError::Io(_)) if self.is_used => self.connection = None,
+                Err(HttpError::Closed | HttpError::Io(_)) if self.is_used => self.line.lose(),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -98,22 +91,23 @@ impl Posts {
 
     /// Waits for the server's end of an idle connection; then, or where there is none, forever.
     async fn await_end(&mut self) -> Result<(), ClientError> {
-        if let Some(connection) = &mut self.connection {
+        if let Some(connection) = self.line.connection() {
             let said = connection.read(|bytes, _| Ok::<_, std::io::Error>(Some((bytes.len(), ())))).await;
             if let Ok(Some(())) = said {
                 return Err(ClientError::Unexpected("answer to a POST"));
             }
-            self.connection = None;
+            self.line.lose();
         }
         std::future::pending().await
     }
 }
 
 /// Status of the answer, and whether the connection may carry another request.
-async fn exchange(connection: &mut Connection, post: &mut Post) -> Result<(u16, bool), HttpError> {
+async fn exchange(line: &mut Line, post: &mut Post) -> Result<(u16, bool), HttpError> {
     if !post.is_sent {
-        connection.write_all(&post.request).await?;
+        line.send(&post.request).await?;
         post.is_sent = true;
     }
+    let connection = line.connection().ok_or(HttpError::Closed)?;
     http::read_answer(connection, &[], |head, _, _| (head.status, head.keeps_alive)).await
 }

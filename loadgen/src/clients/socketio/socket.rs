@@ -1,22 +1,15 @@
 //! A session over WebSocket: one packet a frame, both ways.
 
-use std::time::Duration;
-
 use feed::framings::engine_io::{self, PROBE, Packet};
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role};
-use rand::RngExt;
 
 use super::super::{ClientError, Site};
 use super::conversation::Conversation;
 use super::rendezvous::Rendezvous;
 use crate::recording::Account;
 use crate::wire::http::{self, HttpError};
+use crate::wire::websocket::{CLOSE_PATIENCE, MAX_MESSAGE, frame};
 use crate::wire::{Connection, Handshake};
-
-/// Largest frame that is accepted, bytes.
-const MAX_MESSAGE: usize = 16 << 20;
-/// Longest wait for the server to end the connection after we have sent a close frame.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A WebSocket that carries a session, or is to carry one.
 #[derive(Debug)]
@@ -144,9 +137,4 @@ impl Socket {
             (_, Some(code)) => Err(ClientError::Ended(code)),
         }
     }
-}
-
-/// A client's frame. The mask protects proxies from chosen bytes (RFC 6455, section 10.3), so it is drawn anew each time.
-fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
-    websocket::write_masked(opcode, payload, rand::rng().random())
 }

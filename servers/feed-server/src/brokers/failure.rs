@@ -4,7 +4,7 @@ use crate::hub::TooManyTopics;
 use crate::refusal::Refusal;
 
 /// Why nothing was published, or cannot be followed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     /// One topic more than may exist.
     #[error("{0} topics exist already: use one of them, or raise --topics-max")]
@@ -13,11 +13,14 @@ pub(crate) enum Failure {
     #[error("the broker is out of reach: nothing was done, try again")]
     OutOfReach,
     /// The broker was asked and did not confirm.
-    #[error("the broker did not confirm: it may be done or not ({0}); read the topic before you try again")]
-    Unconfirmed(String),
-    /// The broker said no.
-    #[error("the broker refused: {0}")]
-    Refused(String),
+    #[error("the broker did not confirm: it may be done or not; read the topic before you try again")]
+    Unconfirmed,
+    /// The broker was asked what it holds, and did not say, or nothing that makes sense.
+    #[error("the broker did not tell what it holds of this topic: try again; the server's log says why")]
+    Unread,
+    /// The broker said no: nothing was done.
+    #[error("the broker refused: nothing was done; the server's log says why")]
+    Refused,
 }
 
 impl From<TooManyTopics> for Failure {

@@ -10,12 +10,13 @@ use tokio::time::timeout;
 
 use crate::refusal::Refusal;
 
-/// Reads `body` to its end; refuses more than `max` bytes, before reading if the client said how much it will send.
-pub(crate) async fn read(body: Body, max: usize, patience: Duration) -> Result<Bytes, Refusal> {
+/// Reads `body` to its end; refuses more than `max` bytes, which is what `flag` says, before reading if the client said how much it
+/// will send.
+pub(crate) async fn read(body: Body, max: usize, flag: &str, patience: Duration) -> Result<Bytes, Refusal> {
     let too_large = || {
         Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("a body of more than {max} bytes: publish less, or raise --body-max"),
+            format!("a body of more than {max} bytes: send less, or raise {flag}"),
         )
     };
     if body.size_hint().lower() > max as u64 {

@@ -2,7 +2,7 @@
 
 use feed::Transport;
 
-use crate::lab::{Reader, Server};
+use crate::lab::{Raw, Reader, Server};
 use crate::redis::{Keeps, Redis};
 
 fn epoch(cursor: &str) -> &str {
@@ -113,4 +113,87 @@ async fn a_log_that_lost_its_end_is_noticed_by_whoever_saw_it() {
     redis.command(&["HSET", "wirelab:topic:news", "head", "3"]);
     redis.command(&["XDEL", "wirelab:log:news", "4-0", "5-0"]);
     everybody_is_told([&one, &other], &mut streams, &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_never_saw_the_lost_end_and_publishes_first_does_not_hide_the_loss() {
+    let test = "a_server_that_never_saw_the_lost_end_and_publishes_first_does_not_hide_the_loss";
+    let Some(redis) = Redis::start(test, Keeps::Everything) else { return };
+    let ([one, other], mut streams, before) = two_servers(&redis).await;
+    let newcomer = redis.server(&[]).await;
+    redis.command(&["HSET", "wirelab:topic:news", "head", "3"]);
+    redis.command(&["XDEL", "wirelab:log:news", "4-0", "5-0"]);
+    redis.command(&["XSETID", "wirelab:log:news", "3-0"]);
+    assert_eq!(
+        newcomer.publish("news", "6").await,
+        4,
+        "it takes Redis at its word: the offset of another notification"
+    );
+    let gap = streams[0].message().await.unwrap();
+    assert_eq!(gap["type"], "gap", "{gap}");
+    newcomer.publish("news", "7").await;
+    let notification = streams[0].message().await.unwrap();
+    assert_eq!((&notification["id"], &notification["payload"]), (&1.into(), &7.into()));
+    for stream in &mut streams[1..] {
+        is_told(stream, &before, 7).await;
+    }
+    let cursors =
+        [one.read(Transport::ShortPoll, None).await.cursor, other.read(Transport::ShortPoll, None).await.cursor];
+    assert!(cursors[0] == cursors[1] && cursors[0].ends_with(":1"), "{cursors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_only_publishes_notices_that_the_end_is_lost() {
+    let test = "a_server_that_only_publishes_notices_that_the_end_is_lost";
+    let Some(redis) = Redis::start(test, Keeps::Everything) else { return };
+    let server = redis.server(&[]).await;
+    server.publish_numbers(1..=5).await;
+    redis.command(&["HSET", "wirelab:topic:news", "head", "3"]);
+    redis.command(&["XDEL", "wirelab:log:news", "4-0", "5-0"]);
+    assert_eq!(server.publish("news", "7").await, 1, "another epoch");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_blocked_when_history_is_lost_is_told_and_goes_on() {
+    let test = "a_stream_that_is_blocked_when_history_is_lost_is_told_and_goes_on";
+    let Some(redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut blocked = Raw::new(socket.connect(server.address).await.unwrap());
+    blocked.get("/topics/news/sse").await;
+    blocked.read_until("recovered\":true}", 1).await;
+    let large = format!("\"{}\"", "x".repeat(60_000));
+    for _ in 0..150 {
+        server.publish("news", &large).await;
+    }
+    assert_eq!(redis.command(&["FLUSHALL"]).unwrap(), "+OK");
+    assert_eq!(server.publish("news", "7").await, 1);
+    // The publisher is answered when the log of this server has gone on; then the stream looks, while it is still blocked.
+    assert_eq!(server.read(Transport::Ws, Some("earliest")).await.next(1).await, [7]);
+    let text = blocked.read_until("\"payload\":7}", 1).await;
+    assert!(text.contains("event:gap\n"), "{}", &text[text.len() - 500..]);
+    assert!(server.stats().await.connections["sse"].ended.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_away_holds_its_newest_against_what_redis_has_under_its_offset() {
+    let test = "a_server_that_was_away_holds_its_newest_against_what_redis_has_under_its_offset";
+    let Some(redis) = Redis::start(test, Keeps::Everything) else { return };
+    let ([one, _other], mut streams, before) = two_servers(&redis).await;
+    // Numbered again while nobody listened: another notification is the fifth, and a sixth follows.
+    let epoch = epoch(&before);
+    redis.command(&["XDEL", "wirelab:log:news", "5-0"]);
+    redis.command(&["XSETID", "wirelab:log:news", "4-0"]);
+    for offset in [5, 6] {
+        let entry = format!("{epoch} {offset} 1795132800000000 0 {offset}0");
+        redis.command(&["XADD", "wirelab:log:news", &format!("{offset}-0"), "entry", &entry]);
+    }
+    redis.command(&["HSET", "wirelab:topic:news", "head", "6"]);
+    redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    for stream in &mut streams {
+        let gap = stream.message().await.unwrap();
+        assert_eq!(gap["type"], "gap", "{gap}");
+    }
+    assert_eq!(one.publish("news", "7").await, 1);
 }

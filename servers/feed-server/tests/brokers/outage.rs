@@ -121,3 +121,60 @@ async fn a_server_without_its_broker_does_not_start() {
     let error = format!("{:#}", feed_server::listen(&config).await.unwrap_err());
     assert!(error.starts_with("cannot use the broker at redis://127.0.0.1:1: start Redis 5 or newer there"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_counted_and_tried_again_by_one_task_however_much_news_come() {
+    let test = "what_cannot_be_read_is_counted_and_tried_again_by_one_task_however_much_news_come";
+    let Some(redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    server.publish_numbers(1..=3).await;
+    let mut reader = server.read(Transport::Ws, Some("earliest")).await;
+    assert_eq!(reader.next(3).await, [1, 2, 3]);
+    let cursor = server.read(Transport::ShortPoll, None).await.cursor;
+    let epoch = cursor.split(':').next().unwrap();
+    redis.command(&["XADD", "wirelab:log:news", "4-0", "entry", "no entry"]);
+    redis.command(&["HSET", "wirelab:topic:news", "head", "4"]);
+    let count = 200;
+    for offset in 6..6 + count {
+        redis.command(&["PUBLISH", "wirelab:news:news", &format!("{epoch} {offset} 1 0 0")]);
+    }
+    let stats = server.stats_when(|stats| stats.broker.errors >= 2).await;
+    assert!(stats.broker.errors < count / 4, "{} errors", stats.broker.errors);
+    assert_eq!(redis.command(&["FLUSHALL"]).unwrap(), "+OK");
+    assert_eq!(reader.message().await.unwrap()["type"], "gap", "it was tried until it worked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_outlives_one_to_the_same_topic_that_is_refused() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+    let test = "a_subscription_outlives_one_to_the_same_topic_that_is_refused";
+    let Some(mut redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address);
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let mut hear = async |say: &str, wanted: &str| {
+        if !say.is_empty() {
+            socket.send(Message::text(say)).await.unwrap();
+        }
+        let heard = async {
+            loop {
+                match socket.next().await.expect("it goes on").unwrap() {
+                    Message::Text(text) if text.starts_with(wanted) => return text.to_string(),
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.expect("something comes")
+    };
+    hear("40", "40").await;
+    hear(r#"420["subscribe",{"topic":"news"}]"#, "430").await;
+    redis.kill();
+    server.stats_when(|stats| !stats.broker.connected).await;
+    let refused = hear(r#"421["subscribe",{"topic":"news","after":"zzzzzz:9"}]"#, "431").await;
+    assert!(refused.contains("out of reach"), "{refused}");
+    redis.restart();
+    server.stats_when(|stats| stats.broker.connected).await;
+    server.publish("news", "7").await;
+    hear("", r#"42["notification""#).await;
+}

@@ -35,6 +35,7 @@ pub(crate) fn cases() -> Vec<Case> {
         keeps("event: acknowledgements come for every id, in the order of the events", run!(in_order)),
         keeps("event: a payload that is no array, or an empty one, closes the connection", run!(no_array)),
         keeps("binary event: attachments follow, and it is acknowledged", run!(binary_event)),
+        keeps("binary event: more attachments than the server takes close the connection", run!(attachments)),
         keeps("binary event: text in place of an attachment closes the connection", run!(text_for_binary)),
         keeps("binary event: binary that was not announced closes the connection", run!(binary_unannounced)),
         keeps("packet: an unknown type, or one of the server's, closes the connection", run!(packet_types)),
@@ -200,6 +201,13 @@ async fn no_array() {
         ws.say(packet).await;
         ws.assert_closed().await;
     }
+}
+
+async fn attachments() {
+    let server = Server::start(&[]);
+    let mut ws = Ws::enter(&server).await;
+    ws.say(r#"4517-["publish",{"topic":"news","payload":{"_placeholder":true,"num":0}}]"#).await;
+    ws.assert_closed().await;
 }
 
 async fn binary_event() {

@@ -23,7 +23,7 @@ pub(super) fn read(entry: &[u8]) -> Option<Numbered<'_>> {
     let entry = std::str::from_utf8(entry).ok()?;
     let mut parts = entry.splitn(5, ' ');
     let mut part = || parts.next();
-    let cursor = Cursor { epoch: part()?.parse().ok()?, offset: part()?.parse().ok()? };
+    let cursor = Cursor { epoch: part()?.parse().ok()?, offset: part()?.parse().ok().filter(|offset| *offset > 0)? };
     let timestamp_us = part()?.parse().ok()?;
     let media_type_len = part()?.parse().ok()?;
     let (media_type, json) = part()?.split_at_checked(media_type_len)?;
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_something_else_wrote_is_no_entry() {
-        for entry in ["", "k3f9", "k3f9 x 1 0 {}", "k3f9 1 1 9 {}", "k3f9 1 1 0 {", "K 1 1 0 {}"] {
+        for entry in ["", "k3f9", "k3f9 x 1 0 {}", "k3f9 1 1 9 {}", "k3f9 1 1 0 {", "k3f9 0 1 0 {}", "K 1 1 0 {}"] {
             assert!(read(entry.as_bytes()).is_none(), "{entry}");
         }
     }

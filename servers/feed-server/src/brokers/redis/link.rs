@@ -29,11 +29,12 @@ const DIAL: Duration = Duration::from_secs(2);
 /// First pause before dialling again; it doubles up to the longest. Each is drawn between half of it and all of it, so that servers
 /// do not come back as one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often both connections are asked whether they still stand: a machine that is gone says nothing.
 const PULSE: Duration = Duration::from_secs(1);
-/// Notifications read at a time when catching up: at most 4 MiB with the default `--body-max`.
-const READ: usize = 64;
+/// Notifications read at a time when catching up, and bytes of them after which no more are: what a topic that catches up holds is at
+/// most that and two notifications.
+const READ: Limit = Limit { count: 64, bytes: 1 << 20 };
 /// Channels subscribed to with one command.
 const CHANNELS: usize = 1000;
 /// Topics that catch up at a time after a reconnection.
@@ -232,46 +233,71 @@ impl Link {
         let mut listening = self.lines()?.listening;
         match within(ANSWER, listening.subscribe(&topic.channel)).await {
             Ok(()) => topic.catch_up(self, None).await,
-            Err(error) => Err(self.failure(&error)),
+            Err(error) => {
+                self.failed(&error);
+                Err(Failure::Unread)
+            }
         }
     }
 
     /// Appends and numbers; the cursor after the notification, and its timestamp in microseconds.
     pub(super) async fn publish(&self, topic: &Topic, payload: &Payload) -> Result<(Cursor, u64), Failure> {
         let mut publish = self.scripts.publish.prepare_invoke();
-        address(&mut publish, topic, topic.known());
+        address(&mut publish, topic, topic.seen());
         publish.arg(entry::write(payload)).arg(self.history.count).arg(self.history.bytes).arg(&topic.channel);
-        let (epoch, offset, timestamp): (String, u64, String) = self.run(&publish).await?;
-        match (epoch.parse(), timestamp.parse()) {
-            (Ok(epoch), Ok(timestamp)) => Ok((Cursor { epoch, offset }, timestamp)),
-            _ => Err(Failure::Unconfirmed(format!("strange epoch `{epoch}` or timestamp `{timestamp}`"))),
+        let (epoch, offset, timestamp): (String, u64, String) = match self.run(&publish).await? {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.failed(&error);
+                let refused = !error.is_io_error() && !error.is_timeout() && !error.is_connection_dropped();
+                return Err(if refused { Failure::Refused } else { Failure::Unconfirmed });
+            }
+        };
+        if let (Ok(epoch), Ok(timestamp)) = (epoch.parse(), timestamp.parse()) {
+            return Ok((Cursor { epoch, offset }, timestamp));
         }
+        self.strange(&format!("the epoch `{epoch}` or the timestamp `{timestamp}`"));
+        Err(Failure::Unconfirmed)
     }
 
-    /// What follows the cursor that this server knows: the epoch, the newest offset, and the oldest entries of what is missing.
+    /// What the topic holds from the offset `from` on, or all of it if Redis knows another epoch than the one that was `seen`: the
+    /// epoch, the newest offset, and the oldest of these entries.
     pub(super) async fn read(
         &self,
         topic: &Topic,
-        known: Option<Cursor>,
+        seen: Option<Cursor>,
+        from: u64,
     ) -> Result<(Epoch, u64, Vec<Vec<u8>>), Failure> {
         let mut read = self.scripts.read.prepare_invoke();
-        address(&mut read, topic, known);
-        read.arg(READ);
-        let (epoch, head, entries): (String, u64, Vec<Vec<u8>>) = self.run(&read).await?;
-        let epoch = epoch.parse().map_err(|_| Failure::Refused(format!("strange epoch `{epoch}`")))?;
-        Ok((epoch, head, entries))
+        address(&mut read, topic, seen);
+        read.arg(from).arg(READ.count).arg(READ.bytes);
+        let (epoch, head, entries): (String, u64, Vec<Vec<u8>>) = self.run(&read).await?.map_err(|error| {
+            self.failed(&error);
+            Failure::Unread
+        })?;
+        match epoch.parse() {
+            Ok(epoch) => Ok((epoch, head, entries)),
+            Err(_) => Err(self.strange(&format!("the epoch `{epoch}`"))),
+        }
     }
 
-    async fn run<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Failure> {
+    /// What Redis answers, or why it does not; fails when there is no connection.
+    async fn run<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<RedisResult<T>, Failure> {
         let mut commands = self.lines()?.commands;
-        script.invoke_async(&mut commands).await.map_err(|error| self.failure(&error))
+        Ok(script.invoke_async(&mut commands).await)
     }
 
-    fn failure(&self, error: &RedisError) -> Failure {
+    /// Counts and logs: what Redis says is for who runs it, not for clients.
+    fn failed(&self, error: &RedisError) {
         self.errors.fetch_add(1, Relaxed);
-        let refused = !error.is_io_error() && !error.is_timeout() && !error.is_connection_dropped();
-        let said = error.to_string();
-        if refused { Failure::Refused(said) } else { Failure::Unconfirmed(said) }
+        tracing::warn!(%error, "a command to the broker failed");
+    }
+
+    /// Counts and logs that Redis holds something that no server wrote.
+    pub(super) fn strange(&self, what: &str) -> Failure {
+        self.errors.fetch_add(1, Relaxed);
+        tracing::warn!(what, "the broker holds what no feed server wrote");
+        Failure::Unread
     }
 }
 

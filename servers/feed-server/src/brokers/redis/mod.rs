@@ -5,12 +5,20 @@
 //! whichever server and across lost connections, for as long as Redis keeps it. How long that is, is Redis's affair: with an
 //! append-only file (`appendonly yes`) it outlasts a crash of Redis, less at most the last second of writes if the whole
 //! machine goes (`appendfsync everysec`); without one, a restart of Redis counts as the loss of everything.
-//! Lost history is never silent: the topic begins another epoch, and its readers are told `gap`. One case escapes: an
-//! append-only file that lost its end, and no server left that had seen it.
+//! Lost history is never silent: the topic begins another epoch, and its readers are told `gap`. An append-only
+//! file that lost its end is noticed when a server that had seen the end publishes, reads or hears another notification under an
+//! offset that its log still holds; all of the epoch is given up then. What escapes: a loss of which no server is left that had seen
+//! the end, and one that is noticed only after more than `--history` was published over it.
 //!
 //! A topic is a hash (epoch, head, bytes) and a stream, changed by scripts that run as one step. News travel over pub/sub,
 //! whole, on a channel a topic; a server that notices a hole reads it from the stream. A server holds two connections: one
-//! for commands of all publishers at once, one that listens.
+//! for commands of all publishers at once, one that listens. Between the latter and the log, the client library keeps what has come
+//! in a queue without a bound: to stop reading would have Redis drop the connection (`client-output-buffer-limit pubsub`: 32 MiB by
+//! default) and every topic read what it missed, while what is done per entry is short: it is read, looked up and appended.
+//!
+//! No topic expires in Redis, because its epoch and head must outlast its readers: a topic that is gone costs one hash and
+//! at most `--history` until somebody deletes it. How many there are is bounded by what each server may follow or publish on
+//! (`--topics-max`), counted from its start.
 
 mod entry;
 mod link;
@@ -55,10 +63,12 @@ impl Redis {
     pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, Failure> {
         let topic = self.link.topic(topic)?;
         let (cursor, timestamp_us) = self.link.publish(&topic, payload).await?;
-        if topic.is_followed() {
+        if !topic.is_followed() {
+            topic.remember(cursor);
+        } else {
             let content_type = payload.content_type.as_deref();
             let numbered = Numbered { cursor, timestamp_us, content_type, payload: Cow::Borrowed(&payload.json) };
-            if topic.log.enter(&numbered) == Entered::Apart {
+            if topic.enter(&self.link, &numbered) == Entered::Apart {
                 // Others published just before: theirs are on the way. It is published whether they come or not.
                 let _ = timeout(ANSWER, topic.log.reached(cursor)).await;
             }

@@ -2,7 +2,8 @@
 -- epoch here: in the same step as whatever follows, so that no two servers ever make one each.
 --
 -- KEYS  1 the topic (hash), 2 its log (stream, whose ids are offset-0), 3 the life of the data
--- ARGV  1 an epoch to take if one is needed, 2 the epoch that the server knows, 3 the newest offset that it knows of that epoch
+-- ARGV  1 an epoch to take if one is needed, 2 the epoch that the server knows, 3 the newest offset that it knows of that epoch;
+--       larger than any offset when the server has seen two notifications under one
 local life = redis.call('GET', KEYS[3]) or '0'
 local topic = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'bytes', 'life')
 local epoch, head, bytes = topic[1], tonumber(topic[2]), tonumber(topic[3])

@@ -1,7 +1,7 @@
 //! One topic behind Redis: its names there, this server's log of it, and how the log catches up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use feed::{Cursor, Epoch, TopicName};
@@ -9,12 +9,14 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::entry;
-use super::link::Link;
+use super::link::{LONGEST_PAUSE, Link};
 use crate::brokers::Failure;
 use crate::hub::{Entered, Log, Numbered};
 
-/// Pause before catching up is tried again while the connection stands.
+/// First pause before catching up is tried again while the connection stands; it doubles up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(100);
+/// Larger than any offset that Redis counts to exactly: who has seen it has seen more than Redis has.
+const BEYOND: u64 = 1 << 53;
 
 /// A topic that this server publishes on or follows.
 #[derive(Debug)]
@@ -36,8 +38,14 @@ pub(super) struct Topic {
     catching_up: Mutex<u64>,
     /// How often catching up has begun, which numbers it.
     begun: AtomicU64,
-    /// True when somebody is about to catch up.
+    /// True when something came that the log could not take, and nobody has begun to read since.
     due: AtomicBool,
+    /// True while a task sees to what is due.
+    tended: AtomicBool,
+    /// The newest that was published through here while nobody followed.
+    published: std::sync::Mutex<Option<Cursor>>,
+    /// An epoch in which two notifications have one offset.
+    given_up: std::sync::Mutex<Option<Epoch>>,
 }
 
 impl Topic {
@@ -53,6 +61,9 @@ impl Topic {
             catching_up: Mutex::default(),
             begun: AtomicU64::new(0),
             due: AtomicBool::new(false),
+            tended: AtomicBool::new(false),
+            published: std::sync::Mutex::default(),
+            given_up: std::sync::Mutex::default(),
         }
     }
 
@@ -75,22 +86,93 @@ impl Topic {
         cursor.epoch != head.epoch || cursor.offset > head.offset
     }
 
-    /// The head that Redis is told of; none before the log holds anything of Redis's.
-    pub(super) fn known(&self) -> Option<Cursor> {
-        self.is_followed().then(|| self.log.head())
+    /// The newest that this server has seen, which Redis is told of; none before it has seen any.
+    pub(super) fn seen(&self) -> Option<Cursor> {
+        if !self.is_followed() {
+            return *lock(&self.published);
+        }
+        Some(self.newest())
+    }
+
+    /// The log's head; beyond it, when its epoch is given up.
+    fn newest(&self) -> Cursor {
+        let head = self.log.head();
+        let given_up = *lock(&self.given_up) == Some(head.epoch);
+        if given_up { Cursor { offset: BEYOND, ..head } } else { head }
+    }
+
+    /// Keeps the cursor of what was published and not entered.
+    pub(super) fn remember(&self, cursor: Cursor) {
+        let mut published = lock(&self.published);
+        // Of two who publish at once, the later one may be told first.
+        if !published.is_some_and(|newest| newest.epoch == cursor.epoch && newest.offset > cursor.offset) {
+            *published = Some(cursor);
+        }
     }
 
     /// Enters news; when they do not fit, has the log catch up.
     pub(super) fn hear(self: &Arc<Self>, link: &Arc<Link>, numbered: &Numbered<'_>) {
-        if self.log.enter(numbered) == Entered::Apart && !self.due.swap(true, Ordering::AcqRel) {
-            tokio::spawn(self.clone().catch_up_now(link.clone()));
+        if self.enter(link, numbered) == Entered::Apart {
+            self.catch_up_soon(link);
         }
     }
 
-    /// Catches up, and tries again until it works or the connection is lost; then, the next connection does.
+    /// Enters what is the next one. An epoch in which something else has its offset is given up.
+    pub(super) fn enter(self: &Arc<Self>, link: &Arc<Link>, numbered: &Numbered<'_>) -> Entered {
+        let entered = self.log.enter(numbered);
+        if entered == Entered::Contradicts {
+            self.give_up(numbered.cursor);
+            self.catch_up_soon(link);
+        }
+        entered
+    }
+
+    fn give_up(&self, cursor: Cursor) {
+        let topic = self.log.topic();
+        tracing::warn!(topic, %cursor, "two notifications with one cursor: the broker lost its end, a new epoch begins");
+        *lock(&self.given_up) = Some(cursor.epoch);
+    }
+
+    fn catch_up_soon(self: &Arc<Self>, link: &Arc<Link>) {
+        if self.claim() {
+            tokio::spawn(self.clone().tend(link.clone()));
+        }
+    }
+
+    /// Catches up, unless a task does already; that reads once more, then.
     pub(super) async fn catch_up_now(self: Arc<Self>, link: Arc<Link>) {
-        while self.catch_up(&link, None).await.is_err() && link.is_up() {
-            sleep(PAUSE).await;
+        if self.claim() {
+            self.tend(link).await;
+        }
+    }
+
+    /// Says that something is due; true for the one who has to see to it.
+    fn claim(&self) -> bool {
+        self.due.store(true, Ordering::SeqCst);
+        !self.tended.swap(true, Ordering::SeqCst)
+    }
+
+    /// Catches up until nothing is due, and tries again until it works or the connection is lost; then, the next connection does.
+    async fn tend(self: Arc<Self>, link: Arc<Link>) {
+        loop {
+            let mut pause = PAUSE;
+            while self.due.swap(false, Ordering::SeqCst) {
+                let Err(failure) = self.catch_up(&link, None).await else { continue };
+                if !link.is_up() {
+                    break;
+                }
+                if pause == PAUSE {
+                    tracing::warn!(topic = self.log.topic(), %failure, "cannot catch up: its readers wait until that works");
+                }
+                self.due.store(true, Ordering::SeqCst);
+                sleep(pause).await;
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+            self.tended.store(false, Ordering::SeqCst);
+            // What became due in between found this task at work.
+            if !self.due.load(Ordering::SeqCst) || self.tended.swap(true, Ordering::SeqCst) {
+                return;
+            }
         }
     }
 
@@ -101,15 +183,16 @@ impl Topic {
         if wanted.is_some_and(|cursor| *done > before || !self.is_ahead(cursor)) {
             return Ok(());
         }
-        self.due.store(false, Ordering::Release);
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut known = self.known();
+        let mut seen = self.seen();
+        // The newest that is known is read again, to be compared; all, when the log holds nothing yet.
+        let mut from = if self.is_followed() { self.log.head().offset } else { 0 };
         loop {
-            let (epoch, head, entries) = link.read(self, known).await?;
-            if self.take(epoch, head, &entries)? {
+            let (epoch, head, entries) = link.read(self, seen, from).await?;
+            if self.take(link, epoch, head, &entries)? {
                 break;
             }
-            known = Some(self.log.head());
+            (seen, from) = (Some(self.newest()), self.log.head().offset);
         }
         *done = number;
         self.followed.store(true, Ordering::Release);
@@ -117,17 +200,27 @@ impl Topic {
     }
 
     /// Enters what was read; true when that was all.
-    fn take(&self, epoch: Epoch, head: u64, entries: &[Vec<u8>]) -> Result<bool, Failure> {
-        let strange = || Failure::Refused("what it holds was not written by this server".to_owned());
+    fn take(&self, link: &Link, epoch: Epoch, head: u64, entries: &[Vec<u8>]) -> Result<bool, Failure> {
+        let strange = || link.strange(&format!("an entry of topic `{}`", self.log.topic()));
         let entries = entries.iter().map(|entry| entry::read(entry)).collect::<Option<Vec<_>>>().ok_or_else(strange)?;
         // Nothing before the first one is left in Redis.
         let before = entries.first().map_or(head, |first| first.cursor.offset - 1);
         self.log.adopt(Cursor { epoch, offset: before });
         for numbered in &entries {
-            if self.log.enter(numbered) == Entered::Apart {
-                return Err(strange());
+            match self.log.enter(numbered) {
+                Entered::Appended | Entered::Known => {}
+                Entered::Contradicts => {
+                    self.give_up(numbered.cursor);
+                    return Ok(false);
+                }
+                Entered::Apart => return Err(strange()),
             }
         }
         Ok(self.log.head().offset >= head)
     }
+}
+
+// What is under these locks is one value, whole at any time.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,9 +14,10 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use serde::Deserialize;
-use socketioxide::SocketIo;
 use socketioxide::service::SocketIoService;
+use socketioxide::{ParserConfig, SocketIo};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tower_service::Service;
 
@@ -36,12 +37,23 @@ const SEPARATOR: u8 = 0x1e;
 const CLOSE: &str = "1";
 /// The packet that says nothing, which ends a poll.
 const NOOP: &str = "6";
+/// Binary attachments of one event: those of this feed have one. An event with more ends the session.
+const ATTACHMENTS_MAX: usize = 16;
 /// How long the library may take to answer a held poll when the server stops; then we do.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where it lives.
 pub(crate) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new().route(SOCKET_IO_PATH, any(open)).with_state(Arc::new(Door::new(app.clone())))
+    let (over, mut hung_up) = mpsc::unbounded_channel::<String>();
+    let door = Arc::new(Door::new(app.clone(), over));
+    let ending = Arc::downgrade(&door);
+    tokio::spawn(async move {
+        while let Some(sid) = hung_up.recv().await {
+            let Some(door) = ending.upgrade() else { return };
+            door.end(&sid).await;
+        }
+    });
+    Router::new().route(SOCKET_IO_PATH, any(open)).with_state(door)
 }
 
 /// The library, and what we keep of its sessions.
@@ -101,9 +113,12 @@ fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
 }
 
 impl Door {
-    fn new(app: Arc<App>) -> Self {
+    /// Sessions that poll and are to be ended are told to `over`.
+    fn new(app: Arc<App>, over: mpsc::UnboundedSender<String>) -> Self {
         let config = &app.config;
         let payload_max = config.socketio_payload_max;
+        let parser =
+            ParserConfig::common().max_incoming_binary_buf_size(payload_max).max_incoming_binaries(ATTACHMENTS_MAX);
         let (service, io) = SocketIo::builder()
             .ping_interval(config.socketio_ping_interval)
             .ping_timeout(config.socketio_ping_timeout)
@@ -111,6 +126,7 @@ impl Door {
             .max_payload(payload_max as u64)
             .ws_max_message_size(payload_max)
             .ws_max_frame_size(payload_max)
+            .with_parser(parser)
             .build_with_inner_svc(Router::new());
         namespace::open(&io, &app);
         let stopping = app.clone();
@@ -118,7 +134,7 @@ impl Door {
             stopping.stopped().await;
             io.close().await;
         });
-        Self { app, service, lines: Arc::default() }
+        Self { app, service, lines: Arc::new(Lines::new(over)) }
     }
 
     /// A line for a new session. Three quarters of a payload leave room for what is no notification: a poll's answer is then never
@@ -134,9 +150,9 @@ impl Door {
             sid: String,
         }
         let max = self.app.config.socketio_sessions_max;
-        if self.lines.count() >= max {
+        let Some(_place) = self.lines.reserve(max) else {
             return Err(Refusal::overloaded(format!("{max} polling sessions are open already: come back later")));
-        }
+        };
         let line = self.line();
         parts.extensions.insert(line.clone());
         let (status, body) = self.pass(parts, Bytes::new()).await;
@@ -164,20 +180,21 @@ impl Door {
 
     /// Takes packets from a client that polls. Whatever is wrong with them ends the session.
     async fn post(&self, parts: Parts, body: Body, sid: &str, line: &Line) -> Result<Response, Refusal> {
-        if !line.post() {
+        let Some(posting) = line.post() else {
             self.end(sid).await;
             return Err(Refusal::bad_request(
                 "two posts at a time, which would lose their order: the session is closed",
             ));
-        }
+        };
         let config = &self.app.config;
-        let read = guards::body::read(body, config.socketio_payload_max, config.head_timeout).await;
+        let read =
+            guards::body::read(body, config.socketio_payload_max, "--socketio-payload-max", config.head_timeout).await;
         let taken = match read {
             Ok(body) if body.is_empty() => Err(Refusal::bad_request("no packet: the session is closed")),
             Ok(body) => Ok(self.pass(parts, body).await),
             Err(refusal) => Err(refusal),
         };
-        line.posted();
+        drop(posting);
         if !matches!(taken, Ok((StatusCode::OK, _))) {
             self.end(sid).await;
         }

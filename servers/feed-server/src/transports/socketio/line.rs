@@ -1,11 +1,11 @@
 //! What the connections of one session share: its room, and who of them is busy.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Waker};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::room::Room;
 
@@ -20,6 +20,8 @@ pub(super) struct Line {
     /// Somebody waits until the library has let the client in.
     entering: Mutex<Option<oneshot::Sender<()>>>,
     hung_up: AtomicBool,
+    /// True once it is counted why the server ends it.
+    ended: AtomicBool,
     /// Who waits to read from the session's WebSocket, and who to write to it.
     waiting: Mutex<[Option<Waker>; 2]>,
     listed: OnceLock<(Weak<Lines>, String)>,
@@ -42,18 +44,20 @@ impl Line {
             probed: watch::Sender::new(false),
             entering: Mutex::default(),
             hung_up: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             waiting: Mutex::default(),
             listed: OnceLock::new(),
         })
     }
 
-    /// True for the one who may post; it says `posted` afterwards.
-    pub(super) fn post(&self) -> bool {
-        !self.posting.swap(true, Ordering::AcqRel)
+    /// For the one who may post, until it drops this: a post that is cancelled is over as well.
+    pub(super) fn post(&self) -> Option<Posting<'_>> {
+        (!self.posting.swap(true, Ordering::AcqRel)).then_some(Posting(self))
     }
 
-    pub(super) fn posted(&self) {
-        self.posting.store(false, Ordering::Release);
+    /// True for the first who has a reason to end the session: it is counted once.
+    pub(super) fn ends(&self) -> bool {
+        !self.ended.swap(true, Ordering::AcqRel)
     }
 
     /// True for the first WebSocket of a session.
@@ -98,10 +102,17 @@ impl Line {
         }
     }
 
-    /// Ends the session's WebSocket as if the client had gone.
+    /// Ends the session as if the client had gone: its WebSocket, or what polls.
     pub(super) fn hang_up(&self) {
-        self.hung_up.store(true, Ordering::Release);
+        let first = !self.hung_up.swap(true, Ordering::AcqRel);
         lock(&self.waiting).iter_mut().filter_map(Option::take).for_each(Waker::wake);
+        if first
+            && let Some((lines, sid)) = self.listed.get()
+            && let Some(lines) = lines.upgrade()
+        {
+            // Nobody ends sessions any more only when the server is gone.
+            let _ = lines.over.send(sid.clone());
+        }
     }
 
     /// True when it was hung up; otherwise wakes `cx` when it is.
@@ -120,31 +131,66 @@ impl Drop for Line {
         if let Some((lines, sid)) = self.listed.take()
             && let Some(lines) = lines.upgrade()
         {
-            lock(&lines.0).remove(&sid);
+            lock(&lines.listed).remove(&sid);
         }
     }
 }
 
+/// The one post of a session at a time.
+#[derive(Debug)]
+pub(super) struct Posting<'a>(&'a Line);
+
+impl Drop for Posting<'_> {
+    fn drop(&mut self) {
+        self.0.posting.store(false, Ordering::Release);
+    }
+}
+
 /// The sessions that began with polling, by their id: what comes later names it.
-#[derive(Debug, Default)]
-pub(super) struct Lines(Mutex<HashMap<String, Weak<Line>>>);
+#[derive(Debug)]
+pub(super) struct Lines {
+    listed: Mutex<HashMap<String, Weak<Line>>>,
+    /// Places that are taken and not listed yet.
+    reserved: AtomicUsize,
+    /// Takes the ids of sessions to end, each once.
+    over: mpsc::UnboundedSender<String>,
+}
+
+/// A place among the lines, for as long as this is kept.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Lines>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.reserved.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 impl Lines {
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        lock(&self.0).len()
+    /// None yet; sessions that are hung up are told to `over`.
+    pub(super) fn new(over: mpsc::UnboundedSender<String>) -> Self {
+        Self { listed: Mutex::default(), reserved: AtomicUsize::new(0), over }
+    }
+
+    /// A place for one more, unless there are `max`; it is kept until that one is listed.
+    pub(super) fn reserve(self: &Arc<Self>, max: usize) -> Option<Place> {
+        let listed = lock(&self.listed);
+        (listed.len() + self.reserved.load(Ordering::Acquire) < max).then(|| {
+            self.reserved.fetch_add(1, Ordering::AcqRel);
+            Place(self.clone())
+        })
     }
 
     /// Enters `line` until it is dropped.
     pub(super) fn list(self: &Arc<Self>, sid: String, line: &Arc<Line>) {
-        lock(&self.0).insert(sid.clone(), Arc::downgrade(line));
+        lock(&self.listed).insert(sid.clone(), Arc::downgrade(line));
         // A line is listed once, when its session has begun.
         let _ = line.listed.set((Arc::downgrade(self), sid));
     }
 
     /// The line of a session.
     pub(super) fn find(&self, sid: &str) -> Option<Arc<Line>> {
-        lock(&self.0).get(sid)?.upgrade()
+        lock(&self.listed).get(sid)?.upgrade()
     }
 }
 
@@ -159,12 +205,42 @@ mod tests {
 
     #[test]
     fn a_line_is_listed_as_long_as_somebody_keeps_it() {
-        let lines = Arc::new(Lines::default());
+        let lines = Arc::new(Lines::new(mpsc::unbounded_channel().0));
         let line = Line::new(1);
         lines.list("abc".to_owned(), &line);
         assert!(lines.find("abc").is_some() && lines.find("abd").is_none());
         drop(line);
         assert!(lines.find("abc").is_none());
-        assert_eq!(lines.count(), 0);
+        assert!(lock(&lines.listed).is_empty());
+    }
+
+    #[test]
+    fn places_that_are_taken_and_not_listed_yet_count() {
+        let lines = Arc::new(Lines::new(mpsc::unbounded_channel().0));
+        let (first, second) = (lines.reserve(2), lines.reserve(2));
+        assert!(first.is_some() && second.is_some() && lines.reserve(2).is_none());
+        drop(first);
+        assert!(lines.reserve(2).is_some());
+    }
+
+    #[test]
+    fn a_session_that_is_hung_up_is_ended_once() {
+        let (over, mut ended) = mpsc::unbounded_channel();
+        let lines = Arc::new(Lines::new(over));
+        let line = Line::new(1);
+        lines.list("abc".to_owned(), &line);
+        line.hang_up();
+        line.hang_up();
+        assert_eq!((ended.try_recv().ok(), ended.try_recv().ok()), (Some("abc".to_owned()), None));
+        assert!(line.ends() && !line.ends());
+    }
+
+    #[test]
+    fn a_post_that_is_dropped_is_over() {
+        let line = Line::new(1);
+        let post = line.post();
+        assert!(post.is_some() && line.post().is_none());
+        drop(post);
+        assert!(line.post().is_some());
     }
 }

@@ -76,6 +76,15 @@ fn line(socket: &Socket) -> &Arc<Line> {
     socket.req_parts().extensions.get().expect("every session begins with one")
 }
 
+/// Ends a client that asked for more than it takes: there is no room for what it would have to be told.
+pub(super) fn end(socket: &Socket, stats: &Stats) {
+    let line = line(socket);
+    if socket.connected() && line.ends() {
+        stats.ended(Kind::SocketIo, Reason::TooMuch);
+    }
+    line.hang_up();
+}
+
 fn enter(socket: &Arc<Socket>, app: Arc<App>) {
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
     socket.on_fallback(Ask { queue, stats: app.stats.clone() });
@@ -100,14 +109,21 @@ impl MessageHandler<LocalAdapter, ()> for Ask {
     fn call(&self, socket: Arc<Socket>, mut value: handler::Value, ack: Option<i64>) {
         let Ok(said) = Said::from_message_parts(&socket, &mut value, &ack);
         let Ok(answer) = AckSender::from_message_parts(&socket, &mut value, &ack);
-        if let Err(TrySendError::Full((said, answer))) = self.queue.try_send((said, answer)) {
-            if said.is_publish() {
-                self.stats.refused.fetch_add(1, Relaxed);
-            }
+        let Err(TrySendError::Full((said, answer)) | TrySendError::Closed((said, answer))) =
+            self.queue.try_send((said, answer))
+        else {
+            return;
+        };
+        if said.is_publish() {
+            self.stats.refused.fetch_add(1, Relaxed);
+        }
+        // Whoever was ended is told nothing more.
+        if !self.queue.is_closed() {
             let error = format!("{REQUESTS_MAX} events are waiting already: wait for their acknowledgements");
             let refused = Refused { error };
             if let Err(error) = reply(&socket, &said, answer, "refused", &refused) {
                 tracing::debug!(%error, "a refusal could not be told");
+                end(&socket, &self.stats);
             }
         }
     }
@@ -119,7 +135,9 @@ struct Leave(Arc<Stats>);
 
 impl DisconnectHandler<LocalAdapter, ()> for Leave {
     fn call_with_defer(&self, socket: Arc<Socket>, why: DisconnectReason, defer: fn(Arc<Socket>)) {
-        if let Some(reason) = reason(why) {
+        if let Some(reason) = reason(why)
+            && line(&socket).ends()
+        {
             self.0.ended(Kind::SocketIo, reason);
         }
         defer(socket);
@@ -157,15 +175,22 @@ impl Client {
         Some(Self { socket, line, app, readings: JoinSet::new(), topics: HashMap::new() })
     }
 
-    /// Carries out what is asked, until the client leaves, and with it the queue; its readings end with it.
+    /// Carries out what is asked, until the client leaves, and with it the queue, or takes no answers; its readings end with it.
     async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>) {
         while let Some((said, answer)) = asked.recv().await {
             if let Err(error) = self.carry_out(&said, answer).await {
                 tracing::debug!(%error, "an answer could not be given");
-                if self.socket.upgrade().is_some_and(|socket| socket.connected()) {
-                    self.app.stats.ended(Kind::SocketIo, Reason::TooMuch);
+                if let Some(socket) = self.socket.upgrade().filter(|socket| socket.connected()) {
+                    end(&socket, &self.app.stats);
+                    break;
                 }
-                self.line.hang_up();
+            }
+        }
+        // Nothing is left here unless the client was ended.
+        asked.close();
+        while let Ok((said, _)) = asked.try_recv() {
+            if said.is_publish() {
+                self.app.stats.refused.fetch_add(1, Relaxed);
             }
         }
     }
@@ -199,20 +224,20 @@ impl Client {
         }
     }
 
-    /// Finds where a subscription begins. A topic that is subscribed to already is left first.
+    /// Finds where a subscription begins. A topic that is subscribed to already is left as soon as that is known to work.
     async fn subscribe(
         &mut self,
         topic: TopicName,
         after: feed::After,
     ) -> Result<(TopicName, Reading, Start), Refused> {
+        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(&topic) {
+            return Err(Refused { error: format!("{TOPICS_MAX} topics already: open another session for more") });
+        }
+        let log = self.app.broker.follow(&topic, after).await?;
         if let Some(before) = self.topics.remove(&topic) {
             before.abort();
             while !before.is_finished() && self.readings.join_next().await.is_some() {}
         }
-        if self.topics.len() >= TOPICS_MAX {
-            return Err(Refused { error: format!("{TOPICS_MAX} topics already: open another session for more") });
-        }
-        let log = self.app.broker.follow(&topic, after).await?;
         let start = log.start(after);
         let (socket, line, stats) = (self.socket.clone(), self.line.clone(), self.app.stats.clone());
         Ok((topic, Reading { socket, line, log, cursor: start.cursor, stats }, start))
@@ -234,7 +259,7 @@ impl Client {
             }
         }
         if !recovered {
-            tell_gap(&*self.here()?, &reading.log, start.cursor, &self.app.stats);
+            tell_gap(&*self.here()?, &reading.log, start.cursor, &self.app.stats)?;
         }
         let reading = self.readings.spawn(reading.deliver());
         self.topics.insert(topic, reading);

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 
 use super::line::Line;
+use super::namespace::end;
 use super::room::{UnderWay, packet_len};
 use crate::hub::Log;
 use crate::stats::{Kind, Reason, Stats};
@@ -39,7 +40,10 @@ impl Reading {
                 // The topic began another history, which is no reader's fault: it goes on there.
                 Err(oldest) if oldest.epoch != self.cursor.epoch => {
                     let Some(socket) = self.socket.upgrade() else { return };
-                    tell_gap(&socket, &self.log, oldest, &self.stats);
+                    if let Err(error) = tell_gap(&socket, &self.log, oldest, &self.stats) {
+                        tracing::debug!(%error, "a gap could not be told");
+                        return end(&socket, &self.stats);
+                    }
                     self.cursor = oldest;
                     continue;
                 }
@@ -54,7 +58,9 @@ impl Reading {
                 }
                 let Some(socket) = self.socket.upgrade() else { return };
                 if let Err(error) = socket.emit("notification", entry.raw()) {
-                    return self.give_up(&socket, &error);
+                    // There is always room for what is under way, unless acknowledgements that nobody takes have filled the buffer.
+                    tracing::debug!(%error, "a subscription ends");
+                    return end(&socket, &self.stats);
                 }
                 self.cursor.offset += 1;
             }
@@ -76,31 +82,21 @@ impl Reading {
     }
 
     fn fall_behind(self, oldest: Cursor) {
-        self.stats.ended(Kind::SocketIo, Reason::FellBehind);
-        let Some(socket) = self.socket.upgrade() else { return };
-        tell_gap(&socket, &self.log, oldest, &self.stats);
-        if socket.disconnect().is_err() {
-            self.line.hang_up();
+        if self.line.ends() {
+            self.stats.ended(Kind::SocketIo, Reason::FellBehind);
         }
-    }
-
-    /// There is always room for what is under way, unless acknowledgements that nobody takes have filled the buffer.
-    fn give_up(&self, socket: &Socket, error: &SendError) {
-        tracing::debug!(%error, "a subscription ends");
-        if socket.connected() {
-            self.stats.ended(Kind::SocketIo, Reason::TooMuch);
+        let Some(socket) = self.socket.upgrade() else { return };
+        if tell_gap(&socket, &self.log, oldest, &self.stats).is_err() || socket.disconnect().is_err() {
             self.line.hang_up();
         }
     }
 }
 
-/// Says that something was lost; telling it is counting it.
-pub(super) fn tell_gap(socket: &Socket, log: &Log, oldest: Cursor, stats: &Stats) {
+/// Says that something was lost, and counts it; whoever cannot be told has to be ended.
+pub(super) fn tell_gap(socket: &Socket, log: &Log, oldest: Cursor, stats: &Stats) -> Result<(), SendError> {
     stats.gap(Kind::SocketIo);
     let gap = Gap { topic: log.topic().to_owned(), oldest };
-    if let Err(error) = socket.emit("gap", &gap) {
-        tracing::debug!(%error, "a gap could not be told");
-    }
+    socket.emit("gap", &gap)
 }
 
 async fn either<A, B>(

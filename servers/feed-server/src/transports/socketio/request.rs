@@ -123,25 +123,25 @@ impl Said {
             "publish" => {
                 let asked: Publish<'_> =
                     serde_json::from_str(argument).map_err(|error| bad(r#"{"topic":"news","payload":...}"#, error))?;
-                let payload = self.payload(asked.payload);
-                let len = payload.json.get().len();
-                if len > payload_max {
-                    let error =
-                        format!("a payload of {len} bytes, more than {payload_max}: publish less, or raise --body-max");
-                    return Err(Refused { error });
-                }
-                Ok(Request::Publish { topic: asked.topic.parse()?, payload })
+                Ok(Request::Publish { topic: asked.topic.parse()?, payload: self.payload(asked.payload, payload_max)? })
             }
             name => Err(Refused { error: format!("unknown event `{name}`: expected subscribe or publish") }),
         }
     }
 
-    /// The payload as it was written; a binary one as bytes of no special kind.
-    fn payload(&self, written: &RawValue) -> Payload {
+    /// The payload as it was written; a binary one as bytes of no special kind. It may have `max` bytes of JSON.
+    fn payload(&self, written: &RawValue, max: usize) -> Result<Payload, Refused> {
         let placeholder = serde_json::from_str::<Placeholder>(written.get()).ok().filter(|placeholder| placeholder.is);
-        match placeholder.and_then(|placeholder| self.attachment(placeholder.num)) {
+        let attachment = placeholder.and_then(|placeholder| self.attachment(placeholder.num));
+        // Of bytes, what base64 in quotes will have: known before it is made.
+        let len = attachment.map_or(written.get().len(), |bytes| bytes.len().div_ceil(3) * 4 + 2);
+        if len > max {
+            let error = format!("a payload of {len} bytes, more than {max}: publish less, or raise --body-max");
+            return Err(Refused { error });
+        }
+        Ok(match attachment {
             Some(bytes) => Payload::from_bytes(bytes, "application/octet-stream"),
             None => Payload { json: written.to_owned(), content_type: None },
-        }
+        })
     }
 }

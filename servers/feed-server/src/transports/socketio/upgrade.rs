@@ -39,13 +39,26 @@ pub(super) fn open(door: Arc<Door>, parts: Parts, session: Session) -> Result<Re
     let head = takeover::head(StatusCode::SWITCHING_PROTOCOLS, &headers.into_iter().collect::<HeaderMap>());
     let mut request = Request::from_parts(parts, ());
     request.extensions_mut().insert(line.clone());
-    Ok(Takeover::response(move |socket| deliver(door, line, sid, head.into(), request, socket)))
+    let claim = Claim(Some(line.clone()));
+    Ok(Takeover::response(move |socket| deliver(door, line, claim, sid, head.into(), request, socket)))
+}
+
+/// A session's claim to its first WebSocket: given back when that comes to nothing before the head of the answer is written.
+struct Claim(Option<Arc<Line>>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take() {
+            line.unwire();
+        }
+    }
 }
 
 /// Lends the socket to the library until its session ends.
 async fn deliver(
     door: Arc<Door>,
     line: Arc<Line>,
+    mut claim: Claim,
     sid: Option<String>,
     head: Bytes,
     request: Request<()>,
@@ -53,6 +66,7 @@ async fn deliver(
 ) -> Option<Socket> {
     let patience = door.app.config.write_timeout;
     timeout(patience, socket.write_all(&head)).await.ok()?.ok()?;
+    claim.0 = None;
     let mut written = 0;
     if sid.is_some() {
         socket = tokio::select! {

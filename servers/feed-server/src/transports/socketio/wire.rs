@@ -56,7 +56,9 @@ impl Wire {
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        self.socket().meter().ended(Reason::WriteTimeout);
+        if self.line.ends() {
+            self.socket().meter().ended(Reason::WriteTimeout);
+        }
         // Once is enough to say so; whoever writes again hears the same.
         self.line.hang_up();
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
