@@ -8,7 +8,12 @@ use super::values::url_value;
 use crate::target_args::TargetArgs;
 
 const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held (with --target: every transport delivers), 1 one did not, or nobody listens there, 2 usage.\n\n\
-                                Publishes to topics of its own, named check-<random>-<number>; no wait is longer than 3 s.";
+                                Publishes to topics of its own, named check-<random>, and -<number> in the walk through the contract; no wait is \
+                                longer than 3 s.\n\n\
+                                With --target, two clients subscribe to each transport of the file, and 100 bytes are published. subscribed: \
+                                time until a client is live; came back: from publishing to receipt; receivers: who got it; framing: bytes \
+                                around it; history: whether a client that comes later is given it; comes back to: what a client gets that was \
+                                away.";
 
 /// Flags of `loadgen check`.
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ pub struct LoadArgs {
     /// Notifications published per second and topic
     #[arg(long, value_name = "PER_SECOND", default_value_t = 1.0, value_parser = rate_value)]
     pub rate: f64,
-    /// Size of each payload, bytes; at least 46, for the postmark by which it is recognised
+    /// Size of each payload, bytes, the quotes of the JSON string included; at least 46, for the postmark by which it is recognised
     #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = payload_value)]
     pub payload: u32,
     /// How long to measure
