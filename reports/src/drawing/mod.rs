@@ -163,6 +163,10 @@ impl Drawing {
     /// Adds a line of plain text whose baseline starts, ends or has its middle at `at`.
     pub fn text(&mut self, text: impl Into<String>, at: (f64, f64), anchor: Anchor, size: f64, colour: Colour) {
         let label = Label { text: text.into(), at, anchor, size, weight: Weight::Regular, colour, turned: false };
+        // Panels that share an axis leave its words to the last of them.
+        if label.text.is_empty() {
+            return;
+        }
         self.shapes.push(Shape::Text(label));
     }
 
