@@ -46,7 +46,8 @@ impl Listening {
 pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
     let listener = bind(config.listen)?;
-    let hub = Arc::new(Hub::new(config.topics_max, config.history()));
+    let workers = tokio::runtime::Handle::current().metrics().num_workers();
+    let hub = Arc::new(Hub::new(config.topics_max, config.history(), workers));
     let broker = Broker::connect(config, hub.clone()).await?;
     Ok(Listening { listener, connections_max, hub, broker })
 }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::fanout::Fanout;
 use crate::window::{Encoded, Limit, Window};
 
 /// All topics.
@@ -17,6 +18,7 @@ pub(crate) struct Hub {
     topics: RwLock<Topics>,
     topics_max: usize,
     bound: Limit,
+    workers: usize,
 }
 
 #[derive(Debug, Default)]
@@ -30,9 +32,9 @@ struct Topics {
 pub(crate) struct TooManyTopics(pub(crate) usize);
 
 impl Hub {
-    /// No topics yet; `bound` is what each may retain.
-    pub(crate) fn new(topics_max: usize, bound: Limit) -> Self {
-        Self { topics: RwLock::default(), topics_max, bound }
+    /// No topics yet; `bound` is what each may retain, and so many `workers` bring to readers what comes.
+    pub(crate) fn new(topics_max: usize, bound: Limit, workers: usize) -> Self {
+        Self { topics: RwLock::default(), topics_max, bound, workers }
     }
 
     /// The log of `topic`; asking for it makes it.
@@ -47,7 +49,7 @@ impl Hub {
         if topics.logs.len() >= self.topics_max {
             return Err(TooManyTopics(self.topics_max));
         }
-        let log = Arc::new(Log::new(topic.clone(), self.bound, topics.closing));
+        let log = Arc::new(Log::new(topic.clone(), self.bound, self.workers, topics.closing));
         topics.logs.insert(topic.clone(), log.clone());
         Ok(log)
     }
@@ -82,6 +84,7 @@ pub(crate) struct Log {
     topic: TopicName,
     window: RwLock<Window>,
     head: watch::Sender<Head>,
+    fanout: Fanout,
 }
 
 /// A notification that a broker numbered.
@@ -131,10 +134,10 @@ pub(crate) struct Batch {
 }
 
 impl Log {
-    fn new(topic: TopicName, bound: Limit, closing: bool) -> Self {
+    fn new(topic: TopicName, bound: Limit, workers: usize, closing: bool) -> Self {
         let epoch = new_epoch();
         let head = watch::Sender::new(Head { cursor: Cursor { epoch, offset: 0 }, closing });
-        Self { topic, window: RwLock::new(Window::new(epoch, bound)), head }
+        Self { topic, window: RwLock::new(Window::new(epoch, bound)), head, fanout: Fanout::new(workers) }
     }
 
     pub(crate) fn topic(&self) -> &str {
@@ -221,6 +224,16 @@ impl Log {
         let has = |head: &Head| head.cursor.epoch == cursor.epoch && head.cursor.offset >= cursor.offset;
         // The sender is ours: it cannot be gone.
         let _ = self.watch().wait_for(has).await;
+    }
+
+    /// Readers who have seen everything.
+    pub(crate) fn fanout(&self) -> &Fanout {
+        &self.fanout
+    }
+
+    /// What was last announced.
+    pub(crate) fn announced(&self) -> Head {
+        *self.head.borrow()
     }
 
     /// What readers wait on.

@@ -53,7 +53,14 @@ impl Outbox {
             *slice = IoSlice::new(&bytes[skip..]);
             filled += 1;
         }
-        self.written += socket.try_write(&slices[..filled])?;
+        let written = socket.try_write(&slices[..filled])?;
+        self.advance(written, socket);
+        Ok(())
+    }
+
+    /// Takes out what `written` further bytes complete, and counts the notifications among it.
+    pub(crate) fn advance(&mut self, written: usize, socket: &Socket) {
+        self.written += written;
         let mut delivered = 0;
         while let Some((bytes, notification)) = self.queue.front() {
             if self.written < bytes.len() {
@@ -69,6 +76,5 @@ impl Outbox {
         if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue = VecDeque::new();
         }
-        Ok(())
     }
 }
