@@ -174,7 +174,7 @@ impl Chair {
         {
             let mut place = lock(&self.seat.0);
             let outlet = place.outlet.as_ref().expect("it is there until its reader goes");
-            if (head.closing && !is_told) || (outlet.blocked.is_none() && head.cursor != outlet.cursor) {
+            if (head.closing && !is_told) || (outlet.blocked.is_none() && head.is_beyond(outlet.cursor)) {
                 return false;
             }
             place.sits = Some(form);
@@ -342,4 +342,36 @@ impl Place {
 // Nothing that could panic is done halfway under these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use feed::After;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::hub::{Habits, Hub};
+    use crate::stats::{Meter, Stats};
+
+    #[tokio::test]
+    async fn a_silent_topic_does_not_collect_the_seats_of_those_who_have_gone() {
+        let bound = Limit { count: 10, bytes: 1000 };
+        let hub = Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO });
+        let log = hub.log(&"news".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stats = Arc::new(Stats::new());
+        for _ in 0..5 * ABANDONED_MAX {
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), 0)));
+            let outlet = Outlet::new(socket, log.start(After::Now).cursor, clock::now());
+            let mut chair = Chair::new(log.clone(), outlet, 0);
+            let sitting = chair.sit(Form::Frames, false, false, |_| Poll::Pending);
+            assert!(tokio::time::timeout(Duration::ZERO, sitting).await.is_err(), "it sits");
+        }
+        let left = lock(&log.fanout().rows[0]).seats.len();
+        assert!(left < ABANDONED_MAX, "{left} seats are left");
+    }
 }

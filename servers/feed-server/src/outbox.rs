@@ -9,8 +9,6 @@ use crate::socket::Socket;
 
 /// Slices in one `writev`.
 const SLICES: usize = 64;
-/// Messages for which an idle outbox keeps room; a burst's room is given back.
-const KEPT: usize = 4;
 
 /// Whole messages that wait to be written, in order; only the first may be written in part.
 #[derive(Debug, Default)]
@@ -73,7 +71,8 @@ impl Outbox {
         if delivered > 0 {
             socket.meter().delivered(delivered);
         }
-        if self.queue.is_empty() && self.queue.capacity() > KEPT {
+        // An idle reader, whose notifications are brought past this, keeps no room here.
+        if self.queue.is_empty() {
             self.queue = VecDeque::new();
         }
     }

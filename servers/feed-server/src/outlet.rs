@@ -88,3 +88,69 @@ impl Outlet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpStream;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use feed::Epoch;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::stats::{Kind, Meter, Stats};
+
+    /// An outlet, its client, and its counters.
+    async fn outlet() -> (Outlet, TcpStream, Arc<Stats>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let stats = Arc::new(Stats::new());
+        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), 0)));
+        let cursor = Cursor { epoch: Epoch::from_number(1), offset: 10 };
+        (Outlet::new(socket, cursor, clock::now()), client, stats)
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_takes_a_part_is_left_at_the_edge_of_a_message_once_its_outbox_is_written() {
+        let (mut outlet, mut client, stats) = outlet().await;
+        outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+        let parts: Vec<Bytes> = (0..=255).map(|byte| Bytes::from(vec![byte; 60_000])).collect();
+        let whole: Bytes = parts.concat().into();
+        assert!(!outlet.carry(&whole, parts.iter().cloned(), clock::now()), "15 MB do not fit");
+
+        let written = (outlet.cursor.offset - 10) as usize;
+        assert!((1..256).contains(&written), "{written} messages were begun");
+        let begun = usize::from(!outlet.outbox.is_empty());
+        assert_eq!(stats.connections(Kind::Other).delivered as usize, written - begun, "only whole ones count");
+
+        let expected: Vec<u8> = parts[..written].concat();
+        let reading = std::thread::spawn(move || {
+            let mut received = vec![0; expected.len()];
+            client.read_exact(&mut received).unwrap();
+            client.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+            (received == expected, client.read(&mut [0]).is_err())
+        });
+        while !outlet.outbox.is_empty() {
+            outlet.flush().unwrap();
+            if outlet.blocked.is_some() {
+                outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+            }
+        }
+        assert_eq!(reading.join().unwrap(), (true, true), "the bytes of whole messages, and none beyond them");
+        assert_eq!(stats.connections(Kind::Other).delivered as usize, written);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_takes_nothing_leaves_the_cursor_where_it_was() {
+        let (mut outlet, _client, stats) = outlet().await;
+        outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+        while outlet.socket.try_write_one(&[0; 60_000]).is_ok() {}
+        let part = Bytes::from_static(b"late");
+        assert!(!outlet.carry(&part, [part.clone()].into_iter(), clock::now()));
+        assert_eq!((outlet.cursor.offset, outlet.outbox.is_empty()), (10, true));
+        assert_eq!(stats.connections(Kind::Other).delivered, 0);
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use feed::{Cursor, Gap, Subscribed};
 use tokio::task::yield_now;
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::clock;
 use crate::fanout::{Chair, Form, Roused};
@@ -147,7 +147,7 @@ impl Session {
                 self.told = true;
                 return Wake::Closing;
             }
-            if blocked.is_none() && (head.cursor.epoch != cursor.epoch || head.cursor.offset > cursor.offset) {
+            if blocked.is_none() && head.is_beyond(cursor) {
                 self.turns += 1;
                 return Wake::Moved;
             }
@@ -248,12 +248,23 @@ impl Session {
 
     /// Writes what is queued, within a bound, and returns the socket if that worked.
     pub(crate) async fn finish(self: Box<Self>) -> Option<Socket> {
-        let deadline = clock::now() + FAREWELL;
-        while self.chair.with(|outlet| outlet.flush().map(|()| !outlet.outbox.is_empty())).ok()? {
-            let room = poll_fn(|cx| self.chair.with(|outlet| outlet.socket.poll_write_ready(cx)));
-            timeout_at(deadline, room).await.ok()?.ok()?;
+        if self.has_queued()? {
+            // Boxed, for it is seldom needed: an answer mostly fits.
+            Box::pin(timeout(FAREWELL, self.written())).await.ok()??;
         }
         self.chair.into_socket()
+    }
+
+    async fn written(&self) -> Option<()> {
+        while self.has_queued()? {
+            poll_fn(|cx| self.chair.with(|outlet| outlet.socket.poll_write_ready(cx))).await.ok()?;
+        }
+        Some(())
+    }
+
+    /// Whether there is more than the socket takes; `None` when it is broken.
+    fn has_queued(&self) -> Option<bool> {
+        self.chair.with(|outlet| outlet.flush().map(|()| !outlet.outbox.is_empty())).ok()
     }
 
     /// Counts why the server ends this.
@@ -273,12 +284,13 @@ mod tests {
     use tokio::task::{LocalSet, spawn_local};
 
     use super::*;
-    use crate::hub::Hub;
+    use crate::hub::{Habits, Hub};
     use crate::stats::Stats;
 
     #[tokio::test]
     async fn catching_up_lets_others_have_their_turn() {
-        let hub = Hub::new(1, Limit { count: 10_000, bytes: 64 << 20 }, 1);
+        let bound = Limit { count: 10_000, bytes: 64 << 20 };
+        let hub = Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO });
         let log = hub.log(&"news".parse().unwrap()).unwrap();
         let batches = 64;
         for _ in 0..batches * STREAM_LIMIT.count {

@@ -52,15 +52,18 @@ impl Socket {
         !self.unread.is_empty()
     }
 
-    /// Ends our side, then waits until the client has ended its own: closing at once could destroy what is on its way.
-    pub(crate) async fn linger(mut self) {
-        let _ = timeout(LINGER, async {
-            self.shutdown().await?;
-            let mut sink = [0; 512];
-            while self.read(&mut sink).await? > 0 {}
-            io::Result::Ok(())
+    /// Ends our side, then waits until the client has ended its own: closing at once could destroy what is on its way. Boxed: who may do
+    /// this one day has no room for it until then.
+    pub(crate) fn linger(mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let _ = timeout(LINGER, async {
+                self.shutdown().await?;
+                let mut sink = [0; 512];
+                while self.read(&mut sink).await? > 0 {}
+                io::Result::Ok(())
+            })
+            .await;
         })
-        .await;
     }
 
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
