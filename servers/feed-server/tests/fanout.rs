@@ -66,6 +66,14 @@ async fn what_is_published_within_the_time_to_coalesce_comes_together() {
 /// One thread serves and asks: a reader who waited without sleeping would let nobody else have a turn.
 #[tokio::test]
 async fn who_has_read_ahead_of_what_is_announced_waits_like_everybody() {
+    // No timer of this runtime would ring then.
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if is_done.recv_timeout(lab::PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("a reader that waits lets nobody else have a turn");
+            std::process::abort();
+        }
+    });
     let server = Server::start(&["--coalesce", "200"]);
     let mut early = server.read(Transport::LongPoll, None).await;
     for number in 1..=3 {
@@ -77,4 +85,5 @@ async fn who_has_read_ahead_of_what_is_announced_waits_like_everybody() {
     server.publish("news", "4").await;
     assert_eq!(early.next(1).await, [4]);
     assert_eq!(streaming.next(1).await, [4]);
+    drop(done);
 }
