@@ -71,7 +71,8 @@ async fn open(
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
-        deliver(session, start, app.config.heartbeat, app.config.sse_retry)
+        greet(&mut session, start, app.config.sse_retry);
+        deliver(session, app.config.heartbeat, app.config.sse_retry)
     }))
 }
 
@@ -80,13 +81,17 @@ fn last_event_id(id: &HeaderValue) -> Result<After, Refusal> {
     text.parse().map(After::Cursor).map_err(|error| Refusal::bad_request(format!("Last-Event-ID: {error}")))
 }
 
-/// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+/// The first events: where the subscription begins, and what is lost before it.
+fn greet(session: &mut Session, start: Start, retry: Duration) {
     let subscribed = session.subscribed(start);
     session.send(chunked::write(&sse::write(Some("subscribed"), Some(start.cursor), Some(retry), &subscribed)));
     if !start.recovered {
-        tell_gap(&mut session, start.cursor);
+        tell_gap(session, start.cursor);
     }
+}
+
+/// Waits, writes, moves the cursor, until somebody goes.
+async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration) -> Option<Socket> {
     let mut ignored = 0;
     let reason = loop {
         match session.next(session.wrote() + heartbeat).await {

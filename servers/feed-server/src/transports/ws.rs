@@ -69,7 +69,8 @@ async fn open(
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
-        deliver(session, start, app)
+        greet(&mut session, start);
+        deliver(session, app)
     }))
 }
 
@@ -102,14 +103,18 @@ pub(crate) fn shake_hands(method: &Method, version: Version, headers: &HeaderMap
     }
 }
 
-/// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Option<Socket> {
-    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
+/// The first messages: where the subscription begins, and what is lost before it.
+fn greet(session: &mut Session, start: Start) {
     let subscribed = session.subscribed(start);
     session.send(text(&subscribed));
     if !start.recovered {
-        tell_gap(&mut session, start.cursor);
+        tell_gap(session, start.cursor);
     }
+}
+
+/// Waits, writes, moves the cursor, answers pings, until somebody goes.
+async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
+    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
     let mut client =
         Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0, answered: 0 };
     let ignored_max = IGNORED_MAX.saturating_add(message_max);
