@@ -18,6 +18,8 @@ TOPIC = "news"
 CONNECT_WAIT_S = 40
 # How long the clients then idle before anything is measured, s: the last handshake is answered, and memory is what it is.
 SETTLE_S = 0.5
+# Between two counts of a server's connections before a generator comes, s.
+REST_S = 0.05
 # How long a generator is asked to play, s: it is ended earlier.
 SECONDS = 60
 
@@ -26,7 +28,7 @@ SECONDS = 60
 def started(name, transport, clients, server, folder, path="", interval_ms=1000):
     """A generator with all of its clients connected; `server` is the process and the URL."""
     process, url = server
-    before = usage.connections(process.pid)
+    before = at_rest(process.pid)
     told = {
         "WIRELAB_URL": url,
         "WIRELAB_TOPIC": TOPIC,
@@ -41,6 +43,19 @@ def started(name, transport, clients, server, folder, path="", interval_ms=1000)
         child.wait_until(are_connected, f"{clients} clients were connected", CONNECT_WAIT_S)
         time.sleep(SETTLE_S)
         yield child
+
+
+def at_rest(pid):
+    """Connections of a server once those that have just been closed are gone."""
+    before = usage.connections(pid)
+    while (after := pause_and_count(pid)) != before:
+        before = after
+    return before
+
+
+def pause_and_count(pid):
+    time.sleep(REST_S)
+    return usage.connections(pid)
 
 
 def last_words(child):

@@ -12,16 +12,16 @@ MOST_S = 20 * 60
 BUDGET = {
     "ws": (215, 5),
     "sse": (155, 5),
-    "long-poll": (175, 5),
-    "fanout": (80, 5),
-    "short-poll": (60, 5),
-    "publishing": (55, 5),
-    "bursts": (60, 5),
-    "coalesce": (50, 3),
-    "topics": (90, 3),
-    "generators-1000": (115, 3),
-    "generators-10000": (75, 3),
-    "generators-asking": (50, 3),
+    "long-poll": (210, 5),
+    "fanout": (82, 5),
+    "short-poll": (45, 5),
+    "publishing": (40, 5),
+    "bursts": (30, 5),
+    "coalesce": (48, 3),
+    "topics": (97, 3),
+    "generators-1000": (112, 3),
+    "generators-10000": (76, 3),
+    "generators-asking": (70, 3),
 }
 PEERS = ["floor", "nchan", "picows"]
 # Those that come in a folder of their own, and those for which there is no package here to write one from.
