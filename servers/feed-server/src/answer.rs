@@ -8,7 +8,7 @@ use feed::{After, BatchHead, Cursor};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::hub::Log;
+use crate::hub::{Batch, Log, Start};
 use crate::stats::Meter;
 use crate::takeover;
 use crate::window::Limit;
@@ -33,6 +33,15 @@ impl Answer {
                 Err(_) => start = log.start(After::Cursor(start.cursor)),
             }
         };
+        Self::new(log, &batch, start)
+    }
+
+    /// What was read, for who has seen everything before it.
+    pub(crate) fn of(log: &Log, batch: &Batch) -> Self {
+        Self::new(log, batch, Start { cursor: batch.cursor, recovered: true })
+    }
+
+    fn new(log: &Log, batch: &Batch, start: Start) -> Self {
         let head = BatchHead {
             topic: log.topic().to_owned(),
             epoch: batch.cursor.epoch,
@@ -103,9 +112,14 @@ impl Answer {
         response
     }
 
-    /// As the bytes of a response, for a socket that has left hyper.
+    /// As the bytes of a response, for a socket that has left hyper; counted.
     pub(crate) fn bytes(self, meter: &Meter, known: Option<Cursor>, keep_alive: bool) -> Vec<u8> {
         self.count(meter, known);
+        self.to_bytes(known, keep_alive)
+    }
+
+    /// The same, not counted: it is for many.
+    pub(crate) fn to_bytes(&self, known: Option<Cursor>, keep_alive: bool) -> Vec<u8> {
         let (status, mut headers) = self.head(known);
         if !keep_alive {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -17,6 +17,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use crate::app::App;
+use crate::fanout::Form;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
@@ -68,7 +69,7 @@ async fn open(
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         let start = log.start(after);
-        let mut session = Session::new(socket, log, start.cursor, app.config.write_timeout);
+        let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
         deliver(session, start, app.config.heartbeat, app.config.sse_retry)
     }))
@@ -90,7 +91,7 @@ async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, r
     let reason = loop {
         match session.next(session.wrote() + heartbeat).await {
             Wake::Moved => match session.read() {
-                Ok(batch) => batch.entries.iter().for_each(|entry| session.deliver(entry.sse())),
+                Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
                 Err(Lost::FellBehind(oldest)) => {
                     tell_gap(&mut session, oldest);
@@ -118,7 +119,7 @@ async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, r
                 session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
                 break Reason::Shutdown;
             }
-            Wake::Gone => return None,
+            Wake::Gone | Wake::Answered => return None,
         }
     };
     session.ended(reason);
