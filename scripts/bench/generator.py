@@ -25,7 +25,7 @@ SECONDS = 60
 
 
 @contextlib.contextmanager
-def started(name, transport, clients, server, folder, path="", interval_ms=1000):
+def started(name, transport, clients, server, folder, path="", interval_ms=1000, **more):
     """A generator with all of its clients connected; `server` is the process and the URL."""
     process, url = server
     before = at_rest(process.pid)
@@ -37,6 +37,7 @@ def started(name, transport, clients, server, folder, path="", interval_ms=1000)
         "WIRELAB_SECONDS": SECONDS,
         "WIRELAB_INTERVAL_MS": interval_ms,
         "WIRELAB_PATH": path,
+        **more,
     }
     with Child(["./run"], folder, GENERATOR_CORE, place.GENERATORS / name, told) as child:
         are_connected = lambda: usage.connections(process.pid) >= before + clients

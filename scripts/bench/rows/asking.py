@@ -19,16 +19,20 @@ RSS = 4096
 # Those that take a rate for all clients together or for each, and those that have none.
 PACED = ["oha", "autocannon", "hey"]
 CLOSED = ["wrk"]
+# The reader asks what is due within a millisecond together, as loadgen's timers do; it is shown without that, too.
+GRID = {"WIRELAB_GRID_MS": 1}
 # Share of the asked rate that a paced generator must have kept.
 KEPT = 0.98
 
 
 def row(generators, memory):
     contenders = [Contender("loadgen", "ours", measure_own)]
-    for name in ["floor-reader", *(name for name in PACED + CLOSED if name in generators)]:
-        role = "floor" if name == "floor-reader" else "peer"
-        variant = "closed loop" if name in CLOSED else None
-        contenders.append(Contender(name, role, functools.partial(measure, name, memory), variant))
+    contenders.append(Contender("floor-reader", "floor", functools.partial(measure, "floor-reader", memory, GRID)))
+    contenders.append(Contender("floor-reader", "peer", functools.partial(measure, "floor-reader", memory, {}), "each on time"))
+    for name in PACED + CLOSED:
+        if name in generators:
+            variant = "closed loop" if name in CLOSED else None
+            contenders.append(Contender(name, "peer", functools.partial(measure, name, memory, {}), variant))
     targets = [Target("cpu", "loadgen", RATIO, "floor-reader"), Target("rss", "loadgen", RSS, note="a client")]
     rate = CLIENTS * 1000 // INTERVAL_MS
     title = f"asking, {CLIENTS:,} clients, {rate:,} short polls a second that bring nothing"
@@ -43,11 +47,11 @@ def measure_own(folder):
     return loadgen.of_generator(loadgen.run(folder, "short-poll", load))
 
 
-def measure(name, memory, folder):
+def measure(name, memory, more, folder):
     """The feed-server counts the requests, so no generator needs to be believed."""
     with server.started("feed-server", folder / "server") as started:
         process, url = started
-        with play(name, CLIENTS, started, folder) as player:
+        with play(name, CLIENTS, started, folder, more) as player:
             before, began, first = usage.of_tree(player.pid), time.monotonic(), answered(url)
             time.sleep(SECONDS)
             after, ended, last = usage.of_tree(player.pid), time.monotonic(), answered(url)
@@ -61,13 +65,13 @@ def measure(name, memory, folder):
     return taken
 
 
-def play(name, clients, started, folder):
-    return generator.started(name, "short-poll", clients, started, folder, empty_path(started[1]), INTERVAL_MS)
+def play(name, clients, started, folder, more):
+    return generator.started(name, "short-poll", clients, started, folder, empty_path(started[1]), INTERVAL_MS, **more)
 
 
 def memory_of_one(name, folder):
     """Resident memory of a generator with a single client that has asked, bytes."""
-    with server.started("feed-server", folder / "server") as started, play(name, 1, started, folder) as player:
+    with server.started("feed-server", folder / "server") as started, play(name, 1, started, folder, {}) as player:
         time.sleep(generator.SETTLE_S)
         return usage.of_tree(player.pid).rss_bytes
 
