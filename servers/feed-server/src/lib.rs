@@ -1,6 +1,6 @@
 //! One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 //!
-//! Walk it in this order: `accept` -> `connection` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
+//! Walk it in this order: `accept` -> `connection` and `direct` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.
 
 mod accept;

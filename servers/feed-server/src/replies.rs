@@ -42,8 +42,10 @@ impl Replies {
     pub(crate) fn push(&mut self, kind: Kind, mut head: response::Parts, body: &Bytes, last: bool) {
         self.kind = kind;
         let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        // The router says so of every body whose length it knows.
-        if !bodiless && !head.headers.contains_key(CONTENT_LENGTH) {
+        if bodiless {
+            // The router says how long every body is, of nothing, too.
+            head.headers.remove(CONTENT_LENGTH);
+        } else if !head.headers.contains_key(CONTENT_LENGTH) {
             head.headers.insert(CONTENT_LENGTH, body.len().into());
         }
         if last {
