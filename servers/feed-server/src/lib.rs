@@ -13,6 +13,8 @@ mod connection;
 mod demo;
 mod guards;
 mod hub;
+#[doc(hidden)]
+pub mod measured_window;
 mod metrics;
 mod outbox;
 mod page;
