@@ -1,28 +1,16 @@
-//! One connection's life: requests through hyper, until an answer takes the socket over; then, if it gives it back, again.
+//! One connection's life: it rests, its requests are answered, an answer takes the socket over, and, if it gives it back, again.
 
-use std::convert::Infallible;
-use std::future::{pending, poll_fn};
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::Request;
-use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::Interest;
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tower_service::Service as _;
 
-use crate::refusal::Refusal;
+use crate::rest::Rest;
 use crate::socket::Socket;
-use crate::stats::Meter;
-use crate::takeover::{Deliver, Takeover};
+use crate::takeover::Deliver;
+use crate::{detour, direct};
 
 /// What every connection needs.
 #[derive(Debug)]
@@ -32,18 +20,26 @@ pub(crate) struct Lobby {
     pub(crate) closing: watch::Receiver<bool>,
     /// How long a connection may idle between requests.
     pub(crate) idle: Duration,
+    /// How long a client may take nothing of its answers.
+    pub(crate) write_timeout: Duration,
 }
 
-/// Travels as an extension of a response: the handler has read the body of the request to its end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WholeBody;
+impl Lobby {
+    /// True once the server stops: the next answer is a connection's last.
+    pub(crate) fn is_closing(&self) -> bool {
+        // Told once, and never seen through this receiver. Nobody who could tell any more is a stop, too.
+        self.closing.has_changed().unwrap_or(true)
+    }
+}
 
 /// How a phase of HTTP ends, unless the connection does.
-enum Left {
+pub(crate) enum Left {
     /// An answer wants the socket.
     Taken(Socket, Deliver),
     /// Everything is answered, nothing more has come yet.
     Idle(Socket),
+    /// What has come is not plain: hyper shall read it.
+    Detour(Socket),
 }
 
 /// Serves `socket` until it is closed.
@@ -51,135 +47,25 @@ enum Left {
 /// Each phase is boxed and dropped when it ends: a connection that streams, or idles between polls, holds nothing of hyper,
 /// whose buffers take 16 KiB, and its task is as small as the stream needs.
 pub(crate) async fn serve(mut socket: Socket, lobby: Arc<Lobby>) {
-    while let Some(ready) = Box::pin(rest(socket, &lobby)).await {
-        let back = match Box::pin(answer(ready, &lobby)).await {
-            Some(Left::Idle(idle)) => Some(idle),
-            Some(Left::Taken(taken, deliver)) => deliver(taken).await,
+    let mut rest = None;
+    loop {
+        let resting = rest.get_or_insert_with(|| Rest::new(lobby.idle, lobby.closing.clone()));
+        let Some(arrived) = resting.arrivals(&mut socket).await else { return };
+        let mut left = Box::pin(direct::answer(socket, arrived, &lobby)).await;
+        if let Some(Left::Detour(detour)) = left {
+            left = Box::pin(detour::answer(detour, &lobby)).await;
+        }
+        let back = match left {
+            Some(Left::Idle(idle) | Left::Detour(idle)) => Some(idle),
+            Some(Left::Taken(taken, deliver)) => {
+                rest = None;
+                deliver(taken).await
+            }
             None => None,
         };
         match back {
             Some(back) => socket = back,
             None => return,
         }
-    }
-}
-
-/// Waits for the next request; gives up when the server stops or the client takes too long.
-async fn rest(socket: Socket, lobby: &Lobby) -> Option<Socket> {
-    if !socket.has_unread() {
-        let mut closing = lobby.closing.clone();
-        tokio::select! {
-            biased;
-            ready = timeout(lobby.idle, socket.ready(Interest::READABLE)) => drop(ready.ok()?.ok()?),
-            _ = closing.wait_for(|closing| *closing) => return None,
-        }
-    }
-    Some(socket)
-}
-
-/// Answers requests through hyper, until it has nothing more to do.
-async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
-    let meter = socket.meter().clone();
-    let slot = Slot::default();
-    let front = Front { router: lobby.router.clone(), meter: meter.clone(), slot: slot.clone() };
-    let mut http = Box::pin(lobby.http.serve_connection(TokioIo::new(socket), front));
-    let mut closing = lobby.closing.clone();
-    let mut closed = pin!(async move { closing.wait_for(|closing| *closing).await.map(drop) });
-    let mut told = false;
-    let state = poll_fn(|cx| {
-        if !told && closed.as_mut().poll(cx).is_ready() {
-            told = true;
-            http.as_mut().graceful_shutdown();
-        }
-        if let Poll::Ready(ended) = http.as_mut().poll(cx) {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "connection ended");
-            }
-            return Poll::Ready(None);
-        }
-        // Hyper may only be taken apart when all that it was given to write has left its buffer. It flushes after it has called
-        // the service, and passes the flush on to the socket only when that is so.
-        match slot.take() {
-            State::Busy => Poll::Pending,
-            state if meter.is_flushed() => Poll::Ready(Some(state)),
-            state => {
-                slot.set(state);
-                Poll::Pending
-            }
-        }
-    })
-    .await?;
-    let parts = Pin::into_inner(http).into_parts();
-    let mut socket = parts.io.into_inner();
-    socket.unread(&parts.read_buf);
-    Some(match state {
-        State::Taken(deliver) => Left::Taken(socket, deliver),
-        State::Busy | State::Answered => Left::Idle(socket),
-    })
-}
-
-/// What the service is about.
-#[derive(Default)]
-enum State {
-    /// Nothing has come yet, or it is being answered, or hyper still has to read its body.
-    #[default]
-    Busy,
-    /// A request that was read to its end got its whole answer.
-    Answered,
-    /// An answer wants the socket.
-    Taken(Deliver),
-}
-
-/// Where the service leaves its state.
-#[derive(Clone, Default)]
-struct Slot(Arc<Mutex<State>>);
-
-impl Slot {
-    fn set(&self, state: State) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-
-    fn take(&self) -> State {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// The router, as hyper calls it.
-struct Front {
-    router: Router,
-    meter: Arc<Meter>,
-    slot: Slot,
-}
-
-impl hyper::service::Service<Request<Incoming>> for Front {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let (mut router, meter, slot) = (self.router.clone(), self.meter.clone(), self.slot.clone());
-        slot.set(State::Busy);
-        let bodiless = request.body().is_end_stream();
-        request.extensions_mut().insert(meter.clone());
-        Box::pin(async move {
-            let mut response = router.call(request.map(Body::new)).await?;
-            meter.set_flushed(false);
-            match response.extensions_mut().remove::<Takeover>().and_then(Takeover::into_deliver) {
-                Some(_) if !bodiless => {
-                    // Its bytes would be taken for the next request.
-                    Ok(Refusal::bad_request("a request to subscribe has no body").into_response())
-                }
-                Some(deliver) => {
-                    slot.set(State::Taken(deliver));
-                    pending().await
-                }
-                None => {
-                    if bodiless || response.extensions().get::<WholeBody>().is_some() {
-                        slot.set(State::Answered);
-                    }
-                    Ok(response)
-                }
-            }
-        })
     }
 }

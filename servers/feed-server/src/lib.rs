@@ -1,6 +1,6 @@
 //! One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 //!
-//! Walk it in this order: `accept` -> `connection` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
+//! Walk it in this order: `accept` -> `connection` and `direct` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.
 
 mod accept;
@@ -11,6 +11,8 @@ mod clock;
 mod config;
 mod connection;
 mod demo;
+mod detour;
+mod direct;
 mod fanout;
 mod guards;
 mod hub;
@@ -21,6 +23,9 @@ mod page;
 mod process;
 mod publish;
 mod refusal;
+mod replies;
+mod request;
+mod rest;
 mod session;
 mod socket;
 mod stats;
@@ -54,12 +59,13 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
-    let (drain, rate, idle) = (config.drain, config.demo, config.idle_timeout);
+    let (drain, rate) = (config.drain, config.demo);
+    let (idle, write_timeout) = (config.idle_timeout, config.write_timeout);
     let (close, closing) = watch::channel(false);
     let app_state =
         Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers, closing: closing.clone() });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
-    let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle });
+    let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle, write_timeout });
 
     accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
 

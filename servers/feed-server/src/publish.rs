@@ -13,7 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::app::App;
-use crate::connection::WholeBody;
+use crate::detour::WholeBody;
 use crate::guards::{self, topics::Topic};
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};

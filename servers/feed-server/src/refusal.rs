@@ -30,6 +30,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error).with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// 400: the bytes of a body would be taken for the next request.
+    pub(crate) fn subscription_with_a_body() -> Self {
+        Self::bad_request("a request to subscribe has no body")
+    }
+
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self

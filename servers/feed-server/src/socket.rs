@@ -1,9 +1,10 @@
 //! A client's TCP connection, every byte counted, that may begin with bytes which were read before they were due.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -11,10 +12,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Re
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::stats::Meter;
+use crate::stats::{Kind, Meter};
 
 /// How long a client may take to end its side after the server has ended its own.
 const LINGER: Duration = Duration::from_secs(1);
+/// Bytes of requests that are read at a time: as much as hyper takes of a head. They lie on the stack, so that waiting for them
+/// costs no buffer; a request that does not fit goes to hyper.
+pub(crate) const ARRIVALS_MAX: usize = 16 << 10;
 
 /// The connection. Hyper drives it through `AsyncRead` and `AsyncWrite`, streams through the calls that never wait.
 #[derive(Debug)]
@@ -90,18 +94,35 @@ impl Socket {
     /// Writes what fits; `WouldBlock` when nothing does.
     pub(crate) fn try_write_one(&self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.stream.try_write(bytes)?;
-        self.meter.written(written);
+        self.meter.written(self.meter.kind(), written);
         Ok(written)
     }
 
     /// Writes what fits of several slices; `WouldBlock` when nothing does.
     pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let [slice] = slices else {
-            let written = self.stream.try_write_vectored(slices)?;
-            self.meter.written(written);
-            return Ok(written);
+        self.try_write_for(self.meter.kind(), slices)
+    }
+
+    /// The same, counted as the answer to a request of `kind`.
+    pub(crate) fn try_write_for(&self, kind: Kind, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = match slices {
+            [slice] => self.stream.try_write(slice)?,
+            slices => self.stream.try_write_vectored(slices)?,
         };
-        self.try_write_one(slice)
+        self.meter.written(kind, written);
+        Ok(written)
+    }
+
+    /// All that has come behind `before`, up to [`ARRIVALS_MAX`] bytes together; no more than `before` when the client has ended
+    /// its side.
+    ///
+    /// One system call, and none when nothing has come: reading less than there was room for says that nothing is left.
+    pub(crate) fn poll_arrivals(&mut self, cx: &mut Context<'_>, before: &[u8]) -> Poll<io::Result<Bytes>> {
+        let mut buffer = [const { MaybeUninit::uninit() }; ARRIVALS_MAX];
+        let mut out = ReadBuf::uninit(&mut buffer);
+        out.put_slice(before);
+        ready!(Pin::new(self).poll_read(cx, &mut out))?;
+        Poll::Ready(Ok(Bytes::copy_from_slice(out.filled())))
     }
 }
 
@@ -155,7 +176,7 @@ impl AsyncWrite for Socket {
 impl Socket {
     fn count(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(written)) = polled {
-            self.meter.written(written);
+            self.meter.written(self.meter.kind(), written);
         }
         polled
     }

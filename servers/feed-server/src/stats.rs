@@ -223,8 +223,14 @@ impl Meter {
         self.unlabelled.fetch_add(bytes as u64, Relaxed);
     }
 
-    pub(crate) fn written(&self, bytes: usize) {
-        self.counters().bytes_written.fetch_add(bytes as u64, Relaxed);
+    /// What the connection carries by now.
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::ALL[usize::from(self.kind.load(Relaxed))]
+    }
+
+    /// Bytes of an answer to a request of `kind`, which need not be the last that was labelled.
+    pub(crate) fn written(&self, kind: Kind, bytes: usize) {
+        self.of(kind as u8).bytes_written.fetch_add(bytes as u64, Relaxed);
     }
 
     pub(crate) fn delivered(&self, notifications: usize) {

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, DATE};
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
+use crate::clock;
 use crate::socket::Socket;
 
 /// Takes the socket; gives it back when HTTP goes on after the answer.
@@ -41,9 +41,15 @@ impl fmt::Debug for Takeover {
     }
 }
 
-/// Writes the head of an answer as hyper would have: status line, headers, date, blank line.
+/// Writes the head of an answer as hyper would have.
 pub(crate) fn head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
+    write_head(&mut out, status, headers);
+    out
+}
+
+/// Appends the head of an answer: status line, headers, date, blank line.
+pub(crate) fn write_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -58,15 +64,16 @@ pub(crate) fn head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     for (name, value) in headers {
         header(name.as_str(), value.as_bytes());
     }
-    header(DATE.as_str(), httpdate::fmt_http_date(SystemTime::now()).as_bytes());
+    header(DATE.as_str(), &clock::http_date());
     out.extend_from_slice(b"\r\n");
-    out
 }
 
 /// True when the client will send another request on this connection (RFC 9112, section 9.3).
 pub(crate) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
-    let closes = |value: &http::HeaderValue| {
-        value.to_str().is_ok_and(|text| text.split(',').any(|token| token.trim().eq_ignore_ascii_case("close")))
-    };
     version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(closes)
+}
+
+/// True when a value of a `Connection` field says that nothing follows on it.
+pub(crate) fn closes(connection: &HeaderValue) -> bool {
+    connection.to_str().is_ok_and(|text| text.split(',').any(|token| token.trim().eq_ignore_ascii_case("close")))
 }

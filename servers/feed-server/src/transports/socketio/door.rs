@@ -26,7 +26,7 @@ use super::room::{NOTIFICATION, UnderWay};
 use super::wire::Wire;
 use super::{namespace, upgrade};
 use crate::app::App;
-use crate::connection::WholeBody;
+use crate::detour::WholeBody;
 use crate::guards;
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};

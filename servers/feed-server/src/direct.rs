@@ -1,0 +1,154 @@
+//! Plain requests, answered one after the other without hyper: by the same router, and in as few writes as possible.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use axum::body::{Body, HttpBody};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::Request;
+use http::header::CONNECTION;
+use http_body_util::BodyExt;
+use tokio::io::AsyncWriteExt;
+use tokio::task::yield_now;
+use tower_service::Service as _;
+
+use crate::connection::{Left, Lobby};
+use crate::refusal::Refusal;
+use crate::replies::Replies;
+use crate::request::{Front, take};
+use crate::socket::{ARRIVALS_MAX, Socket};
+use crate::takeover::{Deliver, Takeover, closes};
+
+/// Answers the requests in `arrived`, and what has come behind them, until nothing is left or something is not plain; `None` when
+/// the connection is over.
+pub(crate) async fn answer(socket: Socket, arrived: Bytes, lobby: &Lobby) -> Option<Left> {
+    let mut visit = Visit { socket, arrived, replies: Replies::new(), lobby };
+    loop {
+        match visit.front() {
+            Front::Plain(request) => {
+                if let Some(deliver) = visit.reply_to(request).await?.0 {
+                    return Some(Left::Taken(visit.leave().await?, deliver));
+                }
+            }
+            Front::Nothing => return Some(Left::Idle(visit.leave().await?)),
+            Front::Part if visit.more().await? => {}
+            Front::Part | Front::Foreign => return Some(Left::Detour(visit.leave().await?)),
+        }
+    }
+}
+
+/// What has come of requests, and what goes out.
+struct Visit<'a> {
+    socket: Socket,
+    arrived: Bytes,
+    replies: Replies,
+    lobby: &'a Lobby,
+}
+
+/// Whoever wants the socket for its answer.
+struct Taker(Option<Deliver>);
+
+impl Visit<'_> {
+    /// Takes the next request off what has come.
+    fn front(&mut self) -> Front {
+        match self.arrived.is_empty() {
+            // How to say goodbye before an answer is made, hyper knows.
+            false if self.lobby.is_closing() => Front::Foreign,
+            _ => take(&mut self.arrived),
+        }
+    }
+
+    /// Has the router answer, and gathers the answer, unless it wants the socket.
+    async fn reply_to(&mut self, mut request: Request<Body>) -> Option<Taker> {
+        let bodiless = request.body().is_end_stream();
+        request.extensions_mut().insert(self.socket.meter().clone());
+        let mut response = self.respond(request).await?;
+        match response.extensions_mut().remove::<Takeover>().and_then(Takeover::into_deliver) {
+            Some(deliver) if bodiless => return Some(Taker(Some(deliver))),
+            Some(_) => response = Refusal::subscription_with_a_body().into_response(),
+            None => {}
+        }
+        let (head, body) = response.into_parts();
+        let body = whole(body).await?;
+        let kind = self.socket.meter().kind();
+        if !self.replies.have_room(kind) {
+            self.flush().await?;
+        }
+        let last = self.lobby.is_closing() || head.headers.get_all(CONNECTION).iter().any(closes);
+        self.replies.push(kind, head, &body, last);
+        if last {
+            self.flush().await?;
+            let _ = self.socket.shutdown().await;
+            return None;
+        }
+        Some(Taker(None))
+    }
+
+    async fn respond(&mut self, request: Request<Body>) -> Option<Response> {
+        let mut answering = pin!(self.lobby.router.clone().call(request));
+        if let Poll::Ready(Ok(response)) = poll_fn(|cx| Poll::Ready(answering.as_mut().poll(cx))).await {
+            return Some(response);
+        }
+        // What is ready does not wait for what is not.
+        self.flush().await?;
+        poll_fn(|cx| {
+            if let Poll::Ready(Ok(response)) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Some(response));
+            }
+            // A client that goes is noticed, unless it has left something to be read.
+            if self.arrived.is_empty()
+                && let Poll::Ready(arrived) = self.socket.poll_arrivals(cx, &[])
+            {
+                self.arrived = arrived.unwrap_or_default();
+                if self.arrived.is_empty() {
+                    return Poll::Ready(None);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Looks whether the rest of a request is there already.
+    async fn more(&mut self) -> Option<bool> {
+        if self.arrived.len() >= ARRIVALS_MAX || self.lobby.is_closing() {
+            return Some(false);
+        }
+        self.flush().await?;
+        // One who sends without end is not all there is.
+        yield_now().await;
+        let before = self.arrived.len();
+        match poll_fn(|cx| Poll::Ready(self.socket.poll_arrivals(cx, &self.arrived))).await {
+            Poll::Ready(arrived) => self.arrived = arrived.ok()?,
+            Poll::Pending => {}
+        }
+        Some(self.arrived.len() > before)
+    }
+
+    async fn flush(&mut self) -> Option<()> {
+        self.replies.write(&self.socket, self.lobby.write_timeout).await
+    }
+
+    /// Writes what is ready, and puts back what was not for us.
+    async fn leave(mut self) -> Option<Socket> {
+        self.flush().await?;
+        self.socket.unread(&self.arrived);
+        Some(self.socket)
+    }
+}
+
+/// The whole body of an answer: what has no end takes the socket instead. `None` when it fails, which ends the connection, for the
+/// head has no way to say so.
+async fn whole(mut body: Body) -> Option<Bytes> {
+    let first = match body.frame().await {
+        None => return Some(Bytes::new()),
+        Some(frame) => frame.ok()?.into_data().unwrap_or_default(),
+    };
+    if body.is_end_stream() {
+        return Some(first);
+    }
+    let rest = body.collect().await.ok()?.to_bytes();
+    Some([first, rest].concat().into())
+}
