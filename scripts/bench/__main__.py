@@ -23,7 +23,8 @@ INTERRUPTED = 130
 def main():
     asked = arguments()
     record = Record(asked.out)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     # Who publishes and looks on does so beside the server; the generator's core is its own.
     os.sched_setaffinity(0, SERVER_CORE)
     try:
@@ -43,6 +44,13 @@ def main():
     draw(record.folder)
     print(f"record: {record.folder}")
     return INTERRUPTED if record.interrupted else 0 if is_valid(record) else INVALID
+
+
+def interrupt(*_):
+    """Ends the bench in order, once: what was started is ended first, and a second Ctrl-C does not disturb that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def arguments():
@@ -69,7 +77,7 @@ def draw(folder):
     report = place.program("report")
     if report.exists():
         done = subprocess.run([report, "bench", folder], capture_output=True, text=True)
-        print(done.stdout.strip() if done.returncode == 0 else f"no report: {(done.stderr.strip().splitlines() or ['?'])[0]}")
+        print(done.stdout.strip() if done.returncode == 0 else f"no report: `report bench` said: {(done.stderr.strip().splitlines() or ['?'])[0]}")
 
 
 def is_valid(record):

@@ -12,12 +12,12 @@ from place import ROOT
 def commit():
     """The commit of the tree, and whether the tree differs from it; None where git does not tell."""
     head = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain")
-    return head, None if changes is None else changes != ""
+    return None if head is None else (head, git("status", "--porcelain") != "")
 
 
 def described():
     """The machine, in units that the names say. What it does not tell is None."""
+    ports = text("/proc/sys/net/ipv4/ip_local_port_range")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return {
         "os": f"{platform.system()} {platform.release()}",
@@ -25,12 +25,10 @@ def described():
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": memory(),
         "load_1m": os.getloadavg()[0],
-        "limits": {
-            "open_files_soft": soft,
-            "open_files_hard": hard,
-            "somaxconn": number("/proc/sys/net/core/somaxconn"),
-            "local_ports": text("/proc/sys/net/ipv4/ip_local_port_range"),
-        },
+        "open_files_soft": soft,
+        "open_files_hard": hard,
+        "somaxconn": number("/proc/sys/net/core/somaxconn"),
+        "local_ports": ports and "-".join(ports.split()),
         "python": platform.python_version(),
     }
 
@@ -64,6 +62,6 @@ def number(path):
 
 def text(path):
     try:
-        return " ".join(Path(path).read_text().split()) if "/sys/" in path else Path(path).read_text()
+        return Path(path).read_text()
     except OSError:
         return None

@@ -66,7 +66,7 @@ class Section:
     side: str                                 # server or generator: whose cost it is
     unit: str                                 # delivery, request, publish or message
     clients: int
-    transport: str | None
+    transport: str                            # http where nothing is delivered
     contenders: list[Contender]
     targets: list[Target] = field(default_factory=list)
 
@@ -75,12 +75,12 @@ class Section:
 class Growth:
     """What a unit costs in one section over what it costs in another of the same row, paired by round."""
 
-    title: str
-    section: str
-    over: str
+    name: str                                 # in words
+    less: str                                 # the section whose cost is 1
+    more: str                                 # the section that is held against it
     contender: str
     at_most: float
-    divided_by: str | None = None             # a contender whose own growth is divided out
+    divide_by: str | None = None              # a contender whose own growth is divided out
 
 
 @dataclass

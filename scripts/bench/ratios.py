@@ -45,10 +45,10 @@ def of_target(section, target):
 
 def of_growth(row, growth):
     """What is held against a growth: median, lowest and highest; None when something was not measured."""
-    many, few = (next((section for section in row.sections if section.name == name), None) for name in (growth.section, growth.over))
+    many, few = (next((section for section in row.sections if section.name == name), None) for name in (growth.more, growth.less))
     grown = grown_by(many, few, growth.contender)
-    if growth.divided_by:
-        grown = paired(grown, grown_by(many, few, growth.divided_by))
+    if growth.divide_by:
+        grown = paired(grown, grown_by(many, few, growth.divide_by))
     return spread(grown)
 
 

@@ -16,7 +16,7 @@ class Record:
         folder.mkdir(parents=True)
         self.folder = folder
         self.began = time.monotonic()
-        commit, dirty = machine.commit()
+        commit, dirty = machine.commit() or ("not known", True)
         self.head = {
             "schema": SCHEMA,
             "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -42,7 +42,7 @@ class Record:
             "interrupted": self.interrupted,
             "missing": [dataclasses.asdict(missing) for missing in self.missing],
             "sections": [as_json(section) for row in rows for section in row.sections if any(c.rounds for c in section.contenders)],
-            "growths": [dataclasses.asdict(growth) for row in rows for growth in row.growths],
+            "growth": [growth_as_json(growth) for row in rows for growth in row.growths],
         }
         new = self.folder / "bench.json.new"
         new.write_text(json.dumps(contents, indent=1) + "\n")
@@ -53,8 +53,24 @@ def as_json(section):
     """A section without what measures it."""
     shape = {field.name: getattr(section, field.name) for field in dataclasses.fields(section)}
     shape["contenders"] = [
-        {"name": c.name, "role": c.role, "variant": c.variant, "rounds": [dataclasses.asdict(taken) for taken in c.rounds]}
+        {"name": c.name, "role": c.role, "variant": c.variant, "rounds": [round_as_json(taken) for taken in c.rounds]}
         for c in section.contenders
     ]
     shape["targets"] = [dataclasses.asdict(target) for target in section.targets]
     return shape
+
+
+def round_as_json(taken):
+    """A round. One that failed carried nothing, and is not valid; a sum that could not be split says so."""
+    shape = dataclasses.asdict(taken)
+    is_split = taken.user_us is not None
+    shape["is_split"] = is_split
+    if not is_split:
+        shape |= {"units": taken.units or 0, "user_us": 0.0, "system_us": taken.cpu_us or 0.0}
+    return shape
+
+
+def growth_as_json(growth):
+    """A growth, from one section to another."""
+    shape = dataclasses.asdict(growth)
+    return {"from": shape.pop("less"), "to": shape.pop("more"), **shape}

@@ -16,29 +16,33 @@ class Schedule:
 
     def __init__(self, record, budgets, most_s, rounds):
         self.record = record
-        self.budgets = budgets            # row name: (seconds, rounds)
-        self.rounds = rounds              # fewer rounds than the table says, or None
+        # Seconds and rounds of each row, fewer than the table says where fewer were asked for.
+        self.budgets = {name: fewer(*budget, rounds) for name, budget in budgets.items()}
         self.began = time.monotonic()
         self.most_s = most_s - BESIDE_S   # when no round begins any more
         self.over_s = 0.0                 # what rows before left
         self.left = list(budgets)
+        self.step = self.steps = 0        # rounds of contenders: done, and in all
 
     def run(self, rows):
+        self.steps = sum(self.steps_of(row) for row in rows)
         for row in rows:
             self.left.remove(row.name)
             self.run_row(row)
 
+    def steps_of(self, row):
+        return self.budgets[row.name][1] * sum(len(section.contenders) for section in row.sections)
+
     def run_row(self, row):
         """As many rounds as are asked for and have time."""
         budget_s, rounds = self.budgets[row.name]
-        rounds = min(rounds, self.rounds or rounds)
         allowed_s = budget_s + self.over_s
         began = time.monotonic()
         longest_s = 0.0
         for number in range(rounds if row.sections else 0):
             spent_s = time.monotonic() - began
             if number > 0 and spent_s + longest_s > allowed_s:
-                say(f"{row.name}: {number} of {rounds} rounds, its {budget_s} s are over")
+                say(f"{row.name}: {number} of {rounds} rounds, its {allowed_s:.0f} s are over")
                 break
             if time.monotonic() - self.began + longest_s > self.most_s:
                 if number == 0:
@@ -56,7 +60,9 @@ class Schedule:
                 if has_failed(contender):
                     continue
                 more_s = min(row_left_s, self.most_s) + sum(self.budgets[name][0] for name in self.left)
-                say(f"{clock(self.began)}  at most {more_s / 60:4.1f} min more  {section.name} {number + 1}/{rounds} {contender.label}")
+                self.step += 1
+                far = f"{clock(self.began)} [{self.step:3}/{self.steps}] {left(more_s)} left"
+                say(f"{far}  {section.name}, round {number + 1} of {rounds}: {contender.label}")
                 contender.rounds.append(self.measure(section, contender, number))
                 self.record.save()
 
@@ -81,9 +87,20 @@ def has_failed(contender):
     return len(last) == FAILURES and all(taken.units is None for taken in last)
 
 
+def fewer(seconds, rounds, most):
+    """The share of a budget that fewer rounds take."""
+    asked = min(rounds, most or rounds)
+    return seconds * asked / rounds, asked
+
+
 def clock(began):
     seconds = int(time.monotonic() - began)
     return f"{seconds // 60:2}:{seconds % 60:02}"
+
+
+def left(seconds):
+    """At most how long it still takes."""
+    return f"{max(0, seconds) / 60:4.1f} min"
 
 
 def say(line):

@@ -14,7 +14,7 @@ def of(record):
                 lines += of_section(section)
         for growth in row.growths:
             seen = ratios.of_growth(row, growth)
-            lines += [f"  {growth.title}: {against(seen, growth.at_most)}" + divided(growth), ""]
+            lines += [f"  {growth.name}: {against(seen, growth.at_most)}" + divided(growth), ""]
     lines += [f"missing: {missing.name}: {missing.reason}; {missing.install}" for missing in record.missing]
     return "\n".join(lines)
 
@@ -66,7 +66,7 @@ def against(seen, at_most, unit=None, name=""):
 
 
 def divided(growth):
-    return f", {growth.divided_by}'s own growth divided out" if growth.divided_by else ""
+    return f", {growth.divide_by}'s own growth divided out" if growth.divide_by else ""
 
 
 def split(contender):

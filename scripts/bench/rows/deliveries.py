@@ -32,7 +32,7 @@ def row(transport, peers):
     sections = [section(transport, clients, peers) for clients in (1000, 15000)]
     title = f"{transport}, cost of a delivery at 15,000 clients over 1,000"
     few, many = (section.name for section in sections)
-    return Row(transport, sections, [Growth(title, many, few, "feed-server", GROWTH, "floor")])
+    return Row(transport, sections, [Growth(title, few, many, "feed-server", GROWTH, "floor")])
 
 
 def section(transport, clients, peers):

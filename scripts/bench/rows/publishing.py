@@ -23,7 +23,7 @@ def row(_peers):
     contenders = [Contender(name, role(name), functools.partial(measure, name)) for name in ("feed-server", "floor")]
     note = f"{ASKED:,} a second on one core"
     section = Section(
-        "server-publish", title, "server", "publish", 0, None, contenders, [Target("cpu", "feed-server", 1e6 / ASKED, note=note)]
+        "server-publish", title, "server", "publish", 0, "http", contenders, [Target("cpu", "feed-server", 1e6 / ASKED, note=note)]
     )
     if shutil.which("wrk") is None:
         return Row("publishing", [], missing=[Missing("publishing", "wrk, which publishes, is not installed", "apt-get install wrk")])

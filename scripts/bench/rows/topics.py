@@ -26,8 +26,8 @@ def row(_peers):
     alone = section("server-topics-1-client", f"one topic, one client x {RATE:,}/s", 1, 1, RATE)
     fan = section("server-topics-1", "one topic, 1,000 clients x 1/s", 1, 1000, 1)
     growths = [
-        Growth("a delivery of 10,000 topics over one of one topic, each published for one client", many.name, alone.name, "feed-server", GROWTH),
-        Growth("a delivery of 10,000 topics over one of one topic, published once for 1,000", many.name, fan.name, "feed-server", GROWTH),
+        Growth("a delivery of 10,000 topics over one of one topic, each published for one client", alone.name, many.name, "feed-server", GROWTH),
+        Growth("a delivery of 10,000 topics over one of one topic, published once for 1,000", fan.name, many.name, "feed-server", GROWTH),
     ]
     return Row("topics", [many, alone, fan, memory()], growths)
 
@@ -46,7 +46,7 @@ def measure(name, load, folder):
 def memory():
     contenders = [Contender(name, role(name), functools.partial(fill, name)) for name in NAMES]
     title = f"{TOPICS:,} topics without clients, one notification each (RSS is of a topic)"
-    return Section("server-topic-memory", title, "server", "publish", TOPICS, None, contenders)
+    return Section("server-topic-memory", title, "server", "publish", TOPICS, "http", contenders)
 
 
 def fill(name, folder):

@@ -40,7 +40,7 @@ class Ratios(unittest.TestCase):
     def test_the_floors_own_growth_is_divided_out_by_round(self):
         few = section("few", contender("feed-server", "ours", [10, 10]), contender("floor", "floor", [5, 5]))
         many = section("many", contender("feed-server", "ours", [15, 12]), contender("floor", "floor", [6, 6]))
-        growth = Growth("t", "many", "few", "feed-server", 1.25, "floor")
+        growth = Growth("t", "few", "many", "feed-server", 1.25, "floor")
         middle, low, high = ratios.of_growth(Row("r", [few, many]), growth)
         self.assertAlmostEqual(low, 1.0)
         self.assertAlmostEqual(high, 1.25)
