@@ -164,6 +164,31 @@ impl std::os::fd::AsRawFd for Grid {
     }
 }
 
+/// Rings at every instant of a grid; elsewhere than on Linux by the runtime's own timer, which nobody else can watch.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub struct Grid {
+    step: Duration,
+    due: Instant,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Grid {
+    /// A grid with this `step` that begins now.
+    pub fn new(step: Duration) -> io::Result<Self> {
+        Ok(Self { step, due: now() + step })
+    }
+
+    /// Waits for the next instant; returns at once when one has passed since the last time.
+    pub async fn next(&mut self) -> io::Result<()> {
+        sleep_until(self.due).await;
+        while self.due <= now() {
+            self.due += self.step;
+        }
+        Ok(())
+    }
+}
+
 /// Sleeps until instants; elsewhere than on Linux only as finely as the runtime does, which shows as send lag.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]

@@ -92,7 +92,7 @@ impl Player {
                     runtime.map_or_else(|error| (None, Err(error)), |runtime| (Some(runtime), Ok(())));
                 let _ = started.send(said);
                 let Some(runtime) = runtime else { return };
-                let floor = Floor::new(index, players, plan, &target, connect_timeout, windows, departures, queue);
+                let floor = Floor::new(index, players, plan, &target, connect_timeout, (windows, departures), queue);
                 runtime.block_on(floor.work(inbox));
             })
             .context("cannot start a player thread")?;
@@ -174,8 +174,7 @@ impl Floor {
         plan: Arc<Plan>,
         target: &Target,
         connect_timeout: Duration,
-        windows: Arc<Windows>,
-        departures: Arc<Departures>,
+        (windows, departures): (Arc<Windows>, Arc<Departures>),
         queue: Queue,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
@@ -282,10 +281,15 @@ impl Floor {
     /// is recorded with its own lateness, or a freeze of a second would count as one late probe among hundreds.
     async fn watch_lag(self: Rc<Self>) {
         let mut due = clock::now() + LAG_PROBE;
-        let mut grid = match Grid::new(LAG_PROBE).and_then(|grid| self.room.tick(&grid).map(|()| grid)) {
+        let mut grid = match Grid::new(LAG_PROBE) {
             Ok(grid) => grid,
             Err(error) => return self.recorder.record_error(&format!("loop-lag: {error}")),
         };
+        // Where the grid cannot ring in the room, the room never waits by itself.
+        #[cfg(target_os = "linux")]
+        if let Err(error) = self.room.tick(&grid) {
+            self.recorder.record_error(&format!("reading-room: {error}"));
+        }
         while grid.next().await.is_ok() {
             let now = clock::now();
             while due <= now {

@@ -1,8 +1,8 @@
 //! Where a player reads its streams: one queue of events for all of them, one `recv` a delivery, and no task in between.
 //!
 //! A client that asks waits for its own answer, and a task of its own says that best. One that only listens has nothing to
-//! wait for: it is read when something came. As tasks, 10,000 WebSocket clients cost 1.8 times what the floor's reader costs; read in
-//! this room, TODO times.
+//! wait for: it is read when something came. As tasks, 10,000 WebSocket clients cost 1.58 times what the floor's reader costs a
+//! delivery; read in this room, 1.31 times (medians of two interleaved rounds, 20,000 deliveries a second).
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -68,6 +68,8 @@ pub struct Room {
     seats: RefCell<Slab<Rc<dyn Seated>>>,
     /// Clients that there will be, once that is known.
     expected: Cell<usize>,
+    /// True when something rings here from time to time.
+    has_bell: Cell<bool>,
 }
 
 impl std::fmt::Debug for Room {
@@ -84,6 +86,7 @@ impl Room {
             poll: RefCell::new(Some(queue.poll)),
             seats: RefCell::default(),
             expected: Cell::new(usize::MAX),
+            has_bell: Cell::new(false),
         }
     }
 
@@ -148,7 +151,9 @@ impl Room {
 
     /// Has `bell` ring in this room, too, for as long as it lives: what else the player does has its turn then.
     pub fn tick(&self, bell: &impl AsRawFd) -> io::Result<()> {
-        self.registry.register(&mut SourceFd(&bell.as_raw_fd()), TICK, Interest::READABLE)
+        self.registry.register(&mut SourceFd(&bell.as_raw_fd()), TICK, Interest::READABLE)?;
+        self.has_bell.set(true);
+        Ok(())
     }
 
     /// Says how many clients there will be. Once all have a seat, so that nobody connects or leaves, whoever leads waits here for
@@ -178,7 +183,7 @@ impl Room {
         let mut receipts = 0;
         while receipts < AT_A_TIME {
             // Without a bound, because a bound would set the clock anew: the next tick is one.
-            let is_calm = self.seats.borrow().len() >= self.expected.get();
+            let is_calm = self.has_bell.get() && self.seats.borrow().len() >= self.expected.get();
             let patience = if is_calm && receipts > 0 { None } else { Some(Duration::ZERO) };
             match queue.poll(events, patience) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
