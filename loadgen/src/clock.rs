@@ -119,6 +119,76 @@ impl Alarm {
     }
 }
 
+/// Rings at every instant of a grid, for as long as it lives.
+///
+/// It is set once. A runtime that sleeps until its next timer sets the processor's clock anew whenever it goes to sleep, which
+/// in a virtual machine costs more than the sleep: players, which go to sleep thousands of times a second, have no other timers.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct Grid {
+    timer: tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>,
+}
+
+#[cfg(target_os = "linux")]
+impl Grid {
+    /// A grid with this `step` that begins now, a `timerfd` of the current runtime.
+    #[expect(
+        deprecated,
+        reason = "an `OwnedFd` is what the unsafe successor asks for: the same file until it is dropped"
+    )]
+    pub fn new(step: Duration) -> io::Result<Self> {
+        use rustix::time::{
+            Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+        };
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let seconds = i64::try_from(step.as_secs()).unwrap_or(i64::MAX);
+        let step = Timespec { tv_sec: seconds, tv_nsec: i64::from(step.subsec_nanos()) };
+        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: step, it_value: step })?;
+        Ok(Self { timer: tokio::io::unix::AsyncFd::new(timer)? })
+    }
+
+    /// Waits for the next instant; returns at once when one has passed since the last time.
+    pub async fn next(&mut self) -> io::Result<()> {
+        let mut ready = self.timer.readable().await?;
+        let mut expirations = [0; 8];
+        let _ = rustix::io::read(self.timer.get_ref(), &mut expirations);
+        ready.clear_ready();
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsRawFd for Grid {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.timer.as_raw_fd()
+    }
+}
+
+/// Rings at every instant of a grid; elsewhere than on Linux by the runtime's own timer, which nobody else can watch.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub struct Grid {
+    step: Duration,
+    due: Instant,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Grid {
+    /// A grid with this `step` that begins now.
+    pub fn new(step: Duration) -> io::Result<Self> {
+        Ok(Self { step, due: now() + step })
+    }
+
+    /// Waits for the next instant; returns at once when one has passed since the last time.
+    pub async fn next(&mut self) -> io::Result<()> {
+        sleep_until(self.due).await;
+        while self.due <= now() {
+            self.due += self.step;
+        }
+        Ok(())
+    }
+}
+
 /// Sleeps until instants; elsewhere than on Linux only as finely as the runtime does, which shows as send lag.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]

@@ -34,6 +34,7 @@ pub mod preflight;
 pub mod process;
 pub mod process_tree;
 pub mod publisher;
+pub mod reading_room;
 pub mod reconciliation;
 pub mod recording;
 pub mod selftest;

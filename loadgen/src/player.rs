@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use feed::Transport;
 use results::Deliveries;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::LocalSet;
 
 use crate::clients::{LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
-use crate::clock;
+use crate::clock::{self, Grid};
 use crate::plan::Plan;
+use crate::reading_room::{Queue, Room};
 use crate::recording::{Account, Counters, Departures, Recorder, Snapshot, Stack, Windows};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
@@ -80,17 +81,25 @@ impl Player {
         departures: Arc<Departures>,
     ) -> anyhow::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start a player's event loop")?;
+        let queue = Queue::new().context("cannot start a player's reading room")?;
+        let (started, has_started) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name(format!("player-{index}"))
             .spawn(move || {
-                let floor = Floor::new(index, players, plan, &target, connect_timeout, windows, departures);
-                LocalSet::new().block_on(&runtime, floor.work(inbox));
+                // It belongs to its thread: tasks that wake each other on it need no detour through the kernel.
+                let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+                let (runtime, said) =
+                    runtime.map_or_else(|error| (None, Err(error)), |runtime| (Some(runtime), Ok(())));
+                let _ = started.send(said);
+                let Some(runtime) = runtime else { return };
+                let floor = Floor::new(index, players, plan, &target, connect_timeout, (windows, departures), queue);
+                runtime.block_on(floor.work(inbox));
             })
             .context("cannot start a player thread")?;
+        has_started
+            .recv()
+            .context("a player thread has ended early; this is a bug")?
+            .context("cannot start a player's event loop")?;
         Ok(Self { orders, thread: Some(thread) })
     }
 
@@ -151,6 +160,7 @@ struct Floor {
     index: u32,
     players: u32,
     site: Rc<Site>,
+    room: Rc<Room>,
     recorder: Rc<Recorder>,
     windows: Arc<Windows>,
     connect_timeout: Duration,
@@ -164,8 +174,8 @@ impl Floor {
         plan: Arc<Plan>,
         target: &Target,
         connect_timeout: Duration,
-        windows: Arc<Windows>,
-        departures: Arc<Departures>,
+        (windows, departures): (Arc<Windows>, Arc<Departures>),
+        queue: Queue,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
         let dialer = Dialer::new(target.address, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
@@ -175,6 +185,7 @@ impl Floor {
             index,
             players,
             site: Rc::new(site),
+            room: Rc::new(Room::new(queue)),
             recorder,
             windows,
             connect_timeout,
@@ -187,6 +198,7 @@ impl Floor {
         let floor = Rc::new(self);
         tokio::task::spawn_local(Rc::clone(&floor).watch_lag());
         tokio::task::spawn_local(Rc::clone(&floor).give_turns());
+        tokio::task::spawn_local(Rc::clone(&floor).read());
         let mut clients = None;
         while let Some(order) = inbox.recv().await {
             match order {
@@ -234,19 +246,22 @@ impl Floor {
             let (plan, topic) = (&self.site.plan, self.site.plan.topic_of(client));
             let account =
                 Account::new(plan.run, topic, plan.shard, Arc::clone(&self.windows), Rc::clone(&self.recorder));
-            let subscriber = Subscriber::new(Rc::clone(&self.site), client, account, self.connect_timeout);
+            let account = Box::new(account);
+            let subscriber =
+                Subscriber::new(Rc::clone(&self.site), Rc::clone(&self.room), client, self.connect_timeout);
             let mut stop = self.stop.subscribe();
-            let stopped = async move {
+            let stopped = Box::pin(async move {
                 let _ = stop.wait_for(|stop| *stop).await;
-            };
+            });
             match self.site.plan.transport {
-                Transport::ShortPoll => clients.spawn_local(subscriber.run::<ShortPoll>(stopped)),
-                Transport::LongPoll => clients.spawn_local(subscriber.run::<LongPoll>(stopped)),
-                Transport::Sse => clients.spawn_local(subscriber.run::<Sse>(stopped)),
-                Transport::Ws => clients.spawn_local(subscriber.run::<Ws>(stopped)),
-                Transport::SocketIo => clients.spawn_local(subscriber.run::<SocketIo>(stopped)),
+                Transport::ShortPoll => clients.spawn_local(subscriber.run::<ShortPoll>(account, stopped)),
+                Transport::LongPoll => clients.spawn_local(subscriber.run::<LongPoll>(account, stopped)),
+                Transport::Sse => clients.spawn_local(subscriber.run::<Sse>(account, stopped)),
+                Transport::Ws => clients.spawn_local(subscriber.run::<Ws>(account, stopped)),
+                Transport::SocketIo => clients.spawn_local(subscriber.run::<SocketIo>(account, stopped)),
             };
         }
+        self.room.expect(clients.len());
         while clients.join_next().await.is_some() {}
     }
 
@@ -255,12 +270,27 @@ impl Floor {
         self.site.turns.lead(&self.recorder).await;
     }
 
+    /// Reads the streams of all clients.
+    async fn read(self: Rc<Self>) {
+        if let Err(error) = self.room.lead().await {
+            self.recorder.record_error(&format!("reading-room: {error}"));
+        }
+    }
+
     /// Records by how much the event loop is late. Probes are due on a grid: one that could not run while the loop was held up
     /// is recorded with its own lateness, or a freeze of a second would count as one late probe among hundreds.
     async fn watch_lag(self: Rc<Self>) {
         let mut due = clock::now() + LAG_PROBE;
-        loop {
-            clock::sleep_until(due).await;
+        let mut grid = match Grid::new(LAG_PROBE) {
+            Ok(grid) => grid,
+            Err(error) => return self.recorder.record_error(&format!("loop-lag: {error}")),
+        };
+        // Where the grid cannot ring in the room, the room never waits by itself.
+        #[cfg(target_os = "linux")]
+        if let Err(error) = self.room.tick(&grid) {
+            self.recorder.record_error(&format!("reading-room: {error}"));
+        }
+        while grid.next().await.is_ok() {
             let now = clock::now();
             while due <= now {
                 self.recorder.record_loop_lag(now.saturating_duration_since(due).as_nanos() as u64);

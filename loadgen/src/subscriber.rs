@@ -1,13 +1,14 @@
 //! One simulated client from its first connection to its last: retrying, recording and stopping, the same for every transport.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::clients::{Client, ClientError, Resume, Site};
+use crate::clients::{Client, ClientError, Listener, Resume, Site, Stopped};
 use crate::clock;
+use crate::reading_room::Room;
 use crate::recording::Account;
 
 /// First pause before connecting again; it doubles with every attempt in a row.
@@ -19,8 +20,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Subscriber {
     site: Rc<Site>,
+    room: Rc<Room>,
     client: u32,
-    account: Account,
     /// How long an attempt may take until the transport is live.
     connect_timeout: Duration,
     /// Where it was when its transport was last lost.
@@ -32,37 +33,39 @@ pub struct Subscriber {
 
 impl Subscriber {
     /// A client that has not connected yet.
-    pub fn new(site: Rc<Site>, client: u32, account: Account, connect_timeout: Duration) -> Self {
-        Self { site, client, account, connect_timeout, resume: Resume::default(), failures: 0, was_live: false }
+    pub fn new(site: Rc<Site>, room: Rc<Room>, client: u32, connect_timeout: Duration) -> Self {
+        Self { site, room, client, connect_timeout, resume: Resume::default(), failures: 0, was_live: false }
     }
 
     /// Lives until `stopped` is ready, then hands its ledger in. A lost transport is connected again with growing pauses,
     /// from where it was.
-    pub async fn run<C: Client>(mut self, stopped: impl Future<Output = ()>) {
+    pub async fn run<C: Client>(mut self, mut account: Box<Account>, stopped: impl Future<Output = ()>) {
         let mut stopped = pin!(stopped);
-        while let Some(client) = self.connect::<C>(stopped.as_mut()).await {
-            let lost = self.listen(client, stopped.as_mut()).await;
+        // Boxed, so that a client that is live does not go on holding the memory that connecting takes.
+        while let Some(client) = Box::pin(self.connect::<C>(&mut account, stopped.as_mut())).await {
+            let lost;
+            (account, lost) = self.listen(client, account, stopped.as_mut()).await;
             let Some(error) = lost else { break };
-            self.account.recorder().record_error(&error.kind());
+            account.recorder().record_error(&error.kind());
             if !self.pause(stopped.as_mut()).await {
                 break;
             }
         }
-        self.account.deposit();
+        account.deposit();
     }
 
     /// Tries until a transport is live; `None` when stopped before.
-    async fn connect<C: Client>(&mut self, mut stopped: Pin<&mut impl Future<Output = ()>>) -> Option<C> {
+    async fn connect<C: Client>(&mut self, account: &mut Account, mut stopped: Stopped<'_>) -> Option<Box<C>> {
         loop {
-            self.account.recorder().count(|counters| counters.opening += 1);
+            account.recorder().count(|counters| counters.opening += 1);
             let started = clock::now_ns();
-            let attempt = C::connect(&self.site, self.client, self.resume.clone(), &mut self.account);
+            let attempt = C::connect(&self.site, self.client, self.resume.clone(), account);
             let result = tokio::select! {
                 biased;
                 result = tokio::time::timeout(self.connect_timeout, attempt) => Some(result),
                 () = &mut stopped => None,
             };
-            let recorder = self.account.recorder();
+            let recorder = account.recorder();
             recorder.count(|counters| counters.opening -= 1);
             let error = match result? {
                 Ok(Ok(client)) => {
@@ -73,7 +76,7 @@ impl Subscriber {
                     });
                     self.was_live = true;
                     self.failures = 0;
-                    return Some(client);
+                    return Some(Box::new(client));
                 }
                 Ok(Err(error)) => error,
                 Err(_) => ClientError::Timeout,
@@ -89,29 +92,22 @@ impl Subscriber {
     /// Receives until the transport is lost, and says why; `None` when stopped.
     async fn listen<C: Client>(
         &mut self,
-        mut client: C,
-        mut stopped: Pin<&mut impl Future<Output = ()>>,
-    ) -> Option<ClientError> {
-        let lost = loop {
-            // The client is asked first: what has arrived is entered before the end is noticed.
-            tokio::select! {
-                biased;
-                received = client.receive(&self.site, &mut self.account) => if let Err(error) = received {
-                    break Some(error);
-                },
-                () = &mut stopped => break None,
-            }
-        };
-        self.account.recorder().count(|counters| counters.open -= 1);
+        client: Box<C>,
+        account: Box<Account>,
+        stopped: Stopped<'_>,
+    ) -> (Box<Account>, Option<ClientError>) {
+        let listener = Listener { site: &self.site, room: &self.room, account };
+        let (client, account, lost) = client.listen(listener, stopped).await;
+        account.recorder().count(|counters| counters.open -= 1);
         self.resume = client.resume().or(std::mem::take(&mut self.resume));
         if lost.is_none() {
-            client.close().await;
+            Box::pin(client.close()).await;
         }
-        lost
+        (account, lost)
     }
 
     /// Exponential backoff with jitter: 1, 2, 4 ... 30 s, each times a factor between 0.5 and 1; false when stopped.
-    async fn pause(&mut self, mut stopped: Pin<&mut impl Future<Output = ()>>) -> bool {
+    async fn pause(&mut self, mut stopped: Stopped<'_>) -> bool {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
         self.failures += 1;
         let jitter = rand::rng().random_range(0.5..1.0);

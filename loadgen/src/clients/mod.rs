@@ -23,7 +23,27 @@ pub use sse::Sse;
 pub use turns::Turns;
 pub use ws::Ws;
 
+use std::pin::Pin;
+
+use crate::reading_room::Room;
 use crate::recording::Account;
+
+/// Ready when clients are to leave.
+pub type Stopped<'a> = Pin<&'a mut (dyn Future<Output = ()> + 'a)>;
+
+/// What a client listens with.
+#[derive(Debug)]
+pub struct Listener<'a> {
+    /// Where it connected to.
+    pub site: &'a Site,
+    /// Where its player's streams are read.
+    pub room: &'a Room,
+    /// What it hears is entered here.
+    pub account: Box<Account>,
+}
+
+/// A client that listens no longer, its account, and why its transport was lost; `None` when it was not.
+pub type Left<C> = (Box<C>, Box<Account>, Option<ClientError>);
 
 /// A simulated client of one transport.
 ///
@@ -38,6 +58,21 @@ pub trait Client: Sized {
 
     /// Waits for whatever comes next and enters it. Cancelling the future loses nothing that was received.
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError>;
+
+    /// Receives until the transport is lost, and says why; `None` when `stopped` before. Streams do it in the reading room.
+    async fn listen(mut self: Box<Self>, listener: Listener<'_>, mut stopped: Stopped<'_>) -> Left<Self> {
+        let Listener { site, mut account, .. } = listener;
+        loop {
+            // The client is asked first: what has arrived is entered before the end is noticed.
+            tokio::select! {
+                biased;
+                received = self.receive(site, &mut account) => if let Err(error) = received {
+                    return (self, account, Some(error));
+                },
+                () = &mut stopped => return (self, account, None),
+            }
+        }
+    }
 
     /// Where this client is, as far as the server said so.
     fn resume(&self) -> Resume;

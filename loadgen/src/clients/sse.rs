@@ -5,7 +5,8 @@
 use feed::StreamMessage;
 use feed::framings::{chunked, sse};
 
-use super::{Client, ClientError, Resume, Site};
+use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped};
+use crate::reading_room::Reading;
 use crate::recording::Account;
 use crate::target::{Live, Remember};
 use crate::wire::Connection;
@@ -54,31 +55,17 @@ impl Client for Sse {
     }
 
     async fn receive(&mut self, _: &Site, account: &mut Account) -> Result<(), ClientError> {
-        if self.stream.is_none() {
-            self.open().await?;
-        }
-        let Self { connection, stream: Some(Stream { chunks, events }), .. } = self else {
-            unreachable!("the stream was just opened");
-        };
-        let received = connection
-            .read(|bytes, at| {
-                let mut result = Ok(());
-                let mut read = |piece: &[u8]| {
-                    let read = events.read(piece, |event| enter(event, at, account));
-                    result = std::mem::replace(&mut result, Ok(())).and(read);
-                };
-                match chunks {
-                    Some(chunks) => {
-                        chunks.read(bytes, read)?;
-                    }
-                    None => read(bytes),
-                }
-                result?;
-                Ok::<_, ClientError>(Some((bytes.len(), ())))
-            })
+        self.begin().await?;
+        let Self { connection, stream, .. } = self;
+        let stream = stream.as_mut().expect("the stream was just opened");
+        let heard = connection
+            .read(|bytes, at| Ok::<_, ClientError>(Some((bytes.len(), stream.hear(bytes, at, account)))))
             .await?;
-        let is_done = chunks.as_ref().is_some_and(chunked::Reader::is_done);
-        if received.is_none() || is_done { Err(ClientError::Ended(None)) } else { Ok(()) }
+        heard.unwrap_or(Err(ClientError::Ended(None)))
+    }
+
+    async fn listen(self: Box<Self>, listener: Listener<'_>, stopped: Stopped<'_>) -> Left<Self> {
+        listener.room.listen(self, listener.account, stopped).await
     }
 
     fn resume(&self) -> Resume {
@@ -96,6 +83,20 @@ impl Client for Sse {
     }
 }
 
+impl Reading for Sse {
+    async fn begin(&mut self) -> Result<(), ClientError> {
+        if self.stream.is_none() { self.open().await } else { Ok(()) }
+    }
+
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    fn hear(&mut self, bytes: &[u8], at_ns: u64, account: &mut Account) -> Result<(), ClientError> {
+        self.stream.as_mut().expect("nobody hears before the stream is open").hear(bytes, at_ns, account)
+    }
+}
+
 impl Sse {
     /// Waits for the head of the answer.
     async fn open(&mut self) -> Result<(), ClientError> {
@@ -109,6 +110,27 @@ impl Sse {
         let chunks = (head.body == Body::Chunked).then(chunked::Reader::default);
         self.stream = Some(Stream { chunks, events: sse::Reader::default() });
         Ok(())
+    }
+}
+
+impl Stream {
+    /// Enters the events that end in `bytes`.
+    fn hear(&mut self, bytes: &[u8], at: u64, account: &mut Account) -> Result<(), ClientError> {
+        let Self { chunks, events } = self;
+        let mut result = Ok(());
+        let mut read = |piece: &[u8]| {
+            let read = events.read(piece, |event| enter(event, at, account));
+            result = std::mem::replace(&mut result, Ok(())).and(read);
+        };
+        match chunks {
+            Some(chunks) => {
+                chunks.read(bytes, read)?;
+            }
+            None => read(bytes),
+        }
+        result?;
+        let is_done = chunks.as_ref().is_some_and(chunked::Reader::is_done);
+        if is_done { Err(ClientError::Ended(None)) } else { Ok(()) }
     }
 }
 

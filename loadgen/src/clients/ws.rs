@@ -6,7 +6,8 @@ use feed::framings::websocket::{self, Message, Opcode, Reader, Role};
 use feed::{Cursor, Epoch, StreamMessage};
 use memchr::memmem;
 
-use super::{Client, ClientError, Resume, Site};
+use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped};
+use crate::reading_room::Reading;
 use crate::recording::Account;
 use crate::target::Live;
 use crate::wire::http::{self, HttpError};
@@ -17,6 +18,12 @@ use crate::wire::{Connection, Handshake};
 #[derive(Debug)]
 pub struct Ws {
     connection: Connection,
+    hearing: Hearing,
+}
+
+/// What a client makes of the bytes that it receives.
+#[derive(Debug)]
+struct Hearing {
     messages: Reader,
     epoch: Option<Epoch>,
     offset: u64,
@@ -44,50 +51,31 @@ impl Client for Ws {
             connection.write_all(&frame(Opcode::Text, text.as_bytes())).await?;
         }
         let messages = Reader::new(Role::Client, MAX_MESSAGE);
-        let mut this = Self { connection, messages, epoch: None, offset: 0, has_heard: false };
-        while subscription.live == Live::Message && !this.has_heard {
+        let mut this = Self { connection, hearing: Hearing { messages, epoch: None, offset: 0, has_heard: false } };
+        while subscription.live == Live::Message && !this.hearing.has_heard {
             this.receive(site, account).await?;
         }
         Ok(this)
     }
 
     async fn receive(&mut self, _: &Site, account: &mut Account) -> Result<(), ClientError> {
-        let Self { connection, messages, epoch, offset, has_heard } = self;
+        let Self { connection, hearing } = self;
         let mut replies = Vec::new();
-        let mut closed = None;
-        let received = connection
-            .read(|bytes, at| {
-                messages.read(bytes, |message| match message {
-                    Message::Text(text) => {
-                        *has_heard = true;
-                        enter(text.as_bytes(), at, account, epoch, offset);
-                    }
-                    Message::Binary(bytes) => {
-                        *has_heard = true;
-                        enter(bytes, at, account, epoch, offset);
-                    }
-                    Message::Ping(payload) => replies.push(frame(Opcode::Pong, payload)),
-                    Message::Pong(_) => {}
-                    Message::Close(code, _) => {
-                        replies.push(frame(Opcode::Close, &code.map(u16::to_be_bytes).unwrap_or_default()));
-                        closed = Some(code);
-                    }
-                })?;
-                Ok::<_, ClientError>(Some((bytes.len(), ())))
-            })
+        let heard = connection
+            .read(|bytes, at| Ok::<_, ClientError>(Some((bytes.len(), hearing.hear(bytes, at, account, &mut replies)))))
             .await?;
-        for reply in replies {
-            connection.write_all(&reply).await?;
+        if !replies.is_empty() {
+            connection.write_all(&replies).await?;
         }
-        match (received, closed) {
-            (Some(()), None) => Ok(()),
-            (None, None) => Err(ClientError::Ended(None)),
-            (_, Some(code)) => Err(ClientError::Ended(code)),
-        }
+        heard.unwrap_or(Err(ClientError::Ended(None)))
+    }
+
+    async fn listen(self: Box<Self>, listener: Listener<'_>, stopped: Stopped<'_>) -> Left<Self> {
+        listener.room.listen(self, listener.account, stopped).await
     }
 
     fn resume(&self) -> Resume {
-        let cursor = self.epoch.map(|epoch| Cursor { epoch, offset: self.offset });
+        let cursor = self.hearing.epoch.map(|epoch| Cursor { epoch, offset: self.hearing.offset });
         Resume { cursor, remembered: Vec::new() }
     }
 
@@ -97,6 +85,47 @@ impl Client for Ws {
             // The server answers with a close frame and ends first (RFC 6455, section 7.1.1).
             self.connection.leave_after_peer(CLOSE_PATIENCE).await;
         }
+    }
+}
+
+impl Reading for Ws {
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    fn hear(&mut self, bytes: &[u8], at_ns: u64, account: &mut Account) -> Result<(), ClientError> {
+        let mut replies = Vec::new();
+        let heard = self.hearing.hear(bytes, at_ns, account, &mut replies);
+        if !replies.is_empty() {
+            self.connection.say(&replies)?;
+        }
+        heard
+    }
+}
+
+impl Hearing {
+    /// Enters the messages that end in `bytes`, and appends to `replies` what the protocol has a client answer.
+    fn hear(&mut self, bytes: &[u8], at: u64, account: &mut Account, replies: &mut Vec<u8>) -> Result<(), ClientError> {
+        let Self { messages, epoch, offset, has_heard } = self;
+        let mut closed = None;
+        messages.read(bytes, |message| match message {
+            Message::Text(text) => {
+                *has_heard = true;
+                enter(text.as_bytes(), at, account, epoch, offset);
+            }
+            Message::Binary(bytes) => {
+                *has_heard = true;
+                enter(bytes, at, account, epoch, offset);
+            }
+            Message::Ping(payload) => replies.extend_from_slice(&frame(Opcode::Pong, payload)),
+            Message::Pong(_) => {}
+            Message::Close(code, _) => {
+                let payload = code.map(u16::to_be_bytes);
+                replies.extend_from_slice(&frame(Opcode::Close, payload.as_ref().map_or(&[], |code| &code[..])));
+                closed = Some(code);
+            }
+        })?;
+        closed.map_or(Ok(()), |code| Err(ClientError::Ended(code)))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -29,16 +30,28 @@ pub struct Connection {
     /// Received and not yet taken: the beginning of something that has not come whole, or what came with its end.
     kept: Vec<u8>,
     kept_at: u64,
+    /// Said, and not yet taken by the socket.
+    owed: Vec<u8>,
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Connection {
     /// A connection over an open socket.
     pub fn new(socket: Counted) -> Self {
-        Self { socket, kept: Vec::new(), kept_at: 0 }
+        Self { socket, kept: Vec::new(), kept_at: 0, owed: Vec::new() }
     }
 
-    /// Sends all of `bytes`.
+    /// Sends all of `bytes`, after what is owed.
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !self.owed.is_empty() {
+            let owed = std::mem::take(&mut self.owed);
+            self.socket.write_all(&owed).await?;
+        }
         self.socket.write_all(bytes).await
     }
 
@@ -116,6 +129,43 @@ impl Connection {
             while let Ok(Some(())) = self.read(|bytes, _| Ok::<_, io::Error>(Some((bytes.len(), ())))).await {}
         };
         tokio::time::timeout(patience, end).await.is_ok()
+    }
+
+    /// Receives what is there, without waiting; the number of bytes, 0 where the peer has ended the stream. For one that keeps
+    /// nothing, see [`take_kept`](Self::take_kept).
+    pub fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.socket.receive(bytes)
+    }
+
+    /// Sends as much of `bytes` as the socket takes without waiting; the rest is owed, and goes before whatever is
+    /// [written](Self::write_all) next.
+    pub fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        while self.owed.is_empty() && !rest.is_empty() {
+            match self.socket.send(rest) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.owed.extend_from_slice(rest);
+        Ok(())
+    }
+
+    /// True while something that was to be said is not sent.
+    pub fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// What was received and not taken, with the instant of receipt (ns); it is kept no longer.
+    pub fn take_kept(&mut self) -> (Vec<u8>, u64) {
+        (std::mem::take(&mut self.kept), self.kept_at)
+    }
+
+    /// Has the runtime watch the socket no longer, until somebody awaits it again: somebody else does.
+    pub fn unwatch(&mut self) {
+        self.socket.unwatch();
     }
 
     /// What was received and not taken when the peer ended the stream.

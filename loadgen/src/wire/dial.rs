@@ -55,7 +55,7 @@ impl Dialer {
             let source = Ipv4Addr::from_bits(base.to_bits() + client / self.clients_per_source);
             socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
         }
-        let tcp = socket.connect(self.server).await?;
+        let tcp = socket.connect(self.server).await?.into_std()?;
         Ok(Connection::new(Counted::new(tcp, Rc::clone(&self.traffic))))
     }
 }

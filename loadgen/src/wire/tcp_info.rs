@@ -6,7 +6,7 @@
 //! five was off by 596 B of 361,236 received and 24 B of 61,116 sent, the size of two frames and two such options. This is
 //! the only file with `unsafe` code: the standard library has no name for this socket option.
 
-use tokio::net::TcpStream;
+use std::os::fd::AsFd;
 
 use super::TcpIp;
 
@@ -20,13 +20,13 @@ const SYN_OPTIONS: u64 = 8;
 
 /// TCP/IP bytes of a connection so far; `None` where the system does not tell.
 #[cfg(target_os = "linux")]
-pub(super) fn tcp_ip(tcp: &TcpStream) -> Option<TcpIp> {
+pub(super) fn tcp_ip(tcp: &impl AsFd) -> Option<TcpIp> {
     Some(Books::read(tcp)?.so_far())
 }
 
 /// TCP/IP bytes of a connection that is about to be closed, with those of the farewell that are still to come.
 #[cfg(target_os = "linux")]
-pub(super) fn tcp_ip_to_the_end(tcp: &TcpStream) -> Option<TcpIp> {
+pub(super) fn tcp_ip_to_the_end(tcp: &impl AsFd) -> Option<TcpIp> {
     let books = Books::read(tcp)?;
     Some(books.so_far() + books.still_to_come())
 }
@@ -44,7 +44,7 @@ struct Books {
 
 #[cfg(target_os = "linux")]
 impl Books {
-    fn read(tcp: &TcpStream) -> Option<Self> {
+    fn read(tcp: &impl AsFd) -> Option<Self> {
         /// `TCPI_OPT_TIMESTAMPS` of `linux/tcp.h`.
         const OPTION_TIMESTAMPS: u8 = 1;
         // Offsets in `struct tcp_info` of `linux/tcp.h`, which only ever grows at its end.
@@ -57,7 +57,8 @@ impl Books {
         let info = read_tcp_info(tcp)?;
         let word = |at: usize| u64::from(u32::from_ne_bytes(info[at..at + 4].try_into().expect("four bytes")));
         let options = if info[OPTIONS] & OPTION_TIMESTAMPS == 0 { 0 } else { TIMESTAMPS };
-        let ip = if tcp.local_addr().ok()?.is_ipv4() { IPV4_HEADER } else { IPV6_HEADER };
+        let is_ipv4 = rustix::net::sockopt::socket_domain(tcp).ok()? == rustix::net::AddressFamily::INET;
+        let ip = if is_ipv4 { IPV4_HEADER } else { IPV6_HEADER };
         Some(Self {
             state: info[STATE],
             header: ip + TCP_HEADER + options,
@@ -100,13 +101,13 @@ impl Books {
 
 /// Elsewhere nobody tells: not measured here.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn tcp_ip(_: &TcpStream) -> Option<TcpIp> {
+pub(super) fn tcp_ip(_: &impl AsFd) -> Option<TcpIp> {
     None
 }
 
 /// Elsewhere nobody tells: not measured here.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn tcp_ip_to_the_end(_: &TcpStream) -> Option<TcpIp> {
+pub(super) fn tcp_ip_to_the_end(_: &impl AsFd) -> Option<TcpIp> {
     None
 }
 
@@ -115,14 +116,14 @@ const TCP_INFO_LEN: usize = 216;
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "TCP_INFO has no safe wrapper")]
-fn read_tcp_info(tcp: &TcpStream) -> Option<[u8; TCP_INFO_LEN]> {
+fn read_tcp_info(tcp: &impl AsFd) -> Option<[u8; TCP_INFO_LEN]> {
     use std::os::fd::AsRawFd;
     let mut info = [0_u8; TCP_INFO_LEN];
     let mut len = TCP_INFO_LEN as libc::socklen_t;
     // SAFETY: the kernel writes at most `len` bytes into `info`, which is that long, and the socket is open.
     let result = unsafe {
         libc::getsockopt(
-            tcp.as_raw_fd(),
+            tcp.as_fd().as_raw_fd(),
             libc::IPPROTO_TCP,
             libc::TCP_INFO,
             std::ptr::from_mut(&mut info).cast(),
@@ -137,6 +138,7 @@ fn read_tcp_info(tcp: &TcpStream) -> Option<[u8; TCP_INFO_LEN]> {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     /// A connection, from both sides, on which something was said both ways: an ACK that is due goes with the next segment
     /// from then on, as it does on any connection that has carried a request and an answer.

@@ -2,10 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::ops::Add;
 use std::rc::Rc;
-
-use tokio::net::TcpStream;
 
 use super::tcp_info;
 
@@ -33,7 +32,7 @@ pub struct Traffic {
     sent: Cell<u64>,
     abandoned: Cell<u64>,
     next_key: Cell<u64>,
-    open: RefCell<BTreeMap<u64, Rc<RefCell<TcpStream>>>>,
+    open: RefCell<BTreeMap<u64, Rc<TcpStream>>>,
     /// Of the connections that are closed; `None` once the system did not tell of one.
     closed: Cell<Option<TcpIp>>,
 }
@@ -88,12 +87,10 @@ impl Traffic {
     /// connection: for the edges of the window, not for every second.
     pub fn tcp_ip(&self) -> Option<TcpIp> {
         let open = self.open.borrow();
-        open.values()
-            .map(|tcp| tcp_info::tcp_ip(&tcp.borrow()))
-            .try_fold(self.closed.get()?, |sum, one| Some(sum + one?))
+        open.values().map(|tcp| tcp_info::tcp_ip(&**tcp)).try_fold(self.closed.get()?, |sum, one| Some(sum + one?))
     }
 
-    pub(super) fn register(&self, tcp: &Rc<RefCell<TcpStream>>) -> u64 {
+    pub(super) fn register(&self, tcp: &Rc<TcpStream>) -> u64 {
         let key = self.next_key.get();
         self.next_key.set(key + 1);
         self.open.borrow_mut().insert(key, Rc::clone(tcp));
@@ -103,7 +100,7 @@ impl Traffic {
     /// Takes the books of a connection over before its socket is closed.
     pub(super) fn unregister(&self, key: u64) {
         if let Some(tcp) = self.open.borrow_mut().remove(&key) {
-            let last = tcp_info::tcp_ip_to_the_end(&tcp.borrow());
+            let last = tcp_info::tcp_ip_to_the_end(&*tcp);
             self.closed.set(self.closed.get().zip(last).map(|(closed, last)| closed + last));
         }
     }
