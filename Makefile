@@ -1,5 +1,5 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build report peers cluster test wirecheck demo lint clean
+.PHONY: help build report peers bench cluster test wirecheck demo lint clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ report: build ## Compare the four transports on this machine and write a report 
 
 peers: build ## Compare servers in other languages with feed-server and write a report (some fifteen minutes)
 	scripts/bench_peers.sh
+
+bench: build ## Measure what a unit of work costs server and generator, beside the floor and others (at most twenty minutes)
+	scripts/bench.sh
 
 test: ## Set up what the tests need and run them all
 	scripts/test.sh

@@ -6,10 +6,10 @@ use hdrhistogram::Histogram;
 use results::{LatencyLog, SeriesRow};
 
 use crate::clock;
+use crate::cpu_time;
 use crate::display::{Display, Progress};
 use crate::merge::tag;
 use crate::player::Player;
-use crate::process;
 use crate::publisher::Publishing;
 use crate::recording::{Counters, Snapshot};
 use crate::server_cost::{Reading, StatsReader, cpu_share};
@@ -81,7 +81,7 @@ impl<'a> Journal<'a> {
             row_began: began,
             grid: None,
             row_counters: Counters::default(),
-            row_cpu: process::own_cpu_time(),
+            row_cpu: cpu_time::own().total(),
             row_sent: 0,
             reading: None,
             is_logging: false,
@@ -146,7 +146,7 @@ impl<'a> Journal<'a> {
         self.collect(false).await?;
         let reading = tokio::time::timeout(ROW_PATIENCE, self.stats.read()).await.ok().flatten();
         let now = clock::now();
-        let cpu = process::own_cpu_time();
+        let cpu = cpu_time::own().total();
         let sent = publishing.map_or(self.row_sent, Publishing::sent);
         let length = now.saturating_duration_since(self.row_began);
         let counters = self.totals.counters;

@@ -14,6 +14,7 @@ pub mod commands;
 pub mod conductor;
 pub mod config;
 pub mod cores;
+pub mod cpu_time;
 pub mod display;
 pub mod gate;
 pub mod hunt;

@@ -1,11 +1,12 @@
 //! The two edges of the window, and what lies between them: bytes, the generator's own cost, the books of the whole run.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hdrhistogram::Histogram;
 use results::{Bytes, GeneratorCost, Layers, Percentiles, Total, WholeRun};
 
 use crate::conductor::Setup;
+use crate::cpu_time::CpuTime;
 use crate::plan::{Plan, Reuse};
 use crate::publisher::Report;
 use crate::reconciliation::Books;
@@ -19,7 +20,7 @@ pub struct Mark {
     /// TCP/IP bytes since the start, where the system tells.
     pub tcp_ip: Option<TcpIp>,
     /// CPU time of this process.
-    pub own_cpu: Duration,
+    pub own_cpu: CpuTime,
     /// True when something had gone wrong.
     pub had_errors: bool,
     /// Event-loop lag since the mark before, or since the start.
@@ -95,10 +96,13 @@ pub fn generator_cost(
     rss_before: Option<u64>,
     rss_end: Option<u64>,
 ) -> GeneratorCost {
-    let cpu_s = to.own_cpu.saturating_sub(from.own_cpu).as_secs_f64();
+    let cpu = to.own_cpu.since(from.own_cpu);
+    let cpu_s = cpu.total().as_secs_f64();
     let elapsed = to.at.saturating_duration_since(from.at).as_secs_f64();
     GeneratorCost {
         cpu_s,
+        cpu_user_s: Some(cpu.user.as_secs_f64()),
+        cpu_system_s: Some(cpu.system.as_secs_f64()),
         cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
         cpu_share: cpu_s / (elapsed * setup.cores.of_generator() as f64).max(1e-9),
         rss_before_bytes: rss_before,

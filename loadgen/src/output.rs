@@ -143,11 +143,12 @@ fn write_bytes(out: &mut String, run: &Run) {
 fn write_costs(out: &mut String, run: &Run) {
     let (server, g) = (&run.measured.server, &run.measured.generator);
     let per_delivery = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), time_us);
-    header(out, &["CPU/delivery", "CPU", "RSS/client", "RSS", "cores"]);
+    header(out, &["CPU/delivery", "CPU", "user+system", "RSS/client", "RSS", "cores"]);
     if let Some(s) = server {
         let cost = [
             per_delivery(s.cpu_us_per_delivery),
             format!("{:.2} s", s.cpu_s),
+            split(s.cpu_user_s, s.cpu_system_s),
             size(s.rss_per_connection_bytes),
             size(s.rss_end_bytes as f64),
             pinned(&s.cpus),
@@ -179,6 +180,7 @@ fn write_costs(out: &mut String, run: &Run) {
     let cost = [
         per_delivery(g.cpu_us_per_delivery),
         format!("{:.2} s", g.cpu_s),
+        split(g.cpu_user_s, g.cpu_system_s),
         g.rss_per_client_bytes.map_or_else(|| "-".to_owned(), size),
         g.rss_end_bytes.map_or_else(|| "-".to_owned(), |bytes| size(bytes as f64)),
         pinned(&g.cpus),
@@ -215,6 +217,11 @@ fn write_shards(out: &mut String, run: &Run) {
         cells(out, &format!("shard {}{doubt}", shard.shard), &row);
     }
     let _ = writeln!(out, "Latencies are of what each shard's own publisher sent to its own clients.");
+}
+
+/// CPU time in user mode and in the kernel.
+fn split(user_s: Option<f64>, system_s: Option<f64>) -> String {
+    user_s.zip(system_s).map_or_else(|| "-".to_owned(), |(user, system)| format!("{user:.2}+{system:.2} s"))
 }
 
 /// The cores that a process was bound to.
@@ -299,6 +306,23 @@ mod tests {
         assert!(told.contains("idle: CPU not measured, RSS "), "{told}");
         let cost = told.lines().find(|line| line.starts_with("generator")).unwrap();
         assert!(!cost.contains(" B") && cost.split_whitespace().filter(|cell| *cell == "-").count() >= 2, "{cost}");
+    }
+
+    #[test]
+    fn user_and_system_are_told_where_they_were_measured() {
+        let mut run = example("ws");
+        let row = |run: &Run| {
+            let told = run_table(run);
+            told.lines()
+                .filter(|line| line.starts_with("server "))
+                .find(|line| line.contains(" s "))
+                .unwrap()
+                .to_owned()
+        };
+        assert!(!row(&run).contains('+'), "a run from before they were");
+        let server = run.measured.server.as_mut().unwrap();
+        (server.cpu_user_s, server.cpu_system_s) = (Some(0.216), Some(0.9));
+        assert!(row(&run).contains(" 0.22+0.90 s "), "{}", row(&run));
     }
 
     #[test]

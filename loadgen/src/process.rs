@@ -1,16 +1,9 @@
-//! What the operating system says about processes: CPU time, memory, descriptors, cores.
+//! What the operating system says about processes: memory, descriptors, cores.
 
 use std::io;
-use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
-/// CPU time of this process, all threads, user and system.
-pub fn own_cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
 
 /// Resident memory of this process, bytes; `None` where `/proc` does not tell.
 pub fn own_rss() -> Option<u64> {

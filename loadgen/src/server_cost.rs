@@ -159,14 +159,14 @@ impl Readings {
         let cpu_s = used(start, end)?;
         let per_client = |rss: u64| (rss as f64 - before.rss_bytes as f64) / f64::from(clients);
         let counted = start.said_of(transport).zip(end.said_of(transport));
+        let tree = start.tree.zip(end.tree);
+        let split = tree.and_then(|(start, end)| end.split_since(&start));
         Some(ServerCost {
             source: if end.stats.is_some() { CostSource::Stats } else { CostSource::ProcessTree },
             cpu_s,
-            cpu_by_process_s: start
-                .tree
-                .zip(end.tree)
-                .and_then(|(start, end)| end.cpu.checked_sub(start.cpu))
-                .map(|used| used.as_secs_f64()),
+            cpu_by_process_s: tree.and_then(|(start, end)| end.cpu_since(&start)).map(|used| used.as_secs_f64()),
+            cpu_user_s: split.map(|used| used.user.as_secs_f64()),
+            cpu_system_s: split.map(|used| used.system.as_secs_f64()),
             cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
             idle_cpu_share: idle_cpu_share(self.settled.as_ref()?, connected),
             rss_before_bytes: before.rss_bytes,

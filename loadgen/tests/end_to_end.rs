@@ -47,6 +47,17 @@ fn a_run_of_every_transport_ends_in_a_report_whose_numbers_read_back() {
         assert_eq!(measured.connections.opened, 40);
         let server = measured.server.as_ref().expect("our own server tells its cost");
         assert_eq!(server.open_at_end, Some(40), "{transport}: the server counts the same connections");
+        let by_process = server.cpu_by_process_s.expect("its process is our child");
+        assert!((by_process - server.cpu_s).abs() < 0.01, "{transport}: {by_process} s and {} s", server.cpu_s);
+        if let Some((user, system)) = server.cpu_user_s.zip(server.cpu_system_s) {
+            assert!(
+                (user + system - by_process).abs() < 1e-6,
+                "{transport}: {user} s and {system} s of {by_process} s"
+            );
+        }
+        let own = &measured.generator;
+        let both = own.cpu_user_s.unwrap() + own.cpu_system_s.unwrap();
+        assert!((both - own.cpu_s).abs() < 1e-6 && own.cpu_s > 0.0, "{transport}: {both} s and {} s", own.cpu_s);
         assert!(measured.reconciliation.len() >= 7, "{transport}: {:?}", measured.reconciliation);
         for row in &measured.reconciliation {
             assert_eq!(row.generator, row.server, "{transport}: {}", row.quantity);

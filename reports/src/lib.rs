@@ -1,8 +1,10 @@
 //! Run folders in; plots, tables and one self-contained page out.
 //!
 //! [`groups`] makes contenders of runs, [`plots`] makes drawings of contenders, [`drawing`] writes drawings as SVG and
-//! PNG, [`summary`] makes the tables and the answer, [`page`] puts everything on one page.
+//! PNG, [`summary`] makes the tables and the answer, [`page`] puts everything on one page. [`bench`] does all of that for the
+//! record of `make bench`, whose figures come from other programs as well.
 
+pub mod bench;
 pub mod drawing;
 pub mod groups;
 pub mod out;
@@ -14,7 +16,7 @@ pub mod summary;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use results::{FolderError, LoadedRun, Search};
 
 use out::{OutFolder, PAGE_FILE};
@@ -85,9 +87,7 @@ fn write(runs: &[LoadedRun], search: Option<&(Search, Vec<LoadedRun>)>, out: &Ou
 
     out.create()?;
     for plot in &plots {
-        out.write(&format!("{}.svg", plot.file), &drawing::standalone_svg(&plot.drawing))?;
-        let png = out.file(&format!("{}.png", plot.file));
-        drawing::png(&plot.drawing, &png).with_context(|| format!("cannot write {}", png.display()))?;
+        out.draw(plot.file, &plot.drawing)?;
     }
     out.write("summary.csv", &summary::csv(&summaries)?)?;
     out.write("summary.md", &summary::markdown(&marks, &answer, &comparisons, &summaries))?;

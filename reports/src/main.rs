@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Turns the results of loadgen into plots, tables and one page that opens from disk.
 ///
@@ -11,21 +11,37 @@ use clap::Parser;
 ///
 /// Exit codes: 0 fine, 1 the report could not be made, 2 usage.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Run folders, folders of whole comparisons (those with a comparison.json), and the folder of one search for a limit
-    /// (with a search.json)
+    /// (with a search.json); one that is called bench is written ./bench
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
     /// Folder to write to: a new one, or one that report wrote before, which is then replaced file by file;
     /// any other folder is refused
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, required = true, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Turns the record of `make bench` into plots and a page, beside its bench.json
+    Bench {
+        /// Folder with the bench.json; an index.html in it that report did not write is refused
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
-    let Arguments { folders, out } = Arguments::parse();
-    match reports::report(&folders, &out) {
+    let Arguments { command, folders, out } = Arguments::parse();
+    let page = match command {
+        Some(Command::Bench { folder }) => reports::bench::report(&folder),
+        None => reports::report(&folders, &out.expect("clap asks for it where there is no subcommand")),
+    };
+    match page {
         Ok(page) => {
             println!("{}", page.display());
             ExitCode::SUCCESS

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::drawing::{Drawing, png, standalone_svg};
 use crate::page::GENERATOR;
 
 /// Name of the page.
@@ -25,6 +26,17 @@ impl OutFolder {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// Takes the folder of a record, whose page may only replace an earlier one.
+    pub fn beside_record(path: &Path) -> Result<Self> {
+        if path.join(PAGE_FILE).exists() && !is_report(path) {
+            bail!(
+                "{} is somebody else's page: expected none, or one that report wrote",
+                path.join(PAGE_FILE).display()
+            );
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
     /// Creates the folder and its parents.
     pub fn create(&self) -> Result<()> {
         fs::create_dir_all(&self.path)
@@ -35,6 +47,13 @@ impl OutFolder {
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.file(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Writes one drawing as `name.svg` and `name.png`.
+    pub fn draw(&self, name: &str, drawing: &Drawing) -> Result<()> {
+        self.write(&format!("{name}.svg"), &standalone_svg(drawing))?;
+        let path = self.file(&format!("{name}.png"));
+        png(drawing, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Path of one file.

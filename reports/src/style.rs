@@ -67,6 +67,15 @@ pub const TLS: Colour = Colour::hex(0xc9a3c7);
 /// TCP/IP, in stacks of bytes.
 pub const TCP_IP: Colour = Colour::hex(0xc6ccd6);
 
+/// Wirelab's own programs, in user mode, beside others.
+pub const OURS: Colour = Colour::hex(0x0072b2);
+/// What the kernel does for them.
+pub const OURS_IN_KERNEL: Colour = Colour::hex(0x8fc4e4);
+/// Everybody else in user mode, beside Wirelab's own.
+pub const OTHERS: Colour = Colour::hex(0x666d7a);
+/// What the kernel does for them.
+pub const OTHERS_IN_KERNEL: Colour = Colour::hex(0xc6ccd6);
+
 /// Family that page and plots ask for; the report carries it along.
 pub const FONT_FAMILY: &str = "Wirelab Roboto, Roboto, Helvetica, Arial, sans-serif";
 /// Pixels per em of a plot's title.

@@ -281,6 +281,8 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             source: CostSource::Stats,
             cpu_s: cpu_us * deliveries as f64 / 1e6,
             cpu_by_process_s: Some(cpu_us * deliveries as f64 / 1e6),
+            cpu_user_s: None,
+            cpu_system_s: None,
             cpu_us_per_delivery: Some(cpu_us),
             idle_cpu_share: Some(shape.polls_per_s.min(500) as f64 * 9.0 / 1e6 + 0.0002),
             rss_before_bytes: rss_before,
@@ -294,6 +296,8 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
         }),
         generator: GeneratorCost {
             cpu_s: deliveries as f64 * 6.2 / 1e6,
+            cpu_user_s: None,
+            cpu_system_s: None,
             cpu_us_per_delivery: Some(6.2),
             cpu_share: 0.02,
             rss_before_bytes: Some(8_000_000),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::bench::{BENCH_FILE, Bench};
 use crate::{
     COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, Run, SCHEMA, SEARCH_FILE, Search, SeriesRow, Span,
     read_latency_log,
@@ -36,6 +37,9 @@ pub enum FolderError {
     /// The folder holds no run.
     #[error("{} is not a run folder: expected {RUN_FILE} or {COMPARISON_FILE} in it", .0.display())]
     NotARun(PathBuf),
+    /// The folder holds no bench.
+    #[error("{} holds no {BENCH_FILE}: expected a folder that `make bench` wrote", .0.display())]
+    NotABench(PathBuf),
     /// A file cannot be read as what it should be.
     #[error("{} cannot be read as a result file: {reason}", path.display())]
     Malformed {
@@ -192,6 +196,15 @@ pub fn load_search(folder: &Path) -> Result<Option<(Search, Vec<LoadedRun>)>, Fo
     let search: Search = read_json(&path)?;
     let runs = search.steps.iter().map(|step| load(&folder.join(&step.folder))).collect::<Result<_, _>>()?;
     Ok(Some((search, runs)))
+}
+
+/// Loads what `make bench` wrote into `folder`.
+pub fn load_bench(folder: &Path) -> Result<Bench, FolderError> {
+    let path = folder.join(BENCH_FILE);
+    if !path.is_file() {
+        return Err(FolderError::NotABench(folder.to_owned()));
+    }
+    read_json(&path)
 }
 
 /// Loads the rounds in one folder: a run folder, a comparison, or a folder whose subfolders are run folders.

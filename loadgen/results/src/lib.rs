@@ -3,11 +3,13 @@
 //! One folder a run: [`run.json`](Run) (what was asked, on what machine, what was measured, the verdict),
 //! `latency.hlog` (an HdrHistogram V2 interval log) and [`series.csv`](SeriesRow) (a row a second). Several runs of one
 //! comparison stand side by side in one folder with a [`comparison.json`](Comparison), those of one search for a limit in
-//! one with a [`search.json`](Search).
+//! one with a [`search.json`](Search). What `make bench` measured, other programs' figures among it, is one
+//! [`bench.json`](bench::Bench).
 //!
-//! `loadgen` writes these files and `report` reads them; neither knows the other.
+//! `loadgen` and the bench write these files and `report` reads them; neither knows the other.
 
 mod asked;
+pub mod bench;
 mod comparison;
 mod difference;
 mod folder;
@@ -28,7 +30,8 @@ pub use asked::Asked;
 pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
 pub use difference::{Difference, Finding, MOST_IN_ALL_PAIRS, NOISE_FLOOR, Rounds, differences, opponents};
 pub use folder::{
-    FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_rounds, load_search,
+    FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_bench, load_rounds,
+    load_search,
 };
 pub use latency_log::{
     HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log, visit_latency_log,

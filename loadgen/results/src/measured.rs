@@ -287,8 +287,17 @@ pub struct ServerCost {
     pub source: CostSource,
     /// User and system CPU time, seconds.
     pub cpu_s: f64,
-    /// The same from `/proc`, read by the generator: only for a server that is its child.
+    /// The same, read by the generator from outside: the CPU clocks of the server's process and its descendants, and `/proc` for
+    /// those that have ended, seconds. Exact while none ends; in runs of older builds, and where there are no CPU clocks, to the
+    /// clock tick, 10 ms as a rule. Absent where nobody knows the server's process.
     pub cpu_by_process_s: Option<f64>,
+    /// What of `cpu_by_process_s` was user mode, seconds: the share that `/proc/PID/stat` gives it over the window, known to
+    /// about one clock tick a process. Absent in older runs, and where no tick passed in the window.
+    #[serde(default)]
+    pub cpu_user_s: Option<f64>,
+    /// What of it the kernel did for the server, seconds; with `cpu_user_s` it makes the whole of `cpu_by_process_s`.
+    #[serde(default)]
+    pub cpu_system_s: Option<f64>,
     /// CPU time per delivery received in the window, microseconds.
     pub cpu_us_per_delivery: Option<f64>,
     /// Share of one core that the server used while all clients were connected and nothing was published; `None` where that
@@ -320,8 +329,8 @@ pub enum CostSource {
     /// The server's own `/stats`. All runs from before there was anything else.
     #[default]
     Stats,
-    /// `/proc`, summed over the server's process and its descendants: CPU time to the clock tick, 10 ms as a rule; resident
-    /// memory with what processes share counted for each of them.
+    /// The system, summed over the server's process and its descendants: CPU time by their CPU clocks (in runs of older builds
+    /// by `/proc`, to the clock tick, 10 ms as a rule); resident memory with what processes share counted for each of them.
     ProcessTree,
 }
 
@@ -330,6 +339,12 @@ pub enum CostSource {
 pub struct GeneratorCost {
     /// User and system CPU time, seconds.
     pub cpu_s: f64,
+    /// What of it was user mode, seconds (`getrusage(2)`); absent in older runs.
+    #[serde(default)]
+    pub cpu_user_s: Option<f64>,
+    /// What of it the kernel did for the generator, seconds; absent in older runs.
+    #[serde(default)]
+    pub cpu_system_s: Option<f64>,
     /// CPU time per delivery received in the window, microseconds.
     pub cpu_us_per_delivery: Option<f64>,
     /// CPU time over the window, as a share of the cores that the generator may use (1 = all of them).

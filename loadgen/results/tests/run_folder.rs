@@ -52,6 +52,7 @@ fn what_an_old_run_does_not_tell_is_missing_and_what_is_missing_stays_so() {
     let measured = &mut before.run.measured;
     assert_eq!((measured.foreign, measured.generator.turn_wait.as_ref()), (None, None), "older than both");
     let (server, generator) = (measured.server.as_mut().unwrap(), &mut measured.generator);
+    assert_eq!((server.cpu_user_s, generator.cpu_system_s), (None, None), "older than CPU that is split");
     assert!(server.idle_cpu_share.is_some() && generator.rss_per_client_bytes.is_some(), "told as numbers then");
     server.idle_cpu_share = None;
     (generator.rss_before_bytes, generator.rss_end_bytes, generator.rss_per_client_bytes) = (None, None, None);

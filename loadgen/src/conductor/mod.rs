@@ -16,6 +16,7 @@ use results::Phase;
 use crate::clock;
 use crate::config::Bounds;
 use crate::cores::Cores;
+use crate::cpu_time;
 use crate::display::Display;
 use crate::gate::{Gate, Waiting};
 use crate::interrupt::Interrupt;
@@ -207,7 +208,7 @@ impl Conductor<'_> {
     /// Reads everything that is a difference over the window.
     async fn mark(&mut self) -> anyhow::Result<Mark> {
         let snapshot = self.journal.collect(true).await?;
-        let own_cpu = process::own_cpu_time();
+        let own_cpu = cpu_time::own();
         let had_errors = !snapshot.errors.is_empty();
         let (loop_lag, turn_wait) = (self.journal.take_loop_lag(), self.journal.take_turn_wait());
         Ok(Mark {

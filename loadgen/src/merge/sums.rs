@@ -106,6 +106,8 @@ pub fn server_costs(costs: &[ServerCost], clients: u64, deliveries: u64) -> Opti
         source: if is_by_tree { CostSource::ProcessTree } else { CostSource::Stats },
         cpu_s,
         cpu_by_process_s: costs.iter().map(|cost| cost.cpu_by_process_s).sum(),
+        cpu_user_s: costs.iter().map(|cost| cost.cpu_user_s).sum(),
+        cpu_system_s: costs.iter().map(|cost| cost.cpu_system_s).sum(),
         cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
         idle_cpu_share: costs.iter().map(|cost| cost.idle_cpu_share).sum(),
         rss_before_bytes: before,
@@ -129,6 +131,8 @@ pub(super) fn generator(parts: &[Part], clients: u64, deliveries: u64, times: &T
     let has_turns = all().any(|cost| cost.turn_wait.is_some());
     GeneratorCost {
         cpu_s,
+        cpu_user_s: all().map(|cost| cost.cpu_user_s).sum(),
+        cpu_system_s: all().map(|cost| cost.cpu_system_s).sum(),
         cpu_us_per_delivery: (deliveries > 0).then(|| cpu_s * 1e6 / deliveries as f64),
         cpu_share: parts.iter().map(|part| share_of_host(part, parts)).fold(0.0, f64::max),
         rss_before_bytes,

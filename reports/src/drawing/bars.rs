@@ -1,6 +1,6 @@
 //! Horizontal bars, plain or stacked, a row per contender, every value written at the end of its bar.
 
-use super::{Anchor, Drawing, Rect, Scale, Stroke, Weight, text_width, wrapped};
+use super::{Anchor, Drawing, Rect, Scale, Stroke, Tick, Weight, text_width, wrapped};
 use crate::style::{Colour, GRID, INK, LABEL_SIZE, PAPER, QUIET, SMALL_SIZE};
 
 const LABEL_ROOM: f64 = 230.0;
@@ -37,7 +37,8 @@ pub struct Bar {
 }
 
 impl Bar {
-    fn total(&self) -> f64 {
+    /// The value that it ends at.
+    pub(super) fn total(&self) -> f64 {
         self.segments.iter().map(|(value, _)| value).sum()
     }
 
@@ -55,25 +56,12 @@ impl Bar {
 
 /// Draws `rows` into `room`, all on one linear scale that starts at zero; `title` explains the scale below.
 pub fn bars(drawing: &mut Drawing, room: Rect, rows: &[Row], title: &str, tick: impl Fn(f64) -> String) {
-    let most = LONGEST_WHISKER * rows.iter().flat_map(|row| &row.bars).map(Bar::total).fold(0.0, f64::max);
-    let highest = rows.iter().flat_map(|row| &row.bars).map(|bar| bar.reach(most)).fold(0.0, f64::max);
-    let scale = Scale::Linear { low: 0.0, high: if highest > 0.0 { highest } else { 1.0 } };
     let left = room.left + LABEL_ROOM;
-    // The longest bar ends where the text of every bar still has its room.
-    let right = rows
-        .iter()
-        .flat_map(|row| &row.bars)
-        .map(|bar| {
-            let share = scale.place(bar.reach(most));
-            let free = room.right - left - bar.text_width() - 14.0;
-            if share > 0.0 { left + free / share } else { room.right }
-        })
-        .fold(room.right, f64::min)
-        .max(left + 120.0);
+    let fitted = Fitted::new(rows, left, room.right);
     let bottom = room.bottom - 2.0 * SMALL_SIZE - 20.0;
-    let across = |value: f64| left + scale.place(value) * (right - left);
+    let across = |value: f64| fitted.across(value);
     let mut free_from = f64::NEG_INFINITY;
-    for mark in scale.ticks(&tick).iter().filter(|_| highest > 0.0) {
+    for mark in fitted.ticks(&tick) {
         let x = across(mark.at);
         drawing.line(vec![(x, room.top), (x, bottom)], Stroke::solid(GRID, 1.2));
         let half = text_width(&mark.label, SMALL_SIZE, Weight::Regular) / 2.0;
@@ -92,10 +80,48 @@ pub fn bars(drawing: &mut Drawing, room: Rect, rows: &[Row], title: &str, tick: 
         let first = top + (slot - pitch * row.bars.len() as f64) / 2.0;
         for (place, bar) in row.bars.iter().enumerate() {
             let upper = first + place as f64 * pitch + pitch * 0.1;
-            one_bar(drawing, bar, (upper, upper + pitch * 0.8), (left, most), &across);
+            one_bar(drawing, bar, (upper, upper + pitch * 0.8), &fitted);
         }
     }
     drawing.line(vec![(left, room.top), (left, bottom)], Stroke::solid(INK, 1.6));
+}
+
+/// A linear scale from zero on which all bars of some rows end where the text of each still has its room.
+pub(super) struct Fitted {
+    /// From values to shares of the room between `left` and `right`.
+    scale: Scale,
+    /// Where zero is, logical pixels.
+    pub(super) left: f64,
+    /// Where the longest bar ends, logical pixels.
+    right: f64,
+    /// Value at which whiskers are cut off.
+    most: f64,
+}
+
+impl Fitted {
+    pub(super) fn new(rows: &[Row], left: f64, end: f64) -> Self {
+        let all = || rows.iter().flat_map(|row| &row.bars);
+        let most = LONGEST_WHISKER * all().map(Bar::total).fold(0.0, f64::max);
+        let highest = all().map(|bar| bar.reach(most)).fold(0.0, f64::max);
+        let scale = Scale::Linear { low: 0.0, high: if highest > 0.0 { highest } else { 1.0 } };
+        let room_of = |bar: &Bar| {
+            let share = scale.place(bar.reach(most));
+            let free = end - left - bar.text_width() - 14.0;
+            if share > 0.0 { left + free / share } else { end }
+        };
+        let right = all().map(room_of).fold(end, f64::min).max(left + 120.0);
+        Self { scale, left, right, most }
+    }
+
+    /// Round values across the scale; none where nothing was measured.
+    pub(super) fn ticks(&self, text: impl Fn(f64) -> String) -> Vec<Tick> {
+        if self.most > 0.0 { self.scale.ticks(text) } else { Vec::new() }
+    }
+
+    /// Place of a value, logical pixels.
+    pub(super) fn across(&self, value: f64) -> f64 {
+        self.left + self.scale.place(value) * (self.right - self.left)
+    }
 }
 
 /// Height of a drawing with `rows`, so that neither labels of several lines nor bars meet.
@@ -134,13 +160,9 @@ fn name(drawing: &mut Drawing, row: &Row, room: Rect) {
     }
 }
 
-fn one_bar(
-    drawing: &mut Drawing,
-    bar: &Bar,
-    (top, bottom): (f64, f64),
-    (left, most): (f64, f64),
-    across: &impl Fn(f64) -> f64,
-) {
+/// Draws one bar between `top` and `bottom`, its whisker and its text.
+pub(super) fn one_bar(drawing: &mut Drawing, bar: &Bar, (top, bottom): (f64, f64), fitted: &Fitted) {
+    let (left, most, across) = (fitted.left, fitted.most, |value: f64| fitted.across(value));
     let middle = f64::midpoint(top, bottom);
     let mut reached = 0.0;
     for (value, colour) in &bar.segments {

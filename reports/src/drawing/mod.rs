@@ -3,6 +3,7 @@
 mod bars;
 mod chart;
 mod fonts;
+mod panels;
 mod png;
 mod scale;
 mod svg;
@@ -10,6 +11,7 @@ mod svg;
 pub use bars::{Bar, Row, bars, height_of};
 pub use chart::{Axis, Key, Panel, axes, data_area, header, mark};
 pub use fonts::{BOLD_TTF, REGULAR_TTF, Weight, fitted, text_width, wrapped};
+pub use panels::{Block, height_of_panels, panels};
 pub use png::png;
 pub use scale::{Scale, Tick};
 pub use svg::{escaped, font_faces, standalone_svg, svg};

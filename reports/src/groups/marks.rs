@@ -17,6 +17,13 @@ pub enum Mark {
         /// Labels of the contenders.
         labels: Vec<String>,
     },
+    /// Some rounds are not to be believed, and others stand for them.
+    LeftOut {
+        /// Names of the checks that failed.
+        checks: Vec<String>,
+        /// How many rounds of whom.
+        labels: Vec<String>,
+    },
     /// Stopped before its end.
     Interrupted {
         /// Labels of the contenders.
@@ -46,6 +53,9 @@ impl fmt::Display for Mark {
         match self {
             Self::Invalid { checks, labels } => {
                 write!(f, "INVALID MEASUREMENT: {} ({})", checks.join(", "), labels.join("; "))
+            }
+            Self::LeftOut { checks, labels } => {
+                write!(f, "INVALID ROUNDS LEFT OUT: {} ({})", checks.join(", "), labels.join("; "))
             }
             Self::Interrupted { labels } => write!(f, "INTERRUPTED before its end: {}", labels.join("; ")),
             Self::DebugBuild { labels } => write!(f, "DEBUG BUILD, figures mean nothing: {}", labels.join("; ")),
@@ -80,7 +90,10 @@ pub fn marks_of(contenders: &[Contender<'_>]) -> Vec<Mark> {
         Mark::DebugBuild { labels: labels(&|run| run.run.machine.build == "debug") },
     ];
     marks.retain(|mark| match mark {
-        Mark::Invalid { labels, .. } | Mark::Interrupted { labels } | Mark::DebugBuild { labels } => !labels.is_empty(),
+        Mark::Invalid { labels, .. }
+        | Mark::LeftOut { labels, .. }
+        | Mark::Interrupted { labels }
+        | Mark::DebugBuild { labels } => !labels.is_empty(),
     });
     marks
 }

@@ -12,6 +12,8 @@ use crate::groups::{Contender, Mark};
 use crate::plots::Plot;
 use crate::summary::Summary;
 
+pub(crate) use sections::{figure_cell, figures, glossary};
+
 /// Stands in every page, so that a folder is known for one that a report was written into.
 pub const GENERATOR: &str = "<meta name=\"generator\" content=\"wirelab report\">";
 
@@ -40,21 +42,9 @@ pub struct Contents<'a> {
 
 /// The whole page.
 pub fn page(contents: &Contents<'_>) -> String {
-    let banners: String = contents
-        .marks
-        .iter()
-        .map(|mark| {
-            let kind = if mark.is_invalid() { "alarm" } else { "caution" };
-            format!("<p class=\"banner {kind}\">{}</p>\n", escaped(&mark.to_string()))
-        })
-        .collect();
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{GENERATOR}\n\
-         <title>Wirelab report</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         {banners}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n\
-         {}{}{}{}{}{}{}{}{}</main>\n</body>\n</html>\n",
-        font_faces(),
+    let body = format!(
+        "{}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n{}{}{}{}{}{}{}{}{}",
+        banners(contents.marks),
         escaped(contents.answer),
         contents.search.map(|(search, runs)| search::table(search, runs)).unwrap_or_default(),
         sections::table(contents.summaries, contents.contenders),
@@ -65,6 +55,26 @@ pub fn page(contents: &Contents<'_>) -> String {
         sections::runs(contents.contenders),
         checks::table(rounds(contents)),
         sections::definitions(),
+    );
+    document("Wirelab report", &body)
+}
+
+/// What must be said first, a banner each.
+pub(crate) fn banners(marks: &[Mark]) -> String {
+    let banner = |mark: &Mark| {
+        let kind = if mark.is_invalid() { "alarm" } else { "caution" };
+        format!("<p class=\"banner {kind}\">{}</p>\n", escaped(&mark.to_string()))
+    };
+    marks.iter().map(banner).collect()
+}
+
+/// A whole document that needs nothing but itself.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{GENERATOR}\n\
+         <title>{title}</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        font_faces(),
     )
 }
 

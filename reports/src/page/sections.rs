@@ -32,7 +32,7 @@ pub(super) fn table(summaries: &[Summary], contenders: &[Contender<'_>]) -> Stri
     format!("<div class=\"wide\"><table class=\"figures\">\n<tr>{headings}</tr>\n{rows}</table></div>\n")
 }
 
-pub(super) fn figure_cell(text: &str) -> String {
+pub(crate) fn figure_cell(text: &str) -> String {
     let class = if text == NOT_MEASURED { " class=\"missing\"" } else { "" };
     format!("<td{class}>{}</td>", escaped(text))
 }
@@ -68,7 +68,7 @@ pub(super) fn differences(rows: &[[String; 6]]) -> String {
     )
 }
 
-pub(super) fn figures(plots: &[Plot]) -> String {
+pub(crate) fn figures(plots: &[Plot]) -> String {
     plots
         .iter()
         .map(|plot| {
@@ -259,7 +259,12 @@ const DEFINITIONS: [(&str, &str); 17] = [
 ];
 
 pub(super) fn definitions() -> String {
+    glossary(&DEFINITIONS)
+}
+
+/// Words and what they mean here.
+pub(crate) fn glossary(words: &[(&str, &str)]) -> String {
     let items: String =
-        DEFINITIONS.iter().map(|(term, text)| format!("<dt>{term}</dt><dd>{}</dd>\n", escaped(text))).collect();
+        words.iter().map(|(term, text)| format!("<dt>{term}</dt><dd>{}</dd>\n", escaped(text))).collect();
     format!("<h2>What the words mean</h2>\n<dl>\n{items}</dl>\n")
 }

@@ -24,7 +24,7 @@ fn columns(summary: &Summary) -> Vec<(&'static str, String)> {
     let has = |wanted: fn(&Mark) -> bool| summary.marks.iter().any(wanted);
     let checks = summary.marks.iter().find_map(|mark| match mark {
         Mark::Invalid { checks, .. } => Some(checks.join(" ")),
-        Mark::Interrupted { .. } | Mark::DebugBuild { .. } => None,
+        Mark::LeftOut { .. } | Mark::Interrupted { .. } | Mark::DebugBuild { .. } => None,
     });
     vec![
         ("label", summary.label.clone()),

@@ -116,6 +116,8 @@ fn verdict(contender: &Contender<'_>, marks: &[Mark]) -> String {
     for mark in marks {
         match mark {
             Mark::Invalid { checks, .. } => words.push(checks.join(", ")),
+            // Their number is in the note about rounds.
+            Mark::LeftOut { .. } => {}
             Mark::Interrupted { .. } => words.push("interrupted".to_owned()),
             Mark::DebugBuild { .. } => words.push("debug build".to_owned()),
         }

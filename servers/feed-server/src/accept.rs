@@ -15,7 +15,7 @@ use crate::brokers::Broker;
 use crate::config::Config;
 use crate::connection::{Lobby, serve};
 use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, turn_away};
-use crate::hub::Hub;
+use crate::hub::{Habits, Hub};
 use crate::socket::Socket;
 use crate::stats::{Meter, Reason, Stats};
 
@@ -46,7 +46,9 @@ impl Listening {
 pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
     let listener = bind(config.listen)?;
-    let hub = Arc::new(Hub::new(config.topics_max, config.history()));
+    let workers = tokio::runtime::Handle::current().metrics().num_workers();
+    let habits = Habits { bound: config.history(), workers, coalesce: config.coalesce };
+    let hub = Arc::new(Hub::new(config.topics_max, habits));
     let broker = Broker::connect(config, hub.clone()).await?;
     Ok(Listening { listener, connections_max, hub, broker })
 }

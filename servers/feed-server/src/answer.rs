@@ -38,6 +38,12 @@ impl<'a> Answer<'a> {
         Self { log, batch, gap: (!start.recovered).then_some(start.cursor) }
     }
 
+    /// What was read, for who has seen everything before it.
+    pub(crate) fn of(log: &'a Log, batch: &Batch) -> Self {
+        let Batch { ref entries, cursor, more } = *batch;
+        Self { log, batch: Batch { entries: entries.clone(), cursor, more }, gap: None }
+    }
+
     fn body(&self) -> Vec<u8> {
         let Cursor { epoch, offset } = self.batch.cursor;
         let mut body = poll::write_head(&BatchHead {
@@ -109,9 +115,14 @@ impl<'a> Answer<'a> {
         response
     }
 
-    /// As the bytes of a response, for a socket that was taken over.
+    /// As the bytes of a response, for a socket that was taken over; counted.
     pub(crate) fn bytes(&self, meter: &Meter, known: Option<Cursor>, keep_alive: bool) -> Vec<u8> {
         self.count(meter, known);
+        self.to_bytes(known, keep_alive)
+    }
+
+    /// The same, not counted: it is for many.
+    pub(crate) fn to_bytes(&self, known: Option<Cursor>, keep_alive: bool) -> Vec<u8> {
         let (status, mut headers, body) = self.parts(known);
         if !keep_alive {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

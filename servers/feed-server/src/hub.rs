@@ -2,13 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use feed::{After, Cursor, Epoch, Notification, Payload, TopicName};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::clock;
+use crate::fanout::Fanout;
 use crate::window::{Encoded, Limit, Window};
 
 /// All topics.
@@ -16,7 +20,18 @@ use crate::window::{Encoded, Limit, Window};
 pub(crate) struct Hub {
     topics: RwLock<Topics>,
     topics_max: usize,
-    bound: Limit,
+    habits: Habits,
+}
+
+/// What is the same for every topic.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Habits {
+    /// What a topic may retain.
+    pub(crate) bound: Limit,
+    /// How many workers bring to readers what comes.
+    pub(crate) workers: usize,
+    /// How long what was appended waits for what comes after it before readers are told.
+    pub(crate) coalesce: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -30,9 +45,9 @@ struct Topics {
 pub(crate) struct TooManyTopics(pub(crate) usize);
 
 impl Hub {
-    /// No topics yet; `bound` is what each may retain.
-    pub(crate) fn new(topics_max: usize, bound: Limit) -> Self {
-        Self { topics: RwLock::default(), topics_max, bound }
+    /// No topics yet.
+    pub(crate) fn new(topics_max: usize, habits: Habits) -> Self {
+        Self { topics: RwLock::default(), topics_max, habits }
     }
 
     /// The log of `topic`; asking for it makes it.
@@ -47,7 +62,7 @@ impl Hub {
         if topics.logs.len() >= self.topics_max {
             return Err(TooManyTopics(self.topics_max));
         }
-        let log = Arc::new(Log::new(topic.clone(), self.bound, topics.closing));
+        let log = Arc::new(Log::new(topic.clone(), self.habits, topics.closing));
         topics.logs.insert(topic.clone(), log.clone());
         Ok(log)
     }
@@ -76,12 +91,23 @@ pub(crate) struct Head {
     pub(crate) closing: bool,
 }
 
+impl Head {
+    /// True when something is announced that `cursor` has not seen.
+    pub(crate) fn is_beyond(&self, cursor: Cursor) -> bool {
+        self.cursor.epoch != cursor.epoch || self.cursor.offset > cursor.offset
+    }
+}
+
 /// One topic: its window, and the head that readers wait on.
 #[derive(Debug)]
 pub(crate) struct Log {
     topic: TopicName,
     window: RwLock<Window>,
     head: watch::Sender<Head>,
+    fanout: Fanout,
+    coalesce: Duration,
+    /// True while an announcement is to come.
+    will_announce: AtomicBool,
 }
 
 /// A notification that a broker numbered.
@@ -131,10 +157,17 @@ pub(crate) struct Batch {
 }
 
 impl Log {
-    fn new(topic: TopicName, bound: Limit, closing: bool) -> Self {
+    fn new(topic: TopicName, Habits { bound, workers, coalesce }: Habits, closing: bool) -> Self {
         let epoch = new_epoch();
         let head = watch::Sender::new(Head { cursor: Cursor { epoch, offset: 0 }, closing });
-        Self { topic, window: RwLock::new(Window::new(epoch, bound)), head }
+        Self {
+            topic,
+            window: RwLock::new(Window::new(epoch, bound)),
+            head,
+            fanout: Fanout::new(workers),
+            coalesce,
+            will_announce: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn topic(&self) -> &str {
@@ -142,7 +175,7 @@ impl Log {
     }
 
     /// Numbers and appends in one step, under one lock, then wakes the readers.
-    pub(crate) fn append(&self, payload: &Payload) -> Cursor {
+    pub(crate) fn append(self: &Arc<Self>, payload: &Payload) -> Cursor {
         let cursor = {
             let mut window = write(&self.window);
             let Cursor { epoch, offset } = window.head();
@@ -160,7 +193,7 @@ impl Log {
     }
 
     /// Appends what was numbered elsewhere, if it is the next one, then wakes the readers.
-    pub(crate) fn enter(&self, numbered: &Numbered<'_>) -> Entered {
+    pub(crate) fn enter(self: &Arc<Self>, numbered: &Numbered<'_>) -> Entered {
         match read(&self.window).place(numbered.cursor, numbered.timestamp_us) {
             Entered::Appended => {}
             other => return other,
@@ -188,7 +221,7 @@ impl Log {
             }
             window.adopt(cursor);
         }
-        self.announce();
+        self.announce_now();
     }
 
     fn encode(&self, numbered: &Numbered<'_>) -> Encoded {
@@ -202,9 +235,24 @@ impl Log {
         Encoded::new(numbered.cursor.epoch, &notification)
     }
 
+    /// Wakes the readers, or sees to it that they are woken when `--coalesce` is over.
+    fn announce(self: &Arc<Self>) {
+        if self.coalesce.is_zero() {
+            return self.announce_now();
+        }
+        if !self.will_announce.swap(true, Ordering::AcqRel) {
+            let log = self.clone();
+            tokio::spawn(async move {
+                sleep(log.coalesce).await;
+                log.will_announce.store(false, Ordering::Release);
+                log.announce_now();
+            });
+        }
+    }
+
     /// Wakes the readers, outside the lock of the window, so that they find it free. Two who append may pass each other here:
     /// each tells what the head is by now, so the last to tell is right.
-    fn announce(&self) {
+    fn announce_now(&self) {
         self.head.send_if_modified(|head| {
             let before = std::mem::replace(&mut head.cursor, read(&self.window).head());
             head.cursor != before
@@ -221,6 +269,16 @@ impl Log {
         let has = |head: &Head| head.cursor.epoch == cursor.epoch && head.cursor.offset >= cursor.offset;
         // The sender is ours: it cannot be gone.
         let _ = self.watch().wait_for(has).await;
+    }
+
+    /// Readers who have seen everything.
+    pub(crate) fn fanout(&self) -> &Fanout {
+        &self.fanout
+    }
+
+    /// What was last announced.
+    pub(crate) fn announced(&self) -> Head {
+        *self.head.borrow()
     }
 
     /// What readers wait on.

@@ -13,10 +13,14 @@ mod connection;
 mod demo;
 mod detour;
 mod direct;
+mod fanout;
 mod guards;
 mod hub;
+#[doc(hidden)]
+pub mod measured_window;
 mod metrics;
 mod outbox;
+mod outlet;
 mod page;
 mod process;
 mod publish;

@@ -9,8 +9,6 @@ use crate::socket::Socket;
 
 /// Slices in one `writev`.
 const SLICES: usize = 64;
-/// Messages for which an idle outbox keeps room; a burst's room is given back.
-const KEPT: usize = 4;
 
 /// Whole messages that wait to be written, in order; only the first may be written in part.
 #[derive(Debug, Default)]
@@ -53,7 +51,14 @@ impl Outbox {
             *slice = IoSlice::new(&bytes[skip..]);
             filled += 1;
         }
-        self.written += socket.try_write(&slices[..filled])?;
+        let written = socket.try_write(&slices[..filled])?;
+        self.advance(written, socket);
+        Ok(())
+    }
+
+    /// Takes out what `written` further bytes complete, and counts the notifications among it.
+    pub(crate) fn advance(&mut self, written: usize, socket: &Socket) {
+        self.written += written;
         let mut delivered = 0;
         while let Some((bytes, notification)) = self.queue.front() {
             if self.written < bytes.len() {
@@ -66,9 +71,9 @@ impl Outbox {
         if delivered > 0 {
             socket.meter().delivered(delivered);
         }
-        if self.queue.is_empty() && self.queue.capacity() > KEPT {
+        // An idle reader, whose notifications are brought past this, keeps no room here.
+        if self.queue.is_empty() {
             self.queue = VecDeque::new();
         }
-        Ok(())
     }
 }

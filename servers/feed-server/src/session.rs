@@ -1,5 +1,6 @@
 //! A reader that waits: one socket, one cursor, what is not yet written, and everything that can wake it.
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,14 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use feed::{Cursor, Gap, Subscribed};
-use tokio::io::Interest;
-use tokio::sync::watch;
 use tokio::task::yield_now;
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::clock;
-use crate::hub::{Batch, Head, Log, Start};
+use crate::fanout::{Chair, Form, Roused};
+use crate::hub::{Batch, Log, Start};
 use crate::outbox::Outbox;
+use crate::outlet::Outlet;
 use crate::socket::Socket;
 use crate::stats::{Meter, Reason};
 use crate::window::Limit;
@@ -33,16 +34,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A waiting reader.
 pub(crate) struct Session {
-    pub(crate) cursor: Cursor,
-    socket: Socket,
-    log: Arc<Log>,
-    head: watch::Receiver<Head>,
-    outbox: Outbox,
+    chair: Chair,
+    form: Form,
     timer: Pin<Box<Sleep>>,
     write_timeout: Duration,
-    wrote: Instant,
-    /// Since when nothing of the outbox could be written.
-    blocked: Option<Instant>,
     told: bool,
     listening: bool,
     /// Batches and readings since this last waited for news, or let others have their turn.
@@ -54,6 +49,8 @@ pub(crate) struct Session {
 pub(crate) enum Wake {
     /// The log has more than the cursor has seen, and everything before is written.
     Moved,
+    /// The answer that this waited for was given, but for what is still queued.
+    Answered,
     /// The client sent something, or ended its side.
     Readable,
     /// The given instant has come.
@@ -78,37 +75,37 @@ pub(crate) enum Lost {
 }
 
 impl Session {
-    /// Boxed, so that the tasks that hold and pass it stay small.
-    pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, write_timeout: Duration) -> Box<Self> {
-        let head = log.watch();
+    /// Boxed, so that the tasks that hold and pass it stay small. What comes while it waits is written for it in this `form`.
+    pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, form: Form, write_timeout: Duration) -> Box<Self> {
         let now = clock::now();
+        let number = socket.meter().number();
         Box::new(Self {
-            cursor,
-            socket,
-            log,
-            head,
-            outbox: Outbox::default(),
+            chair: Chair::new(log, Outlet::new(socket, cursor, now), number),
+            form,
             timer: Box::pin(sleep_until(now + write_timeout)),
             write_timeout,
-            wrote: now,
-            blocked: None,
             told: false,
             listening: true,
             turns: 0,
         })
     }
 
-    pub(crate) fn meter(&self) -> &Meter {
-        self.socket.meter()
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        self.chair.with(|outlet| outlet.socket.meter().clone())
+    }
+
+    /// Everything up to and including this is written or queued.
+    pub(crate) fn cursor(&self) -> Cursor {
+        self.chair.with(|outlet| outlet.cursor)
     }
 
     pub(crate) fn log(&self) -> &Arc<Log> {
-        &self.log
+        self.chair.log()
     }
 
     /// When something was written last.
     pub(crate) fn wrote(&self) -> Instant {
-        self.wrote
+        self.chair.with(|outlet| outlet.wrote)
     }
 
     /// From now on, leaves what the client sends in the socket.
@@ -119,14 +116,14 @@ impl Session {
     /// The first message of a stream, as JSON.
     pub(crate) fn subscribed(&self, start: Start) -> Vec<u8> {
         let Start { cursor: Cursor { epoch, offset }, recovered } = start;
-        let subscribed = Subscribed { topic: self.log.topic().to_owned(), epoch, offset, recovered };
+        let subscribed = Subscribed { topic: self.log().topic().to_owned(), epoch, offset, recovered };
         serde_json::to_vec(&subscribed).expect("it has only strings, numbers and booleans")
     }
 
     /// The message that something was lost, as JSON; telling it is counting it.
     pub(crate) fn gap(&self, oldest: Cursor) -> Vec<u8> {
         self.meter().gap();
-        let gap = Gap { topic: self.log.topic().to_owned(), oldest };
+        let gap = Gap { topic: self.log().topic().to_owned(), oldest };
         serde_json::to_vec(&gap).expect("it has only strings")
     }
 
@@ -137,88 +134,76 @@ impl Session {
             yield_now().await;
         }
         loop {
-            if self.flush().is_err() {
+            let head = self.log().announced();
+            let listening = self.listening;
+            let Ok((cursor, blocked, listens, has_unread)) = self.chair.with(|outlet| {
+                outlet.flush()?;
+                let listens = listening && outlet.outbox.len() < OUTBOX_PAUSE;
+                io::Result::Ok((outlet.cursor, outlet.blocked, listens, outlet.socket.has_unread()))
+            }) else {
                 return Wake::Gone;
-            }
-            let head = *self.head.borrow_and_update();
+            };
             if head.closing && !self.told {
                 self.told = true;
                 return Wake::Closing;
             }
-            let blocked = self.blocked.is_some();
-            if !blocked && self.is_behind(head.cursor) {
+            if blocked.is_none() && head.is_beyond(cursor) {
                 self.turns += 1;
                 return Wake::Moved;
             }
-            if blocked && self.log.left_behind(self.cursor) {
+            if blocked.is_some() && self.log().left_behind(cursor) {
                 return Wake::FellBehind;
             }
-            let listens = self.listening && self.outbox.len() < OUTBOX_PAUSE;
-            if listens && self.socket.has_unread() {
+            if listens && has_unread {
                 return Wake::Readable;
             }
-            let stalled = self.blocked.map(|since| since + self.write_timeout);
+            let stalled = blocked.map(|since| since + self.write_timeout);
             let alarm = stalled.map_or(due, |stalled| due.min(stalled));
             // The timer may ring too early, never too late: moving it only forward spares the timer wheel at every delivery.
             if self.timer.deadline() > alarm || self.timer.is_elapsed() {
                 self.timer.as_mut().reset(alarm);
             }
-            let interest = match (listens, blocked) {
-                (true, false) => Some(Interest::READABLE),
-                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
-                (false, true) => Some(Interest::WRITABLE),
-                (false, false) => None,
-            };
-            tokio::select! {
-                biased;
-                changed = self.head.changed() => {
-                    if changed.is_err() {
-                        return Wake::Gone;
-                    }
-                    self.turns = 0;
+            // A stream that is blocked is called at every announcement: it may have fallen out of the window.
+            let form = if blocked.is_some() { Form::Call } else { self.form };
+            let timer = &mut self.timer;
+            match self.chair.sit(form, self.told, listens, |cx| timer.as_mut().poll(cx)).await {
+                Some(Roused::Called) => self.turns = 0,
+                Some(Roused::Writable) => {}
+                Some(Roused::Answered) => return Wake::Answered,
+                Some(Roused::Readable) => {
+                    self.turns += 1;
+                    return Wake::Readable;
                 }
                 // Before the socket: a client that never stops talking must not stop the clock.
-                () = &mut self.timer => {
+                None => {
                     let now = clock::now();
                     if now >= due {
                         return Wake::Due;
                     }
                     // The client may have made room while this worker was busy: it gets one more chance.
                     if stalled.is_some_and(|stalled| now >= stalled) {
-                        if self.flush().is_err() {
-                            return Wake::Gone;
-                        }
-                        if self.blocked.is_some_and(|since| now >= since + self.write_timeout) {
+                        let flushed = self.chair.with(|outlet| outlet.flush().map(|()| outlet.blocked));
+                        let Ok(blocked) = flushed else { return Wake::Gone };
+                        if blocked.is_some_and(|since| now >= since + self.write_timeout) {
                             return Wake::Stalled;
                         }
                     }
                 }
-                ready = self.socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => match ready {
-                    Ok(ready) if listens && ready.is_readable() => {
-                        self.turns += 1;
-                        return Wake::Readable;
-                    }
-                    Ok(_) => {}
-                    Err(_) => return Wake::Gone,
-                },
             }
         }
     }
 
-    fn is_behind(&self, head: Cursor) -> bool {
-        head.epoch != self.cursor.epoch || head.offset > self.cursor.offset
-    }
-
     /// Takes what follows the cursor, and moves it.
     pub(crate) fn read(&mut self) -> Result<Batch, Lost> {
-        match self.log.after(self.cursor, STREAM_LIMIT) {
+        let cursor = self.cursor();
+        match self.log().after(cursor, STREAM_LIMIT) {
             Ok(batch) => {
-                self.cursor = batch.cursor;
+                self.chair.with(|outlet| outlet.cursor = batch.cursor);
                 Ok(batch)
             }
-            Err(oldest) if oldest.epoch == self.cursor.epoch => Err(Lost::FellBehind(oldest)),
+            Err(oldest) if oldest.epoch == cursor.epoch => Err(Lost::FellBehind(oldest)),
             Err(oldest) => {
-                self.cursor = oldest;
+                self.chair.with(|outlet| outlet.cursor = oldest);
                 Err(Lost::History(oldest))
             }
         }
@@ -227,71 +212,64 @@ impl Session {
     /// Has `take` look at what the client sent, and answer it; returns how many bytes that were, `None` when it has ended
     /// its side.
     pub(crate) fn receive(&mut self, mut take: impl FnMut(&[u8], &mut Outbox)) -> Option<usize> {
-        let early = self.socket.take_unread();
-        if !early.is_empty() {
-            take(&early, &mut self.outbox);
-            return Some(early.len());
-        }
-        let mut buffer = [0; READ_SIZE];
-        match self.socket.try_read(&mut buffer) {
-            Ok(0) => None,
-            Ok(len) => {
-                take(&buffer[..len], &mut self.outbox);
-                Some(len)
+        self.chair.with(|Outlet { socket, outbox, .. }| {
+            let early = socket.take_unread();
+            if !early.is_empty() {
+                take(&early, outbox);
+                return Some(early.len());
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Some(0),
-            Err(_) => None,
-        }
+            let mut buffer = [0; READ_SIZE];
+            match socket.try_read(&mut buffer) {
+                Ok(0) => None,
+                Ok(len) => {
+                    take(&buffer[..len], outbox);
+                    Some(len)
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Some(0),
+                Err(_) => None,
+            }
+        })
     }
 
     /// Queues a message; it is written with the next [`next`](Self::next) or [`finish`](Self::finish).
     pub(crate) fn send(&mut self, bytes: impl Into<Bytes>) {
-        self.outbox.push(bytes.into());
+        self.chair.with(|outlet| outlet.outbox.push(bytes.into()));
     }
 
-    /// Queues a notification.
-    pub(crate) fn deliver(&mut self, bytes: Bytes) {
-        self.outbox.push_notification(bytes);
+    /// Queues notifications.
+    pub(crate) fn deliver(&mut self, notifications: impl Iterator<Item = Bytes>) {
+        self.chair.with(|outlet| notifications.for_each(|bytes| outlet.outbox.push_notification(bytes)));
     }
 
     /// Drops what was queued and not begun, so that the next message sent follows at once.
     pub(crate) fn skip(&mut self) {
-        self.outbox.skip();
+        self.chair.with(|outlet| outlet.outbox.skip());
     }
 
     /// Writes what is queued, within a bound, and returns the socket if that worked.
-    pub(crate) async fn finish(mut self: Box<Self>) -> Option<Socket> {
-        let deadline = clock::now() + FAREWELL;
-        while !self.outbox.is_empty() {
-            self.flush().ok()?;
-            if !self.outbox.is_empty() {
-                timeout_at(deadline, self.socket.ready(Interest::WRITABLE)).await.ok()?.ok()?;
-            }
+    pub(crate) async fn finish(self: Box<Self>) -> Option<Socket> {
+        if self.has_queued()? {
+            // Boxed, for it is seldom needed: an answer mostly fits.
+            Box::pin(timeout(FAREWELL, self.written())).await.ok()??;
         }
-        Some(self.socket)
+        self.chair.into_socket()
+    }
+
+    async fn written(&self) -> Option<()> {
+        while self.has_queued()? {
+            poll_fn(|cx| self.chair.with(|outlet| outlet.socket.poll_write_ready(cx))).await.ok()?;
+        }
+        Some(())
+    }
+
+    /// Whether there is more than the socket takes; `None` when it is broken.
+    fn has_queued(&self) -> Option<bool> {
+        self.chair.with(|outlet| outlet.flush().map(|()| !outlet.outbox.is_empty())).ok()
     }
 
     /// Counts why the server ends this.
     pub(crate) fn ended(&self, reason: Reason) {
         self.meter().ended(reason);
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        while !self.outbox.is_empty() {
-            match self.outbox.write(&self.socket) {
-                Ok(()) => {
-                    self.wrote = clock::now();
-                    self.blocked = None;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.blocked.get_or_insert_with(clock::now);
-                    break;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -306,12 +284,13 @@ mod tests {
     use tokio::task::{LocalSet, spawn_local};
 
     use super::*;
-    use crate::hub::Hub;
+    use crate::hub::{Habits, Hub};
     use crate::stats::Stats;
 
     #[tokio::test]
     async fn catching_up_lets_others_have_their_turn() {
-        let hub = Hub::new(1, Limit { count: 10_000, bytes: 64 << 20 });
+        let bound = Limit { count: 10_000, bytes: 64 << 20 };
+        let hub = Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO });
         let log = hub.log(&"news".parse().unwrap()).unwrap();
         let batches = 64;
         for _ in 0..batches * STREAM_LIMIT.count {
@@ -323,7 +302,7 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         let socket = Socket::new(stream, Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
         let start = log.start(After::Earliest);
-        let mut session = Session::new(socket, log.clone(), start.cursor, Duration::from_secs(10));
+        let mut session = Session::new(socket, log.clone(), start.cursor, Form::Frames, Duration::from_secs(10));
 
         let others = Rc::new(Cell::new(0));
         let catch_up = async {
@@ -337,7 +316,8 @@ mod tests {
             let (mut in_a_row, mut seen) = (0, 0);
             for _ in 0..batches {
                 assert_eq!(session.next(clock::now() + Duration::from_secs(10)).await, Wake::Moved);
-                session.read().unwrap().entries.iter().for_each(|entry| session.deliver(entry.frame()));
+                let batch = session.read().unwrap();
+                session.deliver(batch.entries.iter().map(|entry| entry.frame()));
                 in_a_row = if others.get() == seen { in_a_row + 1 } else { 1 };
                 seen = others.get();
                 assert!(in_a_row <= TURNS, "{in_a_row} batches while another task waited");

@@ -56,15 +56,18 @@ impl Socket {
         !self.unread.is_empty()
     }
 
-    /// Ends our side, then waits until the client has ended its own: closing at once could destroy what is on its way.
-    pub(crate) async fn linger(mut self) {
-        let _ = timeout(LINGER, async {
-            self.shutdown().await?;
-            let mut sink = [0; 512];
-            while self.read(&mut sink).await? > 0 {}
-            io::Result::Ok(())
+    /// Ends our side, then waits until the client has ended its own: closing at once could destroy what is on its way. Boxed: who may do
+    /// this one day has no room for it until then.
+    pub(crate) fn linger(mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let _ = timeout(LINGER, async {
+                self.shutdown().await?;
+                let mut sink = [0; 512];
+                while self.read(&mut sink).await? > 0 {}
+                io::Result::Ok(())
+            })
+            .await;
         })
-        .await;
     }
 
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
@@ -78,7 +81,24 @@ impl Socket {
         Ok(read)
     }
 
+    /// Asks to be woken when there is something to read; tells at once if there is.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
+    /// Asks to be woken when there is room to write; tells at once if there is.
+    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_write_ready(cx)
+    }
+
     /// Writes what fits; `WouldBlock` when nothing does.
+    pub(crate) fn try_write_one(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stream.try_write(bytes)?;
+        self.meter.written(self.meter.kind(), written);
+        Ok(written)
+    }
+
+    /// Writes what fits of several slices; `WouldBlock` when nothing does.
     pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.try_write_for(self.meter.kind(), slices)
     }

@@ -187,6 +187,11 @@ impl Meter {
         meter
     }
 
+    /// Tells connections apart, so that they can be spread: on which counters this counts.
+    pub(crate) fn number(&self) -> usize {
+        self.shard.into()
+    }
+
     fn of(&self, kind: u8) -> &Counters {
         &self.stats.shards[usize::from(self.shard)].0[usize::from(kind)]
     }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::clock;
+use crate::fanout::Form;
 use crate::guards::topics::Topic;
 use crate::refusal::Refusal;
 use crate::session::{Session, Wake};
@@ -66,7 +67,9 @@ async fn open(
     let cursor = answer.cursor();
     let keep_alive = takeover::keeps_alive(request.version(), headers);
     Ok(Takeover::response(move |socket| {
-        let session = Session::new(socket, log, cursor, app.config.write_timeout);
+        // The answer that is shared says nothing of closing.
+        let form = if keep_alive { Form::Answer } else { Form::Call };
+        let session = Session::new(socket, log, cursor, form, app.config.write_timeout);
         deliver(session, Question { known, keep_alive, until: clock::now() + wait, max })
     }))
 }
@@ -93,6 +96,7 @@ async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket
     let mut keep_alive = question.keep_alive;
     loop {
         match session.next(question.until).await {
+            Wake::Answered => return give_back(session, &early).await,
             Wake::Moved | Wake::Due => break,
             Wake::Readable => {
                 session.receive(|bytes, _| early.extend_from_slice(bytes))?;
@@ -108,10 +112,14 @@ async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket
             Wake::FellBehind | Wake::Stalled | Wake::Gone => return None,
         }
     }
-    let answer = Answer::read(session.log(), After::Cursor(session.cursor), question.max);
-    let bytes = answer.bytes(session.meter(), question.known, keep_alive);
+    let answer = Answer::read(session.log(), After::Cursor(session.cursor()), question.max);
+    let bytes = answer.bytes(&session.meter(), question.known, keep_alive);
     session.send(bytes);
+    give_back(session, &early).await.filter(|_| keep_alive)
+}
+
+async fn give_back(session: Box<Session>, early: &[u8]) -> Option<Socket> {
     let mut socket = session.finish().await?;
-    socket.unread(&early);
-    keep_alive.then_some(socket)
+    socket.unread(early);
+    Some(socket)
 }

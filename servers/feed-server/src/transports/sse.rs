@@ -17,6 +17,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use crate::app::App;
+use crate::fanout::Form;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
@@ -68,9 +69,10 @@ async fn open(
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         let start = log.start(after);
-        let mut session = Session::new(socket, log, start.cursor, app.config.write_timeout);
+        let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
-        deliver(session, start, app.config.heartbeat, app.config.sse_retry)
+        greet(&mut session, start, app.config.sse_retry);
+        deliver(session, app.config.heartbeat, app.config.sse_retry)
     }))
 }
 
@@ -79,18 +81,22 @@ fn last_event_id(id: &HeaderValue) -> Result<After, Refusal> {
     text.parse().map(After::Cursor).map_err(|error| Refusal::bad_request(format!("Last-Event-ID: {error}")))
 }
 
-/// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+/// The first events: where the subscription begins, and what is lost before it.
+fn greet(session: &mut Session, start: Start, retry: Duration) {
     let subscribed = session.subscribed(start);
     session.send(chunked::write(&sse::write(Some("subscribed"), Some(start.cursor), Some(retry), &subscribed)));
     if !start.recovered {
-        tell_gap(&mut session, start.cursor);
+        tell_gap(session, start.cursor);
     }
+}
+
+/// Waits, writes, moves the cursor, until somebody goes.
+async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration) -> Option<Socket> {
     let mut ignored = 0;
     let reason = loop {
         match session.next(session.wrote() + heartbeat).await {
             Wake::Moved => match session.read() {
-                Ok(batch) => batch.entries.iter().for_each(|entry| session.deliver(entry.sse())),
+                Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
                 Err(Lost::FellBehind(oldest)) => {
                     tell_gap(&mut session, oldest);
@@ -118,7 +124,7 @@ async fn deliver(mut session: Box<Session>, start: Start, heartbeat: Duration, r
                 session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
                 break Reason::Shutdown;
             }
-            Wake::Gone => return None,
+            Wake::Gone | Wake::Answered => return None,
         }
     };
     session.ended(reason);

@@ -21,6 +21,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 use crate::app::App;
 use crate::clock;
 use crate::config::Config;
+use crate::fanout::Form;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::outbox::Outbox;
@@ -66,9 +67,10 @@ async fn open(
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
         let start = log.start(after);
-        let mut session = Session::new(socket, log, start.cursor, app.config.write_timeout);
+        let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
-        deliver(session, start, app)
+        greet(&mut session, start);
+        deliver(session, app)
     }))
 }
 
@@ -101,14 +103,18 @@ pub(crate) fn shake_hands(method: &Method, version: Version, headers: &HeaderMap
     }
 }
 
-/// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Option<Socket> {
-    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
+/// The first messages: where the subscription begins, and what is lost before it.
+fn greet(session: &mut Session, start: Start) {
     let subscribed = session.subscribed(start);
     session.send(text(&subscribed));
     if !start.recovered {
-        tell_gap(&mut session, start.cursor);
+        tell_gap(session, start.cursor);
     }
+}
+
+/// Waits, writes, moves the cursor, answers pings, until somebody goes.
+async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
+    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
     let mut client =
         Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0, answered: 0 };
     let ignored_max = IGNORED_MAX.saturating_add(message_max);
@@ -118,7 +124,7 @@ async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Opti
     let (code, why, reason) = loop {
         match session.next(due).await {
             Wake::Moved => match session.read() {
-                Ok(batch) => batch.entries.iter().for_each(|entry| session.deliver(entry.frame())),
+                Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.frame())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
                 Err(Lost::FellBehind(oldest)) => {
                     tell_gap(&mut session, oldest);
@@ -173,7 +179,7 @@ async fn deliver(mut session: Box<Session>, start: Start, app: Arc<App>) -> Opti
             }
             // Whether the server comes back is not for it to know: 1001, not 1012.
             Wake::Closing => break (close::GOING_AWAY, "the server stops", Reason::Shutdown),
-            Wake::Gone => return None,
+            Wake::Gone | Wake::Answered => return None,
         }
     };
     session.ended(reason);

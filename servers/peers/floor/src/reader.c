@@ -24,6 +24,7 @@ enum {
     SECONDS_MAX = 3600,
     INTERVAL_MS = 1000,
     INTERVAL_MAX_MS = 3600000,
+    GRID_MAX_MS = 1000,
     EVENTS = 512,               /* events taken from the kernel at once */
 };
 
@@ -37,6 +38,8 @@ static struct site site = {.topic = "news"};
 static struct client *clients;
 static long connections = CONNECTIONS;
 static struct totals totals;
+/* What the instants of short polls are rounded up to, us; 1: each wakes the reader by itself. */
+static int64_t grid_us = 1;
 /* Notifications after which there is no need to go on. */
 static uint64_t enough = UINT64_MAX;
 
@@ -49,6 +52,7 @@ static void usage(FILE *to)
             "  --seconds SECONDS  how long to count once all are live, s (default %d)\n"
             "  --messages N       ends as soon as so many have come, clients taken together (default: counts to the end)\n"
             "  --interval MS      between two short polls of a client, ms (default %d)\n"
+            "  --grid MS          short polls that are due within so many ms are asked together, ms (default: each on time)\n"
             "Says `ready` on standard error when all are live, and at the end, or on SIGTERM, one line of JSON on standard output.\n",
             CONNECTIONS, CONNECTIONS_MAX, SECONDS, INTERVAL_MS);
 }
@@ -121,6 +125,12 @@ static int64_t ask_in_turn(int64_t began_us, int64_t interval_us)
     }
 }
 
+/* How long to wait for a turn that is due in so long, us: until the grid's next instant. */
+static int64_t on_grid(int64_t since_us, int64_t wait_us)
+{
+    return (since_us + wait_us + grid_us - 1) / grid_us * grid_us - since_us;
+}
+
 /* Reads until the time is over, enough has come, all connections have ended, or a signal says stop. */
 static void run(int events, int *signals, int64_t began_us, int64_t end_us, int64_t interval_us)
 {
@@ -128,7 +138,7 @@ static void run(int events, int *signals, int64_t began_us, int64_t end_us, int6
     for (int64_t now; (now = now_us()) < end_us && totals.notifications < enough && totals.ended < (uint64_t)connections;) {
         int64_t wait = end_us - now;
         if (site.transport == SHORT_POLL) {
-            int64_t turn = ask_in_turn(began_us, interval_us);
+            int64_t turn = on_grid(now - began_us, ask_in_turn(began_us, interval_us));
             wait = turn < wait ? turn : wait;
         }
         struct timespec bound = {.tv_sec = wait / 1000000, .tv_nsec = wait % 1000000 * 1000};
@@ -170,7 +180,8 @@ static void read_options(int argc, char **argv, int64_t *seconds, int64_t *inter
         {"url", required_argument, NULL, 'u'},         {"transport", required_argument, NULL, 't'},
         {"topic", required_argument, NULL, 'o'},       {"connections", required_argument, NULL, 'c'},
         {"seconds", required_argument, NULL, 's'},     {"interval", required_argument, NULL, 'i'},
-        {"messages", required_argument, NULL, 'm'},    {"help", no_argument, NULL, 'h'},
+        {"messages", required_argument, NULL, 'm'},    {"grid", required_argument, NULL, 'g'},
+        {"help", no_argument, NULL, 'h'},
         {0},
     };
     bool has_url = false, has_transport = false, is_wrong = false;
@@ -182,6 +193,7 @@ static void read_options(int argc, char **argv, int64_t *seconds, int64_t *inter
         case 'c': connections = option_number("--connections", optarg, 1, CONNECTIONS_MAX); break;
         case 's': *seconds = option_number("--seconds", optarg, 1, SECONDS_MAX); break;
         case 'i': *interval_ms = option_number("--interval", optarg, 1, INTERVAL_MAX_MS); break;
+        case 'g': grid_us = 1000 * option_number("--grid", optarg, 1, GRID_MAX_MS); break;
         case 'm': enough = (uint64_t)option_number("--messages", optarg, 1, LONG_MAX); break;
         case 'h': usage(stdout); exit(0);
         default: is_wrong = true;

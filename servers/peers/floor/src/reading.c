@@ -123,7 +123,7 @@ static struct counted take_answers(struct reading *reading, const char *at, size
         if (reading->left == 0) {
             int status;
             ssize_t head = reading_head(reading, at, len, &status);
-            if (head < 0 || (head > 0 && status != 200 && status != 304)) {
+            if (head < 0 || (head > 0 && status != 200 && status != 204 && status != 304)) {
                 counted.is_broken = true;
                 break;
             }

@@ -1,0 +1,1 @@
+"""Claims about the arithmetic and the order of the bench; nothing here measures."""

@@ -1,0 +1,156 @@
+//! Where a reader's bytes go out: a socket, what is not yet written to it, and the cursor after all of that.
+
+use std::io::{self, ErrorKind};
+
+use bytes::Bytes;
+use feed::Cursor;
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::outbox::Outbox;
+use crate::socket::Socket;
+
+/// The writing side of a reader.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pub(crate) socket: Socket,
+    pub(crate) outbox: Outbox,
+    /// Everything up to and including this is written or in the outbox.
+    pub(crate) cursor: Cursor,
+    /// When something was written last.
+    pub(crate) wrote: Instant,
+    /// Since when nothing of the outbox could be written.
+    pub(crate) blocked: Option<Instant>,
+}
+
+impl Outlet {
+    /// Nothing is queued yet.
+    pub(crate) fn new(socket: Socket, cursor: Cursor, now: Instant) -> Self {
+        Self { socket, outbox: Outbox::default(), cursor, wrote: now, blocked: None }
+    }
+
+    /// Writes what is queued, as far as the socket takes it.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        while !self.outbox.is_empty() {
+            match self.outbox.write(&self.socket) {
+                Ok(()) => {
+                    self.wrote = clock::now();
+                    self.blocked = None;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.blocked.get_or_insert_with(clock::now);
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the messages `parts`, which `bytes` are all together and which follow the cursor, past the outbox, which is empty. True when
+    /// the socket took all; else it was left with whole messages: the one that it took in part waits in the outbox.
+    pub(crate) fn carry(&mut self, bytes: &Bytes, parts: impl ExactSizeIterator<Item = Bytes>, now: Instant) -> bool {
+        debug_assert!(self.outbox.is_empty(), "what was queued goes first");
+        // An error is left to who flushes: the connection is theirs to end.
+        let mut written = self.socket.try_write_one(bytes).unwrap_or(0);
+        let mut whole = parts.len();
+        let took_all = written == bytes.len();
+        if !took_all {
+            whole = 0;
+            for part in parts {
+                if part.len() > written {
+                    if written > 0 {
+                        self.cursor.offset += 1;
+                        self.outbox.push_notification(part);
+                        self.outbox.advance(written, &self.socket);
+                    }
+                    break;
+                }
+                written -= part.len();
+                whole += 1;
+            }
+        }
+        self.wrote = now;
+        self.cursor.offset += whole as u64;
+        self.socket.meter().delivered(whole);
+        took_all
+    }
+
+    /// Writes the answer to a poll, which brings `notifications` and moves the cursor to `cursor`; the outbox takes what the socket does not.
+    pub(crate) fn answer(&mut self, bytes: &Bytes, notifications: usize, cursor: Cursor) {
+        self.cursor = cursor;
+        self.socket.meter().answered(notifications);
+        let written = self.socket.try_write_one(bytes).unwrap_or(0);
+        if written < bytes.len() {
+            self.outbox.push(bytes.clone());
+            self.outbox.advance(written, &self.socket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpStream;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use feed::Epoch;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::stats::{Kind, Meter, Stats};
+
+    /// An outlet, its client, and its counters.
+    async fn outlet() -> (Outlet, TcpStream, Arc<Stats>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let stats = Arc::new(Stats::new());
+        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), 0)));
+        let cursor = Cursor { epoch: Epoch::from_number(1), offset: 10 };
+        (Outlet::new(socket, cursor, clock::now()), client, stats)
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_takes_a_part_is_left_at_the_edge_of_a_message_once_its_outbox_is_written() {
+        let (mut outlet, mut client, stats) = outlet().await;
+        outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+        let parts: Vec<Bytes> = (0..=255).map(|byte| Bytes::from(vec![byte; 60_000])).collect();
+        let whole: Bytes = parts.concat().into();
+        assert!(!outlet.carry(&whole, parts.iter().cloned(), clock::now()), "15 MB do not fit");
+
+        let written = (outlet.cursor.offset - 10) as usize;
+        assert!((1..256).contains(&written), "{written} messages were begun");
+        let begun = usize::from(!outlet.outbox.is_empty());
+        assert_eq!(stats.connections(Kind::Other).delivered as usize, written - begun, "only whole ones count");
+
+        let expected: Vec<u8> = parts[..written].concat();
+        let reading = std::thread::spawn(move || {
+            let mut received = vec![0; expected.len()];
+            client.read_exact(&mut received).unwrap();
+            client.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+            (received == expected, client.read(&mut [0]).is_err())
+        });
+        while !outlet.outbox.is_empty() {
+            outlet.flush().unwrap();
+            if outlet.blocked.is_some() {
+                outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+            }
+        }
+        assert_eq!(reading.join().unwrap(), (true, true), "the bytes of whole messages, and none beyond them");
+        assert_eq!(stats.connections(Kind::Other).delivered as usize, written);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_takes_nothing_leaves_the_cursor_where_it_was() {
+        let (mut outlet, _client, stats) = outlet().await;
+        outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+        while outlet.socket.try_write_one(&[0; 60_000]).is_ok() {}
+        let part = Bytes::from_static(b"late");
+        assert!(!outlet.carry(&part, [part.clone()].into_iter(), clock::now()));
+        assert_eq!((outlet.cursor.offset, outlet.outbox.is_empty()), (10, true));
+        assert_eq!(stats.connections(Kind::Other).delivered, 0);
+    }
+}
