@@ -70,9 +70,9 @@ def play(name, clients, started, folder, more):
 
 
 def memory_of_one(name, folder):
-    """Resident memory of a generator with a single client that has asked, bytes."""
+    """Resident memory of a generator with a single client that has asked as long as many do, bytes."""
     with server.started("feed-server", folder / "server") as started, play(name, 1, started, folder, {}) as player:
-        time.sleep(generator.SETTLE_S)
+        time.sleep(SECONDS)
         return usage.of_tree(player.pid).rss_bytes
 
 
