@@ -1,7 +1,7 @@
 //! Run folders in; plots, tables and one self-contained page out.
 //!
 //! [`groups`] makes contenders of runs, [`plots`] makes drawings of contenders, [`drawing`] writes drawings as SVG and
-//! PNG, [`summary`] makes the tables and the answer, [`page`] puts everything on one page. [`bench`] does all of that for the
+//! PNG, [`summary`] makes the tables and the answer, [`page`] puts everything on one page. [`mod@bench`] does all of that for the
 //! record of `make bench`, whose figures come from other programs as well.
 
 pub mod bench;

@@ -279,7 +279,7 @@ impl Parcel {
     }
 
     fn answer(&self) -> &Bytes {
-        self.answer.get_or_init(|| Answer::of(&self.log, &self.batch).to_bytes(None, true).into())
+        self.answer.get_or_init(|| Answer::of(&self.log, self.batch.clone()).to_bytes(None, true).into())
     }
 
     fn joined(&self, encoded: fn(&Encoded) -> Bytes) -> Bytes {

@@ -146,7 +146,7 @@ pub(crate) struct Start {
 }
 
 /// What one reading found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Batch {
     /// The notifications, contiguous.
     pub(crate) entries: Vec<Arc<Encoded>>,

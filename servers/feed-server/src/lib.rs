@@ -16,6 +16,8 @@ mod direct;
 mod fanout;
 mod guards;
 mod hub;
+#[doc(hidden)]
+pub mod measured_window;
 mod metrics;
 mod outbox;
 mod outlet;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -27,11 +26,10 @@ async fn publish(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Result<Topic, Refusal>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
     meter.label(Kind::Other);
-    match accept(&app, topic, &headers, body).await {
+    match accept(&app, topic, request).await {
         Ok(answer) => {
             app.stats.published.fetch_add(1, Relaxed);
             let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
@@ -44,10 +42,11 @@ async fn publish(
     }
 }
 
-async fn accept(app: &App, topic: Result<Topic, Refusal>, headers: &HeaderMap, body: Body) -> Result<String, Refusal> {
+async fn accept(app: &App, topic: Result<Topic, Refusal>, request: Request) -> Result<String, Refusal> {
     let Topic(topic) = topic?;
+    let (http::request::Parts { headers, .. }, body) = request.into_parts();
     let body = guards::body::read(body, app.config.body_max, "--body-max", app.config.head_timeout).await?;
-    let payload = match media_type(headers)? {
+    let payload = match media_type(&headers)? {
         Some(other) => Payload::from_bytes(&body, other),
         None => Payload::from_json(&body).map_err(|error| {
             Refusal::bad_request(format!("malformed JSON: {error}; expected a JSON value, or another content-type"))

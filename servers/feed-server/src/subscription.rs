@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::refusal::Refusal;
 
 /// The parameters that every transport takes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     /// Where to start.
@@ -18,7 +18,10 @@ pub(crate) struct Params {
 }
 
 /// Reads the query; a parameter that is unknown here is refused by name.
-pub(crate) fn params<P: DeserializeOwned>(uri: &Uri) -> Result<P, Refusal> {
+pub(crate) fn params<P: DeserializeOwned + Default>(uri: &Uri) -> Result<P, Refusal> {
+    if uri.query().is_none() {
+        return Ok(P::default());
+    }
     Query::try_from_uri(uri).map(|Query(params)| params).map_err(|error| {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         Refusal::bad_request(format!("bad query: {cause}"))

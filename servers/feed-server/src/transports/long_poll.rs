@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use feed::{After, Cursor};
-use http::{HeaderMap, Method, Uri, Version};
+use http::Method;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -33,7 +33,7 @@ const WAIT: f64 = 25.0;
 /// Bytes of further requests that are kept while an answer is held; what exceeds them waits in the socket.
 const EARLY_MAX: usize = 16 << 10;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Params {
     after: Option<String>,
@@ -50,24 +50,22 @@ async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Topic,
-    method: Method,
-    version: Version,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::LongPoll);
-    let Params { after, wait } = subscription::params(&uri)?;
+    let (method, headers) = (request.method(), request.headers());
+    let Params { after, wait } = subscription::params(request.uri())?;
     let wait = checked(wait.unwrap_or(WAIT), app.config.wait_max)?;
-    let known = subscription::if_none_match(&headers);
+    let known = subscription::if_none_match(headers);
     let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
     let log = topic.log(&app, after).await?;
     let max = app.config.answer_bytes;
     let answer = Answer::read(&log, after, max);
-    if !answer.is_empty() || wait.is_zero() || method == Method::HEAD {
-        return Ok(answer.response(&meter, known, &method));
+    if !answer.is_empty() || wait.is_zero() || *method == Method::HEAD {
+        return Ok(answer.response(&meter, known, method));
     }
     let cursor = answer.cursor();
-    let keep_alive = takeover::keeps_alive(version, &headers);
+    let keep_alive = takeover::keeps_alive(request.version(), headers);
     Ok(Takeover::response(move |socket| {
         // The answer that is shared says nothing of closing.
         let form = if keep_alive { Form::Answer } else { Form::Call };

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use feed::{After, Cursor};
-use http::{HeaderMap, Method, Uri};
+use http::Method;
 
 use crate::answer::Answer;
 use crate::app::App;
@@ -30,20 +30,18 @@ async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Topic,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::ShortPoll);
-    let Params { after } = subscription::params(&uri)?;
-    let known = subscription::if_none_match(&headers);
+    let Params { after } = subscription::params(request.uri())?;
+    let known = subscription::if_none_match(request.headers());
     let after = subscription::after(after.as_deref())?.or(known.map(After::Cursor)).unwrap_or_default();
     let log = topic.log(&app, after).await?;
     let answer = Answer::read(&log, after, app.config.answer_bytes);
-    Ok(deliver(answer, known, &meter, &method))
+    Ok(deliver(&answer, known, &meter, request.method()))
 }
 
 /// Answers at once with what was read; the `ETag` is the moved cursor.
-fn deliver(answer: Answer, known: Option<Cursor>, meter: &Meter, method: &Method) -> Response {
+fn deliver(answer: &Answer<'_>, known: Option<Cursor>, meter: &Meter, method: &Method) -> Response {
     answer.response(meter, known, method)
 }
