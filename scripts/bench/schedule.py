@@ -16,8 +16,8 @@ class Schedule:
 
     def __init__(self, record, budgets, most_s, rounds):
         self.record = record
-        # Seconds and rounds of each row, fewer than the table says where fewer were asked for.
-        self.budgets = {name: fewer(*budget, rounds) for name, budget in budgets.items()}
+        self.budgets = budgets            # row name: (seconds, rounds)
+        self.most_rounds = rounds         # fewer than the table says, or None
         self.began = time.monotonic()
         self.most_s = most_s - BESIDE_S   # when no round begins any more
         self.over_s = 0.0                 # what rows before left
@@ -31,11 +31,20 @@ class Schedule:
             self.run_row(row)
 
     def steps_of(self, row):
-        return self.budgets[row.name][1] * sum(len(section.contenders) for section in row.sections)
+        return self.rounds_of(row.name) * sum(len(section.contenders) for section in row.sections)
+
+    def rounds_of(self, name):
+        planned = self.budgets[name][1]
+        return min(planned, self.most_rounds or planned)
+
+    def likely_s(self, name):
+        """What a row takes at most, or its share of that where fewer rounds were asked for."""
+        seconds, planned = self.budgets[name]
+        return seconds * self.rounds_of(name) / planned
 
     def run_row(self, row):
         """As many rounds as are asked for and have time."""
-        budget_s, rounds = self.budgets[row.name]
+        budget_s, rounds = self.budgets[row.name][0], self.rounds_of(row.name)
         allowed_s = budget_s + self.over_s
         began = time.monotonic()
         longest_s = 0.0
@@ -49,7 +58,7 @@ class Schedule:
                     self.record.missing.append(Missing(row.name, "no time was left", f"scripts/bench.sh --rows {row.name}"))
                 break
             started = time.monotonic()
-            self.run_round(row, number, rounds, allowed_s - spent_s)
+            self.run_round(row, number, rounds, self.likely_s(row.name) - spent_s)
             longest_s = max(longest_s, time.monotonic() - started)
         self.over_s = max(0.0, allowed_s - (time.monotonic() - began))
 
@@ -59,7 +68,7 @@ class Schedule:
             for contender in section.contenders:
                 if has_failed(contender):
                     continue
-                more_s = min(row_left_s, self.most_s) + sum(self.budgets[name][0] for name in self.left)
+                more_s = row_left_s + sum(map(self.likely_s, self.left))
                 self.step += 1
                 far = f"{clock(self.began)} [{self.step:3}/{self.steps}] {left(more_s)} left"
                 say(f"{far}  {section.name}, round {number + 1} of {rounds}: {contender.label}")
@@ -85,12 +94,6 @@ def has_failed(contender):
     """Whether it failed so often in a row that it is left out."""
     last = contender.rounds[-FAILURES:]
     return len(last) == FAILURES and all(taken.units is None for taken in last)
-
-
-def fewer(seconds, rounds, most):
-    """The share of a budget that fewer rounds take."""
-    asked = min(rounds, most or rounds)
-    return seconds * asked / rounds, asked
 
 
 def clock(began):

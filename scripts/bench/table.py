@@ -10,16 +10,16 @@ MOST_S = 20 * 60
 # Row: seconds that it may take, rounds that it asks for. A row stops when its time is over, with the rounds that it has; what it
 # leaves of its time is the next one's. The seconds of all rows and what is besides (schedule.py) are the twenty minutes.
 BUDGET = {
-    "ws": (215, 5),
-    "sse": (155, 5),
-    "long-poll": (210, 5),
+    "ws": (208, 5),
+    "sse": (152, 5),
+    "long-poll": (208, 5),
     "fanout": (82, 5),
     "short-poll": (45, 5),
     "publishing": (40, 5),
     "bursts": (30, 5),
     "coalesce": (48, 3),
     "topics": (97, 3),
-    "generators-1000": (112, 3),
+    "generators-1000": (124, 3),
     "generators-10000": (76, 3),
     "generators-asking": (70, 3),
 }

@@ -1,7 +1,6 @@
 """What a received message costs a generator, and what a client of it holds, from the floor up."""
 
 import functools
-import time
 
 import generator
 import loadgen
@@ -63,7 +62,7 @@ def measure(name, transport, clients, rate, before, within, memory, folder):
             player.end()
     user, system = usage.spent(first, last)
     taken = Round(within * clients, user, system, user + system)
-    play_one = functools.partial(memory_of_one, name, transport, folder / "alone")
+    play_one = functools.partial(memory_of_one, name, transport, rate, before + within, folder / "alone")
     taken.rss_per_client_bytes = memory.per_client((name, transport), last.rss_bytes, clients, play_one)
     heard = generator.messages(player)
     if heard is not None and heard != (before + within) * clients:
@@ -71,10 +70,9 @@ def measure(name, transport, clients, rate, before, within, memory, folder):
     return taken
 
 
-def memory_of_one(name, transport, folder):
-    """Resident memory of a generator with a single client that has heard something, bytes."""
+def memory_of_one(name, transport, rate, count, folder):
+    """Resident memory of a generator with a single client that has heard as much as each of many, bytes."""
     with server.started("floor", folder / "server") as started, Publisher(started[1]) as publisher:
         with generator.started(name, transport, 1, started, folder) as player:
-            publisher.pace(generator.TOPIC, 2, 10)
-            time.sleep(generator.SETTLE_S)
+            publisher.pace(generator.TOPIC, count, rate)
             return usage.of_tree(player.pid).rss_bytes

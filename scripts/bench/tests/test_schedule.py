@@ -18,12 +18,12 @@ class Order(unittest.TestCase):
         self.record = Record(pathlib.Path(folder.name) / "record")
         self.seen = []
 
-    def run_row(self, contenders, budget_s=60, rounds=3, most_s=60):
+    def run_row(self, contenders, budget_s=60, rounds=3, most_s=60, asked=None):
         self.section = Section("s", "s", "server", "delivery", 1, None, contenders)
         row = Row("row", [self.section])
         self.record.rows = [row]
         with contextlib.redirect_stderr(io.StringIO()):
-            Schedule(self.record, {"row": (budget_s, rounds)}, most_s, None).run([row])
+            Schedule(self.record, {"row": (budget_s, rounds)}, most_s, asked).run([row])
 
     def contender(self, name, failure=None):
         def measure(_folder):
@@ -49,6 +49,10 @@ class Order(unittest.TestCase):
     def test_a_row_whose_time_is_over_keeps_the_rounds_it_has(self):
         self.run_row([self.contender("a")], budget_s=0)
         self.assertEqual(self.seen, ["a"])
+
+    def test_fewer_rounds_have_the_time_of_all(self):
+        self.run_row([self.contender("a")], budget_s=60, rounds=5, asked=2)
+        self.assertEqual(self.seen, ["a"] * 2)
 
     def test_a_row_for_which_no_time_is_left_is_named_as_missing(self):
         self.run_row([self.contender("a")], most_s=0)
