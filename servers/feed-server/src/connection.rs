@@ -58,8 +58,10 @@ pub(crate) async fn serve(mut socket: Socket, lobby: Arc<Lobby>) {
         let back = match left {
             Some(Left::Idle(idle) | Left::Detour(idle)) => Some(idle),
             Some(Left::Taken(taken, deliver)) => {
-                rest = None;
-                deliver(taken).await
+                if !deliver.gives_back {
+                    rest = None;
+                }
+                deliver.run(taken).await
             }
             None => None,
         };

@@ -35,7 +35,7 @@ pub(crate) enum Form {
     Frames,
     /// As events in chunks.
     Events,
-    /// As the answer to a poll, after which HTTP goes on.
+    /// As the answer to a poll, after which HTTP goes on. Its reader is not roused for it, but by what its client says next.
     Answer,
     /// Not at all: it is only called.
     Call,
@@ -299,7 +299,7 @@ impl Seat {
     /// Rouses whoever sits here.
     fn call(&self) {
         let mut place = lock(&self.0);
-        if place.sits.take().is_some() {
+        if place.sits.take().is_some() || place.is_answered {
             place.wake();
         }
     }
@@ -318,9 +318,9 @@ impl Seat {
             Form::Frames => outlet.carry(parcel.frames(), entries.iter().map(|entry| entry.frame()), now),
             Form::Events => outlet.carry(parcel.events(), entries.iter().map(|entry| entry.sse()), now),
             Form::Answer => {
-                outlet.answer(parcel.answer(), entries.len(), to);
-                place.is_answered = true;
-                false
+                let took_all = outlet.answer(parcel.answer(), entries.len(), to);
+                (place.sits, place.is_answered) = (None, true);
+                took_all
             }
             Form::Call => false,
         };

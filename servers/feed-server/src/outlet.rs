@@ -77,8 +77,9 @@ impl Outlet {
         took_all
     }
 
-    /// Writes the answer to a poll, which brings `notifications` and moves the cursor to `cursor`; the outbox takes what the socket does not.
-    pub(crate) fn answer(&mut self, bytes: &Bytes, notifications: usize, cursor: Cursor) {
+    /// Writes the answer to a poll, which brings `notifications` and moves the cursor to `cursor`. True when the socket took all; what it
+    /// did not take is in the outbox.
+    pub(crate) fn answer(&mut self, bytes: &Bytes, notifications: usize, cursor: Cursor) -> bool {
         self.cursor = cursor;
         self.socket.meter().answered(notifications);
         let written = self.socket.try_write_one(bytes).unwrap_or(0);
@@ -86,6 +87,7 @@ impl Outlet {
             self.outbox.push(bytes.clone());
             self.outbox.advance(written, &self.socket);
         }
+        written == bytes.len()
     }
 }
 

@@ -108,6 +108,11 @@ impl Session {
         self.chair.with(|outlet| outlet.wrote)
     }
 
+    /// From now on, is called when something comes, and writes it itself.
+    pub(crate) fn take_calls_only(&mut self) {
+        self.form = Form::Call;
+    }
+
     /// From now on, leaves what the client sends in the socket.
     pub(crate) fn stop_listening(&mut self) {
         self.listening = false;

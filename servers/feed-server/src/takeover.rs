@@ -12,7 +12,19 @@ use crate::clock;
 use crate::socket::Socket;
 
 /// Takes the socket; gives it back when HTTP goes on after the answer.
-pub(crate) type Deliver = Box<dyn FnOnce(Socket) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> + Send>;
+pub(crate) struct Deliver {
+    run: Run,
+    /// True when HTTP goes on soon, as after a held poll: what a connection keeps for that is worth keeping meanwhile.
+    pub(crate) gives_back: bool,
+}
+
+type Run = Box<dyn FnOnce(Socket) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> + Send>;
+
+impl Deliver {
+    pub(crate) fn run(self, socket: Socket) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> {
+        (self.run)(socket)
+    }
+}
 
 /// Travels as an extension of a response from the handler to the connection, which takes it out once.
 #[derive(Clone)]
@@ -24,7 +36,22 @@ impl Takeover {
     where
         F: Future<Output = Option<Socket>> + Send + 'static,
     {
-        let deliver: Deliver = Box::new(|socket| Box::pin(deliver(socket)));
+        Self::new(deliver, false)
+    }
+
+    /// The same, where the socket is soon given back.
+    pub(crate) fn held<F>(deliver: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    where
+        F: Future<Output = Option<Socket>> + Send + 'static,
+    {
+        Self::new(deliver, true)
+    }
+
+    fn new<F>(deliver: impl FnOnce(Socket) -> F + Send + 'static, gives_back: bool) -> Response
+    where
+        F: Future<Output = Option<Socket>> + Send + 'static,
+    {
+        let deliver = Deliver { run: Box::new(|socket| Box::pin(deliver(socket))), gives_back };
         let mut response = StatusCode::NOT_IMPLEMENTED.into_response();
         response.extensions_mut().insert(Self(Arc::new(Mutex::new(Some(deliver)))));
         response

@@ -66,7 +66,7 @@ async fn open(
     }
     let cursor = answer.cursor();
     let keep_alive = takeover::keeps_alive(request.version(), headers);
-    Ok(Takeover::response(move |socket| {
+    Ok(Takeover::held(move |socket| {
         // The answer that is shared says nothing of closing.
         let form = if keep_alive { Form::Answer } else { Form::Call };
         let session = Session::new(socket, log, cursor, form, app.config.write_timeout);
@@ -100,6 +100,8 @@ async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket
             Wake::Moved | Wake::Due => break,
             Wake::Readable => {
                 session.receive(|bytes, _| early.extend_from_slice(bytes))?;
+                // Nothing more may come that would wake us after the answer.
+                session.take_calls_only();
                 if early.len() >= EARLY_MAX {
                     session.stop_listening();
                 }
