@@ -119,11 +119,11 @@ impl Conductor<'_> {
         // What the appointment leaves no time for is seen by the verdict.
         let latest = setup.gate.appointment().map(|start| start - plan.settle - LEAD - MARK_LEAD);
         let live_bound = latest.map_or(live_bound, |latest| latest.min(live_bound));
-        self.wait(live_bound, None, |counters| counters.open == clients).await?;
+        self.wait_for(live_bound, None, |counters| counters.open == clients).await?;
 
         self.enter("settle", Some(plan.settle));
         self.readings.settled = self.journal.stats().read().await;
-        self.wait(clock::now() + plan.settle, None, |_| false).await?;
+        self.wait_until(clock::now() + plan.settle, None).await?;
         self.readings.connected = self.journal.stats().read().await;
 
         let begin = self.appoint().await?;
@@ -133,14 +133,14 @@ impl Conductor<'_> {
         players.iter().for_each(|player| player.set_window(window_ns.clone()));
         self.enter("warm-up", Some(plan.warmup + LEAD));
         let publishing = publisher.begin(begin);
-        self.wait(window.start - MARK_LEAD, Some(&publishing), |_| false).await?;
+        self.wait_until(window.start - MARK_LEAD, Some(&publishing)).await?;
 
         let from = self.mark().await?;
         self.readings.start = self.journal.stats().read().await;
-        self.wait(window.start, Some(&publishing), |_| false).await?;
+        self.wait_until(window.start, Some(&publishing)).await?;
         self.enter("measure", Some(plan.duration));
         self.journal.start_log();
-        self.wait(window.end, Some(&publishing), |_| false).await?;
+        self.wait_until(window.end, Some(&publishing)).await?;
         if self.interrupt.is_wanted() {
             publishing.stop(Stop::Wanted);
             window_ns.end = window_ns.end.min(clock::now_ns()).max(window_ns.start);
@@ -159,7 +159,7 @@ impl Conductor<'_> {
         let opened = self.journal.counters().await?.opened;
         self.setup.gate.ask(Waiting::Close(opened));
         while !self.setup.gate.may_close() {
-            self.wait(clock::now() + GLANCE, None, |_| false).await?;
+            self.wait_until(clock::now() + GLANCE, None).await?;
             clock::sleep_until(clock::now() + GLANCE).await;
         }
         players.iter().for_each(Player::set_too_late);

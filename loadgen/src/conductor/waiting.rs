@@ -27,7 +27,7 @@ impl Conductor<'_> {
             match gate.start(ready + lead) {
                 Some(begin) => break begin,
                 None if self.interrupt.is_wanted() => break ready + lead,
-                None => self.wait(clock::now() + GLANCE, None, |_| false).await?,
+                None => self.wait_until(clock::now() + GLANCE, None).await?,
             }
         };
         if matches!(gate, Gate::Open) || self.interrupt.is_wanted() {
@@ -43,30 +43,45 @@ impl Conductor<'_> {
             );
         }
         self.journal.align(begin);
-        self.wait(begin - lead, None, |_| false).await?;
+        self.wait_until(begin - lead, None).await?;
         Ok(begin)
     }
 
-    /// Waits until `deadline`, or until `done`, or until the user wants to end; writes a row each second meanwhile.
-    pub(super) async fn wait(
+    /// Waits until `deadline`, or until the user wants to end; writes a row each second meanwhile. It asks the players for nothing in
+    /// between: each question wakes two threads, which is CPU that the clients would be charged with.
+    pub(super) async fn wait_until(
+        &mut self,
+        deadline: Instant,
+        publishing: Option<&Publishing>,
+    ) -> anyhow::Result<()> {
+        while clock::now() < deadline && !self.interrupt.is_wanted() {
+            self.sleep_until(deadline, publishing).await?;
+        }
+        Ok(())
+    }
+
+    /// The same, or until `done`.
+    pub(super) async fn wait_for(
         &mut self,
         deadline: Instant,
         publishing: Option<&Publishing>,
         mut done: impl FnMut(Counters) -> bool,
     ) -> anyhow::Result<()> {
-        while clock::now() < deadline && !self.interrupt.is_wanted() {
-            if done(self.journal.counters().await?) {
-                break;
-            }
-            let next_row = self.journal.next_row();
-            let glance = (clock::now() + GLANCE).min(deadline).min(next_row);
-            tokio::select! {
-                () = clock::sleep_until(glance) => {}
-                () = self.interrupt.wanted() => {}
-            }
-            if clock::now() >= next_row {
-                self.journal.end_row(publishing).await?;
-            }
+        while clock::now() < deadline && !self.interrupt.is_wanted() && !done(self.journal.counters().await?) {
+            self.sleep_until(deadline.min(clock::now() + GLANCE), publishing).await?;
+        }
+        Ok(())
+    }
+
+    /// Sleeps until the next row is due, at most until `deadline`, or until the user wants to end.
+    async fn sleep_until(&mut self, deadline: Instant, publishing: Option<&Publishing>) -> anyhow::Result<()> {
+        let next_row = self.journal.next_row();
+        tokio::select! {
+            () = clock::sleep_until(deadline.min(next_row)) => {}
+            () = self.interrupt.wanted() => {}
+        }
+        if clock::now() >= next_row {
+            self.journal.end_row(publishing).await?;
         }
         Ok(())
     }
@@ -87,7 +102,7 @@ impl Conductor<'_> {
         };
         while !publishing.is_finished() {
             let glance = clock::now() + GLANCE;
-            self.wait(glance, Some(&publishing), |counters| {
+            self.wait_for(glance, Some(&publishing), |counters| {
                 look(counters);
                 false
             })
@@ -110,7 +125,7 @@ impl Conductor<'_> {
             .sum();
         // What the other shards publish is not known before their results are merged; by the plan it is this.
         let expected = expected + of_others(&plan, &self.windows);
-        self.wait(bound, None, |counters| look(counters) >= expected).await?;
+        self.wait_for(bound, None, |counters| look(counters) >= expected).await?;
         let is_short = look(self.journal.counters().await?) < expected;
         let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
         let was_cut = is_short && was_flowing && !self.interrupt.is_wanted();
