@@ -36,7 +36,7 @@ impl Takeover {
     where
         F: Future<Output = Option<Socket>> + Send + 'static,
     {
-        Self::new(deliver, false)
+        Self::take_over(deliver, false)
     }
 
     /// The same, where the socket is soon given back.
@@ -44,10 +44,10 @@ impl Takeover {
     where
         F: Future<Output = Option<Socket>> + Send + 'static,
     {
-        Self::new(deliver, true)
+        Self::take_over(deliver, true)
     }
 
-    fn new<F>(deliver: impl FnOnce(Socket) -> F + Send + 'static, gives_back: bool) -> Response
+    fn take_over<F>(deliver: impl FnOnce(Socket) -> F + Send + 'static, gives_back: bool) -> Response
     where
         F: Future<Output = Option<Socket>> + Send + 'static,
     {
