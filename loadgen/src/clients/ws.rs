@@ -2,9 +2,11 @@
 //!
 //! Price: one held connection, its pings, and a protocol that proxies must know.
 
+use std::sync::LazyLock;
+
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role};
 use feed::{Cursor, Epoch, StreamMessage};
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped};
 use crate::reading_room::Reading;
@@ -153,7 +155,8 @@ fn enter(message: &[u8], at: u64, account: &mut Account, epoch: &mut Option<Epoc
 /// The `id` of one of the feed's notifications, found without decoding the rest.
 pub(super) fn notification_id(message: &[u8]) -> Option<u64> {
     const FIELD: &[u8] = br#""id":"#;
-    let digits = &message[memmem::find(message, FIELD)? + FIELD.len()..];
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(FIELD));
+    let digits = &message[FINDER.find(message)? + FIELD.len()..];
     let len = digits.iter().position(|b| !b.is_ascii_digit())?;
     std::str::from_utf8(&digits[..len]).ok()?.parse().ok()
 }

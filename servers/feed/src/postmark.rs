@@ -3,7 +3,9 @@
 //! `wl1:<run 8 hex>:<publisher 4 hex>:<sequence 8 hex>:<intended instant 16 hex, ns>;` is ASCII of fixed width without a
 //! character that JSON, SSE or HTTP would escape, so it survives every encoding that keeps text as text.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// Length of a postmark, bytes.
 pub const POSTMARK_LEN: usize = 44;
@@ -77,7 +79,9 @@ fn read_hex(digits: &[u8]) -> Option<u64> {
 
 /// All whole postmarks in `bytes`, in order.
 pub fn postmarks(bytes: &[u8]) -> impl Iterator<Item = Postmark> + '_ {
-    memmem::find_iter(bytes, PREFIX).filter_map(|at| bytes.get(at..at + POSTMARK_LEN)).filter_map(Postmark::read)
+    // Made once: making one costs as much as searching a notification with it.
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
+    FINDER.find_iter(bytes).filter_map(|at| bytes.get(at..at + POSTMARK_LEN)).filter_map(Postmark::read)
 }
 
 #[cfg(test)]
