@@ -24,6 +24,10 @@ use crate::wire::Connection;
 
 /// Events taken at once, and receipts between two looks at everything else that the player does: about a millisecond.
 const AT_A_TIME: usize = 256;
+/// Bytes received between two such looks, for streams that bring much at once: about a millisecond, too.
+const BYTES_AT_A_TIME: usize = 1 << 20;
+/// Times in a row that one stream is read before the others: a stream without a pause is read on after them.
+const READINGS: usize = 4;
 /// What rings at a tick.
 const TICK: Token = Token(usize::MAX - 1);
 /// Bytes read at once: more than any burst that the kernel holds for one of thousands of clients.
@@ -66,6 +70,8 @@ pub struct Room {
     /// Until somebody leads.
     poll: RefCell<Option<mio::Poll>>,
     seats: RefCell<Slab<Rc<dyn Seated>>>,
+    /// Places of those who have more to be read, of which the queue says nothing again.
+    unread: RefCell<Vec<usize>>,
     /// Clients that there will be, once that is known.
     expected: Cell<usize>,
     /// True when something rings here from time to time.
@@ -85,6 +91,7 @@ impl Room {
             registry: queue.registry,
             poll: RefCell::new(Some(queue.poll)),
             seats: RefCell::default(),
+            unread: RefCell::default(),
             expected: Cell::new(usize::MAX),
             has_bell: Cell::new(false),
         }
@@ -180,10 +187,15 @@ impl Room {
 
     /// Reads until others are to have their turn; false when nothing came in between.
     fn read_once(&self, queue: &mut mio::Poll, events: &mut Events, scratch: &mut [u8]) -> io::Result<bool> {
-        let mut receipts = 0;
-        while receipts < AT_A_TIME {
+        let (mut receipts, mut bytes) = (0, 0);
+        while receipts < AT_A_TIME && bytes < BYTES_AT_A_TIME {
+            for place in self.unread.take() {
+                receipts += 1;
+                bytes += self.receive(place, scratch, false);
+            }
             // Without a bound, because a bound would set the clock anew: the next tick is one.
-            let is_calm = self.has_bell.get() && self.seats.borrow().len() >= self.expected.get();
+            let is_seated = self.has_bell.get() && self.seats.borrow().len() >= self.expected.get();
+            let is_calm = is_seated && self.unread.borrow().is_empty();
             let patience = if is_calm && receipts > 0 { None } else { Some(Duration::ZERO) };
             match queue.poll(events, patience) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -191,12 +203,12 @@ impl Room {
             }
             let mut has_ticked = events.is_empty();
             for event in &*events {
-                match self.seats.borrow().get(event.token().0) {
-                    Some(seat) => {
+                match event.token() {
+                    TICK => has_ticked = true,
+                    Token(place) => {
                         receipts += 1;
-                        seat.receive(scratch, event.is_read_closed() || event.is_error());
+                        bytes += self.receive(place, scratch, event.is_read_closed() || event.is_error());
                     }
-                    None => has_ticked = true,
                 }
             }
             if has_ticked {
@@ -204,6 +216,15 @@ impl Room {
             }
         }
         Ok(receipts > 0)
+    }
+
+    /// Has whoever sits in this place receive, and says how many bytes; somebody may have left it meanwhile.
+    fn receive(&self, place: usize, scratch: &mut [u8], has_ended: bool) -> usize {
+        let receipt = self.seats.borrow().get(place).map(|seat| seat.receive(scratch, has_ended)).unwrap_or_default();
+        if receipt.has_more {
+            self.unread.borrow_mut().push(place);
+        }
+        receipt.bytes
     }
 }
 
@@ -230,45 +251,60 @@ struct Seat<C> {
     waker: Option<Waker>,
 }
 
+/// What was received.
+#[derive(Default)]
+struct Receipt {
+    bytes: usize,
+    /// True when there may be more.
+    has_more: bool,
+}
+
 trait Seated {
     /// Receives what came, into `scratch`; `has_ended` when nothing will follow.
-    fn receive(&self, scratch: &mut [u8], has_ended: bool);
+    fn receive(&self, scratch: &mut [u8], has_ended: bool) -> Receipt;
 }
 
 impl<C: Reading> Seated for RefCell<Seat<C>> {
-    fn receive(&self, scratch: &mut [u8], has_ended: bool) {
+    fn receive(&self, scratch: &mut [u8], has_ended: bool) -> Receipt {
         let mut seat = self.borrow_mut();
         if seat.left.is_some() {
-            return;
+            return Receipt::default();
         }
         let left = match seat.take_in(scratch, has_ended) {
             Err(error) => Left::Lost(error),
-            Ok(()) if seat.client.connection().owes() => Left::ToSpeak,
-            Ok(()) => return,
+            // What is left unread is read when it sits down again.
+            Ok(_) if seat.client.connection().owes() => Left::ToSpeak,
+            Ok(receipt) => return receipt,
         };
         seat.left = Some(left);
         if let Some(waker) = seat.waker.take() {
             waker.wake();
         }
+        Receipt::default()
     }
 }
 
 impl<C: Reading> Seat<C> {
-    fn take_in(&mut self, scratch: &mut [u8], has_ended: bool) -> Result<(), ClientError> {
-        loop {
+    fn take_in(&mut self, scratch: &mut [u8], has_ended: bool) -> Result<Receipt, ClientError> {
+        let mut bytes = 0;
+        for _ in 0..READINGS {
             let received = match self.client.connection().receive(scratch) {
                 Ok(0) => return Err(ClientError::Ended(None)),
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Receipt { bytes, has_more: false });
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
+            bytes += received;
             self.client.hear(&scratch[..received], clock::now_ns(), &mut self.account)?;
             // Less than there was room for is all that there was, but for the end.
             if received < scratch.len() && !has_ended {
-                return Ok(());
+                return Ok(Receipt { bytes, has_more: false });
             }
         }
+        Ok(Receipt { bytes, has_more: true })
     }
 
     fn poll_left(&mut self, waker: &Waker) -> Poll<Left> {
@@ -279,5 +315,113 @@ impl<C: Reading> Seat<C> {
                 Poll::Pending
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::pin::pin;
+
+    use super::*;
+    use crate::recording::Recorder;
+    use crate::wire::{Counted, Traffic};
+
+    /// Long enough for anything that happens at all.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// A client that notes what it hears, and says as much for each byte as it was told to.
+    struct Noting {
+        connection: Connection,
+        heard: Rc<RefCell<Vec<u8>>>,
+        reply: usize,
+    }
+
+    impl Reading for Noting {
+        fn connection(&mut self) -> &mut Connection {
+            &mut self.connection
+        }
+
+        fn hear(&mut self, bytes: &[u8], _: u64, _: &mut Account) -> Result<(), ClientError> {
+            self.heard.borrow_mut().extend_from_slice(bytes);
+            for &byte in bytes.iter().filter(|_| self.reply > 0) {
+                self.connection.say(&vec![byte; self.reply])?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Has `act` deal with the peer of a client in a room, on a thread of its own; returns what the client heard and why it left.
+    fn listen<T: Send + 'static>(
+        reply: usize,
+        others: impl Future<Output = ()>,
+        act: impl FnOnce(TcpStream) -> T + Send + 'static,
+    ) -> (Vec<u8>, Option<ClientError>, T) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let peer = std::thread::spawn(move || act(peer));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (heard, lost) = runtime.block_on(async {
+            let room = Room::new(Queue::new().unwrap());
+            let traffic = Rc::new(Traffic::default());
+            let connection = Connection::new(Counted::new(socket, Rc::clone(&traffic)));
+            let heard = Rc::new(RefCell::default());
+            let client = Box::new(Noting { connection, heard: Rc::clone(&heard), reply });
+            let account = Box::new(Account::alone(1, 0..1, Rc::new(Recorder::new(traffic))));
+            let mut never = pin!(std::future::pending());
+            let listening = room.listen(client, account, never.as_mut());
+            let (_, _, lost) = tokio::select! {
+                left = tokio::time::timeout(PATIENCE, listening) => left.expect("the stream ends"),
+                _ = room.lead() => unreachable!("it leads for as long as it is polled"),
+                () = others => unreachable!("others have no end"),
+            };
+            (heard.take(), lost)
+        });
+        (heard, lost, peer.join().unwrap())
+    }
+
+    #[test]
+    fn what_came_before_the_end_is_heard_before_it() {
+        let (heard, lost, ()) = listen(0, std::future::pending(), |mut peer| {
+            peer.write_all(&vec![7; 3 * READINGS * SCRATCH]).unwrap();
+        });
+        assert_eq!(heard, vec![7; 3 * READINGS * SCRATCH]);
+        assert!(matches!(lost, Some(ClientError::Ended(None))), "{lost:?}");
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_at_once_is_said_in_order_before_anything_more_is_heard() {
+        let reply = 8 << 20;
+        let (heard, _, said) = listen(reply, std::future::pending(), move |mut peer| {
+            peer.write_all(b"ab").unwrap();
+            let mut said = vec![0; 2 * reply];
+            peer.read_exact(&mut said).unwrap();
+            said
+        });
+        assert_eq!(heard, b"ab");
+        assert!(said[..reply].iter().all(|&byte| byte == b'a') && said[reply..].iter().all(|&byte| byte == b'b'));
+    }
+
+    #[test]
+    fn a_stream_without_a_pause_lets_others_have_their_turn() {
+        let turns = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&turns);
+        let others = async move {
+            loop {
+                counted.set(counted.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        let (heard, _, ()) = listen(0, others, |mut peer| {
+            for _ in 0..4_000 {
+                peer.write_all(&[1; 16 << 10]).unwrap();
+            }
+        });
+        assert_eq!(heard.len(), 4_000 * (16 << 10));
+        assert!(turns.get() > 40, "{} turns beside 64 MB", turns.get());
     }
 }
