@@ -121,8 +121,8 @@ impl Alarm {
 
 /// Rings at every instant of a grid, for as long as it lives.
 ///
-/// It is set once. A runtime that sleeps until its next timer sets the processor's clock anew whenever it goes to sleep, which
-/// in a virtual machine costs more than the sleep: players, which go to sleep thousands of times a second, have no other timers.
+/// It is set once, where a runtime that sleeps until its next timer sets the kernel's clock anew whenever it goes to sleep. Players, which go to
+/// sleep thousands of times a second, have no other timers while streams run.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub struct Grid {
