@@ -111,12 +111,18 @@ impl Alarm {
             it_value: Timespec { tv_sec: seconds, tv_nsec: i64::from(left.subsec_nanos()) },
         };
         timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::empty(), &once)?;
-        let mut ready = self.timer.readable().await?;
-        let mut expirations = [0; 8];
-        let _ = rustix::io::read(self.timer.get_ref(), &mut expirations);
-        ready.clear_ready();
-        Ok(())
+        expired(&self.timer).await
     }
+}
+
+/// Waits until a timer has expired, and takes note of it.
+#[cfg(target_os = "linux")]
+async fn expired(timer: &tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>) -> io::Result<()> {
+    let mut ready = timer.readable().await?;
+    let mut expirations = [0; 8];
+    let _ = rustix::io::read(timer.get_ref(), &mut expirations);
+    ready.clear_ready();
+    Ok(())
 }
 
 /// Rings at every instant of a grid, for as long as it lives.
@@ -149,11 +155,7 @@ impl Grid {
 
     /// Waits for the next instant; returns at once when one has passed since the last time.
     pub async fn next(&mut self) -> io::Result<()> {
-        let mut ready = self.timer.readable().await?;
-        let mut expirations = [0; 8];
-        let _ = rustix::io::read(self.timer.get_ref(), &mut expirations);
-        ready.clear_ready();
-        Ok(())
+        expired(&self.timer).await
     }
 }
 

@@ -40,12 +40,7 @@ pub(super) fn of_sections(bench: &Bench, sections: &[&Section]) -> Vec<Mark> {
     if bench.interrupted {
         marks.push(Mark::Interrupted { labels: vec!["what it did not come to is missing".to_owned()] });
     }
-    marks.retain(|mark| match mark {
-        Mark::Invalid { labels, .. }
-        | Mark::LeftOut { labels, .. }
-        | Mark::Interrupted { labels }
-        | Mark::DebugBuild { labels } => !labels.is_empty(),
-    });
+    marks.retain(Mark::concerns_somebody);
     marks
 }
 

@@ -37,6 +37,18 @@ pub enum Mark {
 }
 
 impl Mark {
+    /// True when there is somebody to whom it applies.
+    pub(crate) fn concerns_somebody(&self) -> bool {
+        match self {
+            Self::Invalid { labels, .. }
+            | Self::LeftOut { labels, .. }
+            | Self::Interrupted { labels }
+            | Self::DebugBuild { labels } => !labels.is_empty(),
+        }
+    }
+}
+
+impl Mark {
     /// True when the figures are not to be believed.
     pub fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid { .. })
@@ -89,11 +101,6 @@ pub fn marks_of(contenders: &[Contender<'_>]) -> Vec<Mark> {
         Mark::Interrupted { labels: labels(&|run| run.run.ending == Ending::Interrupted) },
         Mark::DebugBuild { labels: labels(&|run| run.run.machine.build == "debug") },
     ];
-    marks.retain(|mark| match mark {
-        Mark::Invalid { labels, .. }
-        | Mark::LeftOut { labels, .. }
-        | Mark::Interrupted { labels }
-        | Mark::DebugBuild { labels } => !labels.is_empty(),
-    });
+    marks.retain(Mark::concerns_somebody);
     marks
 }

@@ -129,6 +129,7 @@ mod tests {
         assert_eq!(stats.connections(Kind::Other).delivered as usize, written - begun, "only whole ones count");
 
         let expected: Vec<u8> = parts[..written].concat();
+        let length = expected.len() as u64;
         let reading = std::thread::spawn(move || {
             let mut received = vec![0; expected.len()];
             client.read_exact(&mut received).unwrap();
@@ -142,7 +143,24 @@ mod tests {
             }
         }
         assert_eq!(reading.join().unwrap(), (true, true), "the bytes of whole messages, and none beyond them");
-        assert_eq!(stats.connections(Kind::Other).delivered as usize, written);
+        let counted = stats.connections(Kind::Other);
+        assert_eq!((counted.delivered as usize, counted.bytes_written), (written, length));
+    }
+
+    #[tokio::test]
+    async fn what_a_socket_takes_at_once_is_counted_to_the_byte() {
+        let (mut outlet, mut client, stats) = outlet().await;
+        outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+        let parts = [Bytes::from_static(b"one"), Bytes::from_static(b"three")];
+        assert!(outlet.carry(&parts.concat().into(), parts.iter().cloned(), clock::now()));
+        let cursor = Cursor { offset: 13, ..outlet.cursor };
+        assert!(outlet.answer(&Bytes::from_static(b"answer"), 1, cursor));
+        let mut received = [0; 14];
+        client.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"onethreeanswer");
+        let counted = stats.connections(Kind::Other);
+        assert_eq!((counted.delivered, counted.answered, counted.bytes_written), (3, 1, 14));
+        assert_eq!(outlet.cursor.offset, 13);
     }
 
     #[tokio::test]
