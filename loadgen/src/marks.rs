@@ -41,13 +41,13 @@ pub fn bytes(from: &Mark, to: &Mark, payload: usize) -> Bytes {
         received: Layers {
             payload,
             framing: since.bytes_received.saturating_sub(payload),
-            tls: 0,
+            tls: since.tls_received,
             tcp_ip: tcp_ip.map(|(from, to)| to.received - from.received),
         },
         sent: Layers {
             payload: 0,
             framing: since.bytes_sent,
-            tls: 0,
+            tls: since.tls_sent,
             tcp_ip: tcp_ip.map(|(from, to)| to.sent - from.sent),
         },
         whole_run: None,

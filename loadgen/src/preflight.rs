@@ -206,7 +206,7 @@ fn shown_path(plan: &Plan, target: &Target) -> String {
 
 async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
     let traffic = Rc::new(Traffic::default());
-    let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
+    let dialer = Dialer::unbound(target, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
     let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic)));
     let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
