@@ -90,6 +90,25 @@ fn who_is_not_to_be_believed_is_not_and_the_error_says_what_to_do() {
 }
 
 #[test]
+fn a_server_that_speaks_no_tls_is_told_from_one_that_is_not_believed() {
+    let mut server = sibling("feed-server");
+    let mut child = server
+        .args(["--listen", "127.0.0.1:0", "--exit-on-stdin-close"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim_end().trim_start_matches("feed-server listening on ").replacen("http", "https", 1);
+    let (code, _, stderr) = finish(loadgen().args(["check", &url, "--insecure"]));
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("does it speak TLS?"), "{stderr}");
+}
+
+#[test]
 fn a_feed_is_checked_over_tls() {
     let secure = Secure::start();
     let mut check = loadgen();

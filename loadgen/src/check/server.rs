@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::step::{Held, departs};
-use crate::target::{Target, Trust};
+use crate::target::{Target, Trust, unreached};
 
 /// Longest wait for anything that should come at once: long for a far or busy server, short for who waits for a dead one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ impl Server {
     pub(super) async fn reach(url: &str, trust: &Trust) -> anyhow::Result<Self> {
         let target = Target::resolve(url, trust)?;
         match timeout(PATIENCE, target.open()).await {
-            Ok(connected) => drop(connected.with_context(|| format!("cannot reach {}", target.url))?),
+            Ok(connected) => drop(connected.map_err(|error| unreached(target.url.as_str(), &error))?),
             Err(_) => bail!("cannot reach {}: no connection within {PATIENCE:?}", target.url),
         }
         // What a proxy or a redirection says is not what this server says.

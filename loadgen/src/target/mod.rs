@@ -19,7 +19,7 @@ pub use request::Request;
 pub use session_url::SessionUrl;
 pub use subscription::{Remember, SocketIoSubscription, Subscription};
 pub use template::{Escape, Template, UnknownVariable, Values, Variable};
-pub use tls::{Seal, Trust};
+pub use tls::{Seal, Trust, unreached};
 pub use token::{Token, reason, redacted, redacted_words};
 
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use reqwest::Url;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -27,6 +27,22 @@ pub struct Trust {
     /// Believe any certificate, of anybody: for a lab, for anybody in between could read and change what passes
     #[arg(long, conflicts_with = "ca")]
     pub insecure: bool,
+}
+
+/// Why `url` could not be reached, and, if that is its certificate, what to do about it.
+pub fn unreached(url: &str, error: &io::Error) -> anyhow::Error {
+    let why = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(_)) => {
+            format!(
+                "{error}: name the authority that signed its certificate with --ca, or believe anybody with --insecure"
+            )
+        }
+        Some(Error::InvalidMessage(_)) => {
+            format!("{error}: does it speak TLS? expected http:// or ws:// if it does not")
+        }
+        _ => error.to_string(),
+    };
+    anyhow!("cannot reach {url}: {why}")
 }
 
 /// What connections are sealed with.
