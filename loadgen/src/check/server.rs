@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use feed::{Cursor, TopicName, Transport, publish_path, subscribe_path};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use tokio::time::timeout;

@@ -173,3 +173,151 @@ impl Tls {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+
+    use super::*;
+
+    /// Bytes on their way to one end.
+    type Pipe = Rc<RefCell<VecDeque<u8>>>;
+
+    /// One end of a pair of pipes that hold no more than `room`.
+    struct Socket {
+        incoming: Pipe,
+        outgoing: Pipe,
+        room: usize,
+    }
+
+    impl Read for Socket {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.incoming.borrow_mut().read(buffer)? {
+                0 => Err(ErrorKind::WouldBlock.into()),
+                read => Ok(read),
+            }
+        }
+    }
+
+    impl Write for Socket {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut outgoing = self.outgoing.borrow_mut();
+            match bytes.len().min(self.room.saturating_sub(outgoing.len())) {
+                0 => Err(ErrorKind::WouldBlock.into()),
+                fits => outgoing.write(&bytes[..fits]),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Client and server with their sockets, past the handshake; what the server sends has so much room.
+    fn pair(room: usize) -> ((Tls, Socket), (Tls, Socket)) {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = Tls::new(ClientConnection::new(Arc::new(client), name).unwrap());
+        let mut server = Tls::new(ServerConnection::new(Arc::new(server)).unwrap());
+
+        let (up, down) = (Pipe::default(), Pipe::default());
+        let mut at_client = Socket { incoming: down.clone(), outgoing: up.clone(), room: usize::MAX };
+        let mut at_server = Socket { incoming: up, outgoing: down, room: usize::MAX };
+        for _ in 0..4 {
+            let _ = client.shake_hands(&mut at_client);
+            let _ = server.shake_hands(&mut at_server);
+        }
+        assert!(!client.is_shaking_hands() && !server.is_shaking_hands());
+        assert!(client.read(&mut at_client, &mut [0]).is_err(), "the tickets are taken in");
+        at_server.room = room;
+        ((client, at_client), (server, at_server))
+    }
+
+    /// Writes like one who comes back only while something is left to write, and reads whenever there is no room.
+    fn carry(room: usize, message: &[u8]) -> Vec<u8> {
+        let ((mut client, mut at_client), (mut server, mut at_server)) = pair(room);
+        let mut received = Vec::new();
+        let mut listen = || {
+            let mut buffer = [0; 1000];
+            while let Ok(read) = client.read(&mut at_client, &mut buffer) {
+                received.extend_from_slice(&buffer[..read]);
+            }
+        };
+        let mut left = message;
+        while !left.is_empty() {
+            match server.write(&mut at_server, left) {
+                Ok(written) => {
+                    assert!(written > 0);
+                    left = &left[written..];
+                    assert!(!left.is_empty() || !server.has_more_to_send(), "nobody would send what is left");
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    listen();
+                }
+            }
+        }
+        listen();
+        received
+    }
+
+    #[test]
+    fn whoever_has_written_all_has_sent_all_however_little_room_there_is() {
+        let message: Vec<u8> = (0..200_000_u32).map(|index| (index % 251) as u8).collect();
+        for room in [1, 7, 500, 16_000, 16_500, 70_000, 1 << 20] {
+            for len in [1, 2, 100, 16_384, SEALED_AT_A_TIME, SEALED_AT_A_TIME + 1, message.len()] {
+                assert!(carry(room, &message[..len]) == message[..len], "{len} bytes through {room}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_is_begun_before_it_is_reported_and_never_twice() {
+        let ((mut client, mut at_client), (mut server, mut at_server)) = pair(10);
+        assert_eq!(server.write(&mut at_server, b"ab").unwrap(), 1, "the last byte waits");
+        assert_eq!(server.write(&mut at_server, b"b").unwrap_err().kind(), ErrorKind::WouldBlock);
+        at_server.room = usize::MAX;
+        assert_eq!(server.write(&mut at_server, b"bc").unwrap(), 2);
+        let mut buffer = [0; 10];
+        assert_eq!(client.read(&mut at_client, &mut buffer).unwrap(), 3);
+        assert_eq!(&buffer[..3], b"abc");
+        assert_eq!((server.sent().clear, client.received().clear), (3, 3));
+        assert_eq!(server.sent().sealed, client.received().sealed);
+    }
+
+    #[test]
+    fn what_the_socket_no_longer_speaks_of_is_known() {
+        let ((mut client, mut at_client), (mut server, mut at_server)) = pair(usize::MAX);
+        assert!(!client.has_unread());
+        server.write(&mut at_server, b"abc").unwrap();
+        assert_eq!(client.read(&mut at_client, &mut [0]).unwrap(), 1);
+        assert!(client.has_unread());
+        assert_eq!(client.read(&mut at_client, &mut [0; 9]).unwrap(), 2);
+        assert!(!client.has_unread());
+        server.say_goodbye(&mut at_server).unwrap();
+        assert_eq!(client.read(&mut at_client, &mut [0; 9]).unwrap(), 0);
+    }
+}
