@@ -5,4 +5,5 @@ pub mod engine_io;
 pub mod poll;
 pub mod socket_io;
 pub mod sse;
+mod text;
 pub mod websocket;
