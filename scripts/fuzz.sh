@@ -5,7 +5,7 @@
 # compiler's coverage instruments, which stable has, and no sanitizer, which it has not; the code under test holds no `unsafe`. Each run
 # begins with the corpus that is kept (scripts/fuzz/corpus/TARGET) and puts what it finds new into target/fuzz/TARGET. A finding stops
 # it with exit code 1, its input is in target/fuzz/findings. With --keep, the corpus of every target that was run is then made anew
-# from both, as small as libFuzzer can without losing coverage, up to 12 KiB each. Prints executions and coverage, a line a target.
+# from both, as small as libFuzzer can without losing coverage, up to 100 files and 12 KiB each. Prints executions and coverage, a line a target.
 #
 #   scripts/fuzz.sh [--keep] [SECONDS A TARGET, default 60] [TARGET..., default all]
 set -euo pipefail
@@ -32,8 +32,9 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 work=$PWD/target/fuzz
 # Largest input, bytes: twice a frame with a long length, or a head with its body.
 longest=512
-# What is kept of one target, bytes: eight of them stay below 100 KiB.
+# What is kept of one target, bytes and files: eight of them stay below 100 KiB.
 room=12288
+most=100
 
 # The same versions as in the product, and the fuzzer's own.
 cp Cargo.lock scripts/fuzz/Cargo.lock
@@ -43,14 +44,15 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm
   cargo build --manifest-path scripts/fuzz/Cargo.toml --release --target "$host" --target-dir target/fuzzing
 mkdir -p "$work/findings"
 
-# Copies files in ascending size until there is no more room.
-copy_small() {
-  local used=0 size file
+# Copies some of the files, of all sizes alike, until there is no more room.
+copy_some() {
+  local used=0 size file every
+  every=$(($(find "$1" -type f | wc -l) / most + 1))
   while read -r size file; do
     used=$((used + size))
     [ "$used" -le "$room" ] || break
     cp "$1/$file" "$2/"
-  done < <(cd "$1" && find . -type f -printf '%s %f\n' | sort -n)
+  done < <(cd "$1" && find . -type f -printf '%s %f\n' | sort -n | awk "NR % $every == 0")
 }
 
 status=0
@@ -76,7 +78,7 @@ for target in "${targets[@]}"; do
     rm -rf "$work/small" "$work/kept"
     mkdir -p "$work/small" "$work/kept"
     "$program" -merge=1 -max_len=$longest "$work/small" "scripts/fuzz/corpus/$target" "$work/$target" >> "$work/$target.log" 2>&1
-    copy_small "$work/small" "$work/kept"
+    copy_some "$work/small" "$work/kept"
     rm -rf "scripts/fuzz/corpus/$target"
     mv "$work/kept" "scripts/fuzz/corpus/$target"
   fi

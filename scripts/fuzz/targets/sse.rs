@@ -22,19 +22,15 @@ fuzz_target!(|input: &[u8]| {
 
 /// The rules, one after the other, on the whole stream.
 fn by_the_rules(stream: &[u8]) -> (Vec<Event>, Vec<u8>, Option<u64>) {
-    let mut stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream).to_vec();
+    let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     // CRLF is one line end, and so is a lone CR.
-    while let Some(at) = stream.windows(2).position(|two| two == b"\r\n") {
-        stream.remove(at);
+    let mut last = 0;
+    let mut lines = Vec::new();
+    while let Some(len) = stream[last..].iter().position(|byte| b"\r\n".contains(byte)) {
+        let end = last + len;
+        lines.push(&stream[last..end]);
+        last = end + if stream[end..].starts_with(b"\r\n") { 2 } else { 1 };
     }
-    for byte in &mut stream {
-        if *byte == b'\r' {
-            *byte = b'\n';
-        }
-    }
-    let mut lines: Vec<&[u8]> = stream.split(|&byte| byte == b'\n').collect();
-    // What follows the last line end is no line.
-    lines.pop();
     let (mut events, mut last_id, mut retry) = (Vec::new(), Vec::new(), None);
     let (mut name, mut data, mut id): (&[u8], Vec<u8>, Vec<u8>) = (b"", Vec::new(), Vec::new());
     for line in lines {
