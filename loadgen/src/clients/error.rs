@@ -9,6 +9,7 @@ use feed::framings::websocket::ProtocolError;
 use feed::framings::{engine_io, socket_io};
 
 use crate::wire::http::HttpError;
+use crate::wire::websocket::Goodbye;
 
 /// What ended a connection, or kept it from being opened.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,15 @@ fn io_kind(error: &io::Error) -> String {
 impl From<ProtocolError> for ClientError {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error.to_string())
+    }
+}
+
+impl From<Goodbye> for ClientError {
+    fn from(goodbye: Goodbye) -> Self {
+        match goodbye {
+            Goodbye::Said(code) => Self::Ended(code),
+            Goodbye::Fault(error) => error.into(),
+        }
     }
 }
 

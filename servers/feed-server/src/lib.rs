@@ -14,6 +14,8 @@ mod demo;
 mod detour;
 mod direct;
 mod fanout;
+#[doc(hidden)]
+pub mod fuzzed_request;
 mod guards;
 mod http2;
 mod hub;
