@@ -34,6 +34,11 @@ impl Counted {
         Self { watched: None, tcp, traffic, key }
     }
 
+    /// The socket itself.
+    pub(super) fn socket(&self) -> &Rc<TcpStream> {
+        &self.tcp
+    }
+
     /// Receives what is there, without waiting.
     pub(super) fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
         let (received, _) = rustix::net::recv(&*self.tcp, bytes, RecvFlags::empty())?;

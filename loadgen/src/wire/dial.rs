@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::net::TcpSocket;
 
 use super::{Connection, Counted, Traffic};
+use crate::faults::Board;
 
 /// Ports that clients take of one loopback source address. One address has 28,232 ephemeral ports on Linux, and a closed
 /// connection holds its own for a minute (`TIME_WAIT`), whichever server it went to.
@@ -25,6 +26,8 @@ pub struct Dialer {
     base: Option<Ipv4Addr>,
     clients_per_source: u32,
     traffic: Rc<Traffic>,
+    /// Where faults find the clients' sockets, in a run that has some.
+    board: Option<Rc<Board>>,
 }
 
 impl Dialer {
@@ -38,13 +41,23 @@ impl Dialer {
             }
             _ => None,
         };
-        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic }
+        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic, board: None }
+    }
+
+    /// The same, with each client's sockets known to `board`.
+    pub fn known_to(self, board: Rc<Board>) -> Self {
+        Self { board: Some(board), ..self }
+    }
+
+    /// Where faults find the clients' sockets.
+    pub fn board(&self) -> Option<&Board> {
+        self.board.as_deref()
     }
 
     /// Dials `server` from whichever source address the system takes: for what is no client of the load, and must not be
     /// taken for one in a capture.
     pub fn unbound(server: SocketAddr, traffic: Rc<Traffic>) -> Self {
-        Self { server, base: None, clients_per_source: PORTS_PER_SOURCE, traffic }
+        Self { server, base: None, clients_per_source: PORTS_PER_SOURCE, traffic, board: None }
     }
 
     /// Opens a connection for `client`.
@@ -56,6 +69,10 @@ impl Dialer {
             socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
         }
         let tcp = socket.connect(self.server).await?.into_std()?;
-        Ok(Connection::new(Counted::new(tcp, Rc::clone(&self.traffic))))
+        let counted = Counted::new(tcp, Rc::clone(&self.traffic));
+        if let Some(board) = &self.board {
+            board.seat(client).sockets.enter(counted.socket());
+        }
+        Ok(Connection::new(counted))
     }
 }
