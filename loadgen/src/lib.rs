@@ -40,6 +40,7 @@ pub mod reading_room;
 pub mod reconciliation;
 pub mod reconnection;
 pub mod recording;
+pub mod scenario;
 pub mod selftest;
 pub mod server_cost;
 pub mod server_process;

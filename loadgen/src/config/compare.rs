@@ -20,6 +20,10 @@ const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_RULES)]
 pub struct CompareArgs {
+    /// Take flags from a scenario: reconnect-storm, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
+    /// hyphens. A flag given beside it takes its place
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Option<String>,
     /// Transports to compare, separated by commas; TRANSPORT@TARGET is one on another server than --target says; one that is
     /// named twice is compared with itself (A/A), which must come out as not distinguishable
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
