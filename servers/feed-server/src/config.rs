@@ -138,9 +138,10 @@ pub struct Config {
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = time)]
     pub write_timeout: Duration,
 
-    /// How long connections may take to end once the server stops. The default is more than a farewell takes (3
-    /// seconds), and less than the 10 seconds after which container managers kill.
-    #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = time)]
+    /// How long connections may take to end once the server stops. Each is ended at a random instant, so that not all come back at
+    /// once; the last 3 seconds, or the last half if that is less, are for the farewells of those that were ended last. The default
+    /// is less than the 10 seconds after which container managers kill.
+    #[arg(long, default_value = "8s", value_name = "DURATION", value_parser = time)]
     pub drain: Duration,
 }
 

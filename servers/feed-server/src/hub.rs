@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use feed::{After, Cursor, Epoch, Notification, Payload, TopicName};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::clock;
+use crate::drain::Departures;
 use crate::fanout::Fanout;
 use crate::window::{Encoded, Limit, Window};
 
@@ -21,6 +22,7 @@ pub(crate) struct Hub {
     topics: RwLock<Topics>,
     topics_max: usize,
     habits: Habits,
+    departures: Arc<OnceLock<Departures>>,
 }
 
 /// What is the same for every topic.
@@ -47,7 +49,7 @@ pub(crate) struct TooManyTopics(pub(crate) usize);
 impl Hub {
     /// No topics yet.
     pub(crate) fn new(topics_max: usize, habits: Habits) -> Self {
-        Self { topics: RwLock::default(), topics_max, habits }
+        Self { topics: RwLock::default(), topics_max, habits, departures: Arc::default() }
     }
 
     /// The log of `topic`; asking for it makes it.
@@ -62,7 +64,7 @@ impl Hub {
         if topics.logs.len() >= self.topics_max {
             return Err(TooManyTopics(self.topics_max));
         }
-        let log = Arc::new(Log::new(topic.clone(), self.habits, topics.closing));
+        let log = Arc::new(Log::new(topic.clone(), self.habits, self.departures.clone(), topics.closing));
         topics.logs.insert(topic.clone(), log.clone());
         Ok(log)
     }
@@ -72,12 +74,14 @@ impl Hub {
         read(&self.topics).logs.len()
     }
 
-    /// Tells every reader, present and to come, that the server stops.
-    pub(crate) fn close(&self) {
+    /// Tells every reader, present and to come, that the server stops, and when to leave. What waits for `--coalesce` is announced: some
+    /// leave before that would be over.
+    pub(crate) fn close(&self, departures: Departures) {
+        self.departures.get_or_init(|| departures);
         let mut topics = write(&self.topics);
         topics.closing = true;
         for log in topics.logs.values() {
-            log.head.send_modify(|head| head.closing = true);
+            log.head.send_modify(|head| *head = Head { cursor: log.head(), closing: true });
         }
     }
 }
@@ -87,7 +91,7 @@ impl Hub {
 pub(crate) struct Head {
     /// The cursor after the newest notification.
     pub(crate) cursor: Cursor,
-    /// The server stops: say goodbye.
+    /// The server stops: say goodbye when it is time.
     pub(crate) closing: bool,
 }
 
@@ -108,6 +112,7 @@ pub(crate) struct Log {
     coalesce: Duration,
     /// True while an announcement is to come.
     will_announce: AtomicBool,
+    departures: Arc<OnceLock<Departures>>,
 }
 
 /// A notification that a broker numbered.
@@ -157,7 +162,12 @@ pub(crate) struct Batch {
 }
 
 impl Log {
-    fn new(topic: TopicName, Habits { bound, workers, coalesce }: Habits, closing: bool) -> Self {
+    fn new(
+        topic: TopicName,
+        Habits { bound, workers, coalesce }: Habits,
+        departures: Arc<OnceLock<Departures>>,
+        closing: bool,
+    ) -> Self {
         let epoch = new_epoch();
         let head = watch::Sender::new(Head { cursor: Cursor { epoch, offset: 0 }, closing });
         Self {
@@ -167,6 +177,7 @@ impl Log {
             fanout: Fanout::new(workers),
             coalesce,
             will_announce: AtomicBool::new(false),
+            departures,
         }
     }
 
@@ -237,7 +248,7 @@ impl Log {
 
     /// Wakes the readers, or sees to it that they are woken when `--coalesce` is over.
     fn announce(self: &Arc<Self>) {
-        if self.coalesce.is_zero() {
+        if self.coalesce.is_zero() || self.announced().closing {
             return self.announce_now();
         }
         if !self.will_announce.swap(true, Ordering::AcqRel) {
@@ -279,6 +290,11 @@ impl Log {
     /// What was last announced.
     pub(crate) fn announced(&self) -> Head {
         *self.head.borrow()
+    }
+
+    /// When the connection of this number leaves; now, unless the server has said when it stops.
+    pub(crate) fn departure(&self, number: u32) -> Instant {
+        self.departures.get().map_or_else(clock::now, |departures| departures.of(number))
     }
 
     /// What readers wait on.

@@ -164,7 +164,7 @@ impl Stats {
 #[derive(Debug)]
 pub(crate) struct Meter {
     stats: Arc<Stats>,
-    shard: u8,
+    number: u32,
     kind: AtomicU8,
     /// Bytes read since the last request was labelled: they belong to the request that comes.
     unlabelled: AtomicU64,
@@ -177,7 +177,7 @@ impl Meter {
     pub(crate) fn new(stats: Arc<Stats>, number: u64) -> Self {
         let meter = Self {
             stats,
-            shard: (number % SHARDS as u64) as u8,
+            number: number as u32,
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
@@ -187,13 +187,13 @@ impl Meter {
         meter
     }
 
-    /// Tells connections apart, so that they can be spread: on which counters this counts.
-    pub(crate) fn number(&self) -> usize {
-        self.shard.into()
+    /// Tells connections apart: this is the `number`th since the server started, less 2^32 for each time that so many were.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     fn of(&self, kind: u8) -> &Counters {
-        &self.stats.shards[usize::from(self.shard)].0[usize::from(kind)]
+        &self.stats.shards[self.number as usize % SHARDS].0[usize::from(kind)]
     }
 
     fn counters(&self) -> &Counters {

@@ -177,8 +177,7 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
                 session.ended(Reason::WriteTimeout);
                 return None;
             }
-            // Whether the server comes back is not for it to know: 1001, not 1012.
-            Wake::Closing => break (close::GOING_AWAY, "the server stops", Reason::Shutdown),
+            Wake::Closing => break (close::RESTART, "the server stops: come back", Reason::Shutdown),
             Wake::Gone | Wake::Answered => return None,
         }
     };
