@@ -49,6 +49,8 @@ pub(crate) enum Reason {
     WriteTimeout,
     /// It did not answer a ping.
     PongTimeout,
+    /// Its machine acknowledged nothing for too long, or cannot be reached.
+    Vanished,
     /// It broke the protocol.
     ProtocolError,
     /// It sent more than is taken.
@@ -60,10 +62,11 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::FellBehind,
         Self::WriteTimeout,
         Self::PongTimeout,
+        Self::Vanished,
         Self::ProtocolError,
         Self::TooMuch,
         Self::ConnectionsMax,
@@ -75,6 +78,7 @@ impl Reason {
             Self::FellBehind => "fell-behind",
             Self::WriteTimeout => "write-timeout",
             Self::PongTimeout => "pong-timeout",
+            Self::Vanished => "vanished",
             Self::ProtocolError => "protocol-error",
             Self::TooMuch => "sent-too-much",
             Self::ConnectionsMax => "connections-max",
