@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::clock;
 use crate::drain::Departures;
 use crate::fanout::Fanout;
+use crate::keys::{Before, Key};
 use crate::window::{Encoded, Limit, Window};
 
 /// All topics.
@@ -128,6 +129,19 @@ pub(crate) struct Numbered<'a> {
     pub(crate) payload: Cow<'a, RawValue>,
 }
 
+/// What was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// The cursor of the notification.
+    pub(crate) cursor: Cursor,
+    /// True when it had been published before, under the same key: nothing was appended.
+    pub(crate) is_repeated: bool,
+}
+
+/// Something else was published under the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyReused;
+
 /// What became of a notification that was numbered elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entered {
@@ -187,8 +201,22 @@ impl Log {
 
     /// Numbers and appends in one step, under one lock, then wakes the readers.
     pub(crate) fn append(self: &Arc<Self>, payload: &Payload) -> Cursor {
+        self.append_once(payload, None).expect("without a key there is no repeat").cursor
+    }
+
+    /// The same, unless it was published before under this `key` and is still retained.
+    pub(crate) fn append_once(self: &Arc<Self>, payload: &Payload, key: Option<&Key>) -> Result<Published, KeyReused> {
         let cursor = {
             let mut window = write(&self.window);
+            let before = key.and_then(|key| window.keys.find(key, payload));
+            match before {
+                None => {}
+                Some(Before::Same(offset)) => {
+                    let cursor = Cursor { offset, ..window.head() };
+                    return Ok(Published { cursor, is_repeated: true });
+                }
+                Some(Before::Other) => return Err(KeyReused),
+            }
             let Cursor { epoch, offset } = window.head();
             let numbered = Numbered {
                 cursor: Cursor { epoch, offset: offset + 1 },
@@ -197,10 +225,13 @@ impl Log {
                 payload: Cow::Borrowed(&payload.json),
             };
             window.push(self.encode(&numbered));
+            if let Some(key) = key {
+                window.keys.remember(key, payload, numbered.cursor.offset);
+            }
             numbered.cursor
         };
         self.announce();
-        cursor
+        Ok(Published { cursor, is_repeated: false })
     }
 
     /// Appends what was numbered elsewhere, if it is the next one, then wakes the readers.

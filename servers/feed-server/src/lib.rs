@@ -17,6 +17,7 @@ mod drain;
 mod fanout;
 mod guards;
 mod hub;
+mod keys;
 #[doc(hidden)]
 pub mod measured_window;
 mod metrics;

@@ -92,6 +92,7 @@ impl Reason {
 pub(crate) struct Stats {
     pub(crate) started: Instant,
     pub(crate) published: AtomicU64,
+    pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
     shards: [Shard; SHARDS],
 }
@@ -120,6 +121,7 @@ impl Stats {
         Self {
             started: clock::now(),
             published: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             shards: Default::default(),
         }

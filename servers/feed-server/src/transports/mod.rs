@@ -3,5 +3,6 @@
 pub(crate) mod long_poll;
 pub(crate) mod short_poll;
 pub(crate) mod socketio;
+mod acknowledged;
 pub(crate) mod sse;
 pub(crate) mod ws;

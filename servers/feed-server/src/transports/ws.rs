@@ -13,8 +13,8 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use base64::Engine;
 use bytes::Bytes;
-use feed::Cursor;
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role, close};
+use feed::{Cursor, TopicName};
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
@@ -31,6 +31,7 @@ use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
 use crate::subscription::{self, Params};
 use crate::takeover::{self, Takeover};
+use crate::transports::acknowledged::{self, Wish};
 
 /// Bytes that a client may say between two pings of the server and that get no answer, beyond one message of the largest size;
 /// more ends the stream. They are read, because a pong or a close may be among them; a well-behaved client sends next to none.
@@ -70,7 +71,7 @@ async fn open(
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
         greet(&mut session, start);
-        deliver(session, app)
+        deliver(session, app, topic.0)
     }))
 }
 
@@ -113,10 +114,17 @@ fn greet(session: &mut Session, start: Start) {
 }
 
 /// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
-    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
-    let mut client =
-        Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0, answered: 0 };
+async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: TopicName) -> Option<Socket> {
+    let Config { ping_interval, pong_timeout, message_max, body_max, .. } = app.config;
+    let mut client = Client {
+        reader: Reader::new(Role::Server, message_max),
+        heard: false,
+        goodbye: None,
+        wishes: Vec::new(),
+        payload_max: body_max,
+        ignored: 0,
+        answered: 0,
+    };
     let ignored_max = IGNORED_MAX.saturating_add(message_max);
     let mut ignored_bytes = 0;
     let (mut pinged, mut overdue) = (false, false);
@@ -134,6 +142,11 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
             Wake::Readable => {
                 ignored_bytes += session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
                 ignored_bytes = ignored_bytes.saturating_sub(std::mem::take(&mut client.answered));
+                for wish in std::mem::take(&mut client.wishes) {
+                    // Boxed: idle readers, who are many, have no room for it.
+                    let ack = Box::pin(acknowledged::fulfil(&app, &topic, wish)).await;
+                    session.send(text(&ack));
+                }
                 for _ in 0..std::mem::take(&mut client.ignored) {
                     session.meter().ignored();
                 }
@@ -192,6 +205,10 @@ struct Client {
     reader: Reader,
     heard: bool,
     goodbye: Option<Goodbye>,
+    /// What it wants to publish, and has not been answered.
+    wishes: Vec<Wish>,
+    /// Bytes that a payload may have.
+    payload_max: usize,
     /// Messages that get no answer.
     ignored: usize,
     /// Bytes of messages that got one.
@@ -204,9 +221,9 @@ enum Goodbye {
 }
 
 impl Client {
-    /// Answers pings, in frames and in text, and ignores whatever else a client may say: the feed goes one way.
+    /// Answers pings, in frames and in text, keeps what is to be published, and ignores whatever else a client may say.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, heard, goodbye, ignored, answered } = self;
+        let Self { reader, heard, goodbye, wishes, payload_max, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
             Message::Ping(payload) => {
                 *answered += FRAME_HEAD + payload.len();
@@ -217,6 +234,10 @@ impl Client {
             Message::Text(said) if is_ping(said) => {
                 *answered += FRAME_HEAD + said.len();
                 outbox.push(text(br#"{"type":"pong"}"#));
+            }
+            Message::Text(said) if let Some(wish) = acknowledged::read(said, *payload_max) => {
+                *answered += FRAME_HEAD + said.len();
+                wishes.push(wish);
             }
             Message::Text(_) | Message::Binary(_) => *ignored += 1,
         });
