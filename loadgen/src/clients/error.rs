@@ -69,6 +69,8 @@ fn io_kind(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".into(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
+        // What TLS makes of bytes that are not as agreed, and of certificates that are not believed.
+        io::ErrorKind::InvalidData => "tls".into(),
         io::ErrorKind::TimedOut => "timeout".into(),
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => "no-free-port".into(),
         _ if error.raw_os_error() == Some(libc::EMFILE) => "no-free-descriptor".into(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::brokers::Choice;
+use crate::tls::TlsArgs;
 use crate::window::Limit;
 
 /// One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
@@ -15,6 +16,10 @@ pub struct Config {
     /// Address to listen on; port 0 takes a free one, and the line on stdout says which.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+
+    /// Whether, and as whom, the server speaks TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 
     /// Threads that serve connections [default: the CPUs that this process may use].
     #[arg(long, value_name = "N")]

@@ -74,6 +74,13 @@ impl Closing {
             Box::pin(sleep_until(departure(departures, meter))).await;
         }
     }
+
+    /// The same, of a connection whose streams may carry anything.
+    pub(crate) async fn due_whatever_it_carries(self, number: u32) {
+        if let Some(departures) = self.begun().await {
+            sleep_until(departures.of(number)).await;
+        }
+    }
 }
 
 /// A connection that carries no reader has nothing to hand over to another server: it leaves when it is answered.

@@ -200,12 +200,8 @@ impl Log {
     }
 
     /// Numbers and appends in one step, under one lock, then wakes the readers.
-    pub(crate) fn append(self: &Arc<Self>, payload: &Payload) -> Cursor {
-        self.append_once(payload, None).expect("without a key there is no repeat").cursor
-    }
-
-    /// The same, unless it was published before under this `key` and is still retained.
-    pub(crate) fn append_once(self: &Arc<Self>, payload: &Payload, key: Option<&Key>) -> Result<Published, KeyReused> {
+    /// Not if it was published before under this `key` and is still retained.
+    pub(crate) fn append(self: &Arc<Self>, payload: &Payload, key: Option<&Key>) -> Result<Published, KeyReused> {
         let cursor = {
             let mut window = write(&self.window);
             let before = key.and_then(|key| window.keys.find(key, payload));

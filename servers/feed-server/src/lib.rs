@@ -16,8 +16,10 @@ mod direct;
 mod drain;
 mod fanout;
 mod guards;
+mod http2;
 mod hub;
 mod keys;
+mod line;
 #[doc(hidden)]
 pub mod measured_window;
 mod metrics;
@@ -35,6 +37,7 @@ mod socket;
 mod stats;
 mod subscription;
 mod takeover;
+mod tls;
 mod transports;
 mod window;
 
@@ -44,6 +47,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 use tokio::time::timeout;
 
+use crate::accept::Door;
 pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
@@ -51,6 +55,7 @@ pub use crate::config::Config;
 use crate::connection::Lobby;
 use crate::drain::{Closing, Departures};
 use crate::stats::Stats;
+pub use crate::tls::TlsArgs;
 
 /// What hyper may keep of a request or an answer, bytes: the heads of this contract are a fraction of it.
 const HTTP_BUFFER: usize = 16 << 10;
@@ -58,7 +63,7 @@ const HTTP_BUFFER: usize = 16 << 10;
 /// Serves until `shutdown`, then lets nobody in, says goodbye to every reader at an instant of its own, and returns when all have gone:
 /// within `config.drain`, whatever they do.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let Listening { listener, connections_max, hub, broker } = listening;
+    let Listening { listener, porter, connections_max, hub, broker } = listening;
     let inside = accept::Inside::new(connections_max);
     let stats = Arc::new(Stats::new());
     let mut http = http1::Builder::new();
@@ -72,7 +77,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle, write_timeout });
 
-    accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
+    accept::accept(Door { listener, porter }, lobby, stats, inside.clone(), shutdown).await?;
 
     let departures = Departures::within(drain);
     hub.close(departures);

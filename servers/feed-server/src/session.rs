@@ -320,6 +320,7 @@ mod tests {
 
     use super::*;
     use crate::hub::{Habits, Hub};
+    use crate::line::Line;
     use crate::stats::Stats;
 
     #[tokio::test]
@@ -329,13 +330,14 @@ mod tests {
         let log = hub.log(&"news".parse().unwrap()).unwrap();
         let batches = 64;
         for _ in 0..batches * STREAM_LIMIT.count {
-            log.append(&Payload { content_type: None, json: serde_json::value::to_raw_value(&1).unwrap() });
+            let payload = Payload { content_type: None, json: serde_json::value::to_raw_value(&1).unwrap() };
+            log.append(&payload, None).unwrap();
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         std::thread::spawn(move || while client.read(&mut [0; 64 << 10]).is_ok_and(|read| read > 0) {});
         let (stream, _) = listener.accept().await.unwrap();
-        let socket = Socket::new(stream, Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
         let start = log.start(After::Earliest);
         let mut session = Session::new(socket, log.clone(), start.cursor, Form::Frames, Duration::from_secs(10));
 

@@ -235,11 +235,14 @@ impl Client {
                 *answered += FRAME_HEAD + said.len();
                 outbox.push(text(br#"{"type":"pong"}"#));
             }
-            Message::Text(said) if let Some(wish) = acknowledged::read(said, *payload_max) => {
-                *answered += FRAME_HEAD + said.len();
-                wishes.push(wish);
-            }
-            Message::Text(_) | Message::Binary(_) => *ignored += 1,
+            Message::Text(said) => match acknowledged::read(said, *payload_max) {
+                Some(wish) => {
+                    *answered += FRAME_HEAD + said.len();
+                    wishes.push(wish);
+                }
+                None => *ignored += 1,
+            },
+            Message::Binary(_) => *ignored += 1,
         });
         if let Err(error) = heard_out {
             *goodbye = Some(Goodbye::Fault(error));

@@ -5,4 +5,6 @@ pub mod engine_io;
 pub mod poll;
 pub mod socket_io;
 pub mod sse;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod websocket;

@@ -268,12 +268,10 @@ impl Link {
                 return Err(if refused { Failure::Refused } else { Failure::Unconfirmed });
             }
         };
-        match (epoch.parse(), &*timestamp) {
-            (_, "differs") => return Err(Failure::KeyReused),
-            (Ok(epoch), "repeated") => return Ok(Appended::Before(Cursor { epoch, offset })),
-            (Ok(epoch), timestamp) if let Ok(timestamp_us) = timestamp.parse() => {
-                return Ok(Appended::Now(Cursor { epoch, offset }, timestamp_us));
-            }
+        match (epoch.parse(), &*timestamp, timestamp.parse()) {
+            (_, "differs", _) => return Err(Failure::KeyReused),
+            (Ok(epoch), "repeated", _) => return Ok(Appended::Before(Cursor { epoch, offset })),
+            (Ok(epoch), _, Ok(timestamp_us)) => return Ok(Appended::Now(Cursor { epoch, offset }, timestamp_us)),
             _ => {}
         }
         self.strange(&format!("the epoch `{epoch}` or the timestamp `{timestamp}`"));
