@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::get;
+use http::Request;
 use tokio::sync::watch;
 
 use crate::brokers::Broker;
 use crate::config::Config;
+use crate::entrance::Entrance;
+use crate::guards::origin::Origins;
 use crate::hub::Hub;
+use crate::refusal::Refusal;
 use crate::stats::Stats;
 use crate::{guards, page, process, publish, transports};
 
@@ -19,6 +24,7 @@ pub(crate) struct App {
     pub(crate) hub: Arc<Hub>,
     pub(crate) broker: Broker,
     pub(crate) stats: Arc<Stats>,
+    pub(crate) origins: Origins,
     pub(crate) workers: usize,
     /// True once the server stops.
     pub(crate) closing: watch::Receiver<bool>,
@@ -32,9 +38,15 @@ impl App {
     }
 }
 
-/// All routes and guards.
-pub(crate) fn app(state: Arc<App>) -> Router {
-    Router::new()
+/// What every request goes through before its route, in this order: whose page asks (`guards/origin.rs`), then the guards here.
+/// Connections met `guards/connections.rs` at the door; bodies, heads and topics are bounded where they are read.
+pub(crate) fn admit(_app: &App, _request: &mut Request<Body>) -> Result<(), Refusal> {
+    Ok(())
+}
+
+/// All routes, and the way in to them.
+pub(crate) fn app(state: Arc<App>) -> Entrance {
+    let routes = Router::new()
         .merge(publish::routes())
         .merge(transports::short_poll::routes())
         .merge(transports::long_poll::routes())
@@ -48,5 +60,6 @@ pub(crate) fn app(state: Arc<App>) -> Router {
         .route("/", get(page::page))
         .fallback(guards::routes::not_found)
         .method_not_allowed_fallback(guards::routes::method_not_allowed)
-        .with_state(state)
+        .with_state(state.clone());
+    Entrance::new(state, routes)
 }

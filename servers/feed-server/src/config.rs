@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::brokers::Choice;
+use crate::guards::origin::AllowedOrigin;
 use crate::window::Limit;
 
 /// One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
@@ -60,6 +61,12 @@ pub struct Config {
     /// Connections open at a time; one more is answered with 503 [default: the limit of open files, less 64].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_max: Option<u32>,
+
+    /// Origin whose pages may use this server, for example `https://app.example.com`; repeat it for more, `*` allows all of them. A
+    /// request with another `Origin` is answered with 403. Unless told otherwise only pages from this server's own host and port:
+    /// browsers let every page that somebody looks at reach it. Who sends no `Origin` is no page, and not asked.
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<AllowedOrigin>,
 
     /// Largest body of a publication; a larger one is answered with 413. The default is far more than a notification
     /// needs: what is larger belongs behind a link in it.

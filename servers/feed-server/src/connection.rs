@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
 use tokio::sync::watch;
 
+use crate::entrance::Entrance;
 use crate::rest::Rest;
 use crate::socket::Socket;
 use crate::takeover::Deliver;
@@ -16,7 +16,7 @@ use crate::{detour, direct};
 #[derive(Debug)]
 pub(crate) struct Lobby {
     pub(crate) http: http1::Builder,
-    pub(crate) router: Router,
+    pub(crate) entrance: Entrance,
     pub(crate) closing: watch::Receiver<bool>,
     /// How long a connection may idle between requests.
     pub(crate) idle: Duration,

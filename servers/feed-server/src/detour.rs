@@ -6,15 +6,14 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
-use tower_service::Service as _;
 
 use crate::connection::{Left, Lobby};
+use crate::entrance::Entrance;
 use crate::refusal::Refusal;
 use crate::socket::Socket;
 use crate::stats::Meter;
@@ -28,7 +27,7 @@ pub(crate) struct WholeBody;
 pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     let meter = socket.meter().clone();
     let slot = Slot::default();
-    let front = Front { router: lobby.router.clone(), meter: meter.clone(), slot: slot.clone() };
+    let front = Front { entrance: lobby.entrance.clone(), meter: meter.clone(), slot: slot.clone() };
     let mut http = Box::pin(lobby.http.serve_connection(TokioIo::new(socket), front));
     let mut closing = lobby.closing.clone();
     let mut closed = pin!(async move { closing.wait_for(|closing| *closing).await.map(drop) });
@@ -91,9 +90,9 @@ impl Slot {
     }
 }
 
-/// The router, as hyper calls it.
+/// The entrance, as hyper calls it.
 struct Front {
-    router: Router,
+    entrance: Entrance,
     meter: Arc<Meter>,
     slot: Slot,
 }
@@ -104,12 +103,12 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let (mut router, meter, slot) = (self.router.clone(), self.meter.clone(), self.slot.clone());
+        let (entrance, meter, slot) = (self.entrance.clone(), self.meter.clone(), self.slot.clone());
         slot.set(State::Busy);
         let bodiless = request.body().is_end_stream();
         request.extensions_mut().insert(meter.clone());
         Box::pin(async move {
-            let mut response = router.call(request.map(Body::new)).await?;
+            let mut response = entrance.answer(request.map(Body::new)).await;
             meter.set_flushed(false);
             match response.extensions_mut().remove::<Takeover>().and_then(Takeover::into_deliver) {
                 Some(_) if !bodiless => Ok(Refusal::subscription_with_a_body().into_response()),

@@ -1,6 +1,6 @@
 //! One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 //!
-//! Walk it in this order: `accept` -> `connection` and `direct` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
+//! Walk it in this order: `accept` -> `connection` and `direct` -> `entrance` and `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.
 
 mod accept;
@@ -13,6 +13,7 @@ mod connection;
 mod demo;
 mod detour;
 mod direct;
+mod entrance;
 mod fanout;
 mod guards;
 mod hub;
@@ -48,6 +49,8 @@ use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
 pub use crate::config::Config;
 use crate::connection::Lobby;
+pub use crate::guards::origin::AllowedOrigin;
+use crate::guards::origin::Origins;
 use crate::stats::Stats;
 
 /// What hyper may keep of a request or an answer, bytes: the heads of this contract are a fraction of it.
@@ -64,10 +67,17 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let (drain, rate) = (config.drain, config.demo);
     let (idle, write_timeout) = (config.idle_timeout, config.write_timeout);
     let (close, closing) = watch::channel(false);
-    let app_state =
-        Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers, closing: closing.clone() });
+    let app_state = Arc::new(App {
+        origins: Origins::new(&config.allow_origin),
+        config,
+        hub: hub.clone(),
+        broker,
+        stats: stats.clone(),
+        workers,
+        closing: closing.clone(),
+    });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
-    let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle, write_timeout });
+    let lobby = Arc::new(Lobby { http, entrance: app(app_state), closing, idle, write_timeout });
 
     accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
 

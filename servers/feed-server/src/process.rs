@@ -50,6 +50,7 @@ fn collect(app: &App) -> ServerStats {
         topics: app.hub.topics() as u64,
         published: app.stats.published.load(Relaxed),
         refused: app.stats.refused.load(Relaxed),
+        refusals: app.stats.refusals.by_name(),
         broker: app.broker.stats(),
         connections: Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), app.stats.connections(kind))).collect(),
     }

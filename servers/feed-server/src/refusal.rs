@@ -7,17 +7,20 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
+use crate::guards::count::Guard;
+
 /// Why a request is not carried out.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
     error: Cow<'static, str>,
     header: Option<(HeaderName, HeaderValue)>,
+    guard: Option<Guard>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, error: error.into(), header: None }
+        Self { status, error: error.into(), header: None, guard: None }
     }
 
     /// 400: the request makes no sense to us.
@@ -40,6 +43,12 @@ impl Refusal {
         self
     }
 
+    /// Counts as one of `guard`.
+    pub(crate) fn by(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
     /// The body of the answer.
     pub(crate) fn body(&self) -> String {
         json!({ "error": self.error }).to_string()
@@ -52,6 +61,11 @@ impl IntoResponse for Refusal {
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        (self.status, headers, self.header.clone().map(|header| [header]), self.body()).into_response()
+        let mut response =
+            (self.status, headers, self.header.clone().map(|header| [header]), self.body()).into_response();
+        if let Some(guard) = self.guard {
+            response.extensions_mut().insert(guard);
+        }
+        response
     }
 }

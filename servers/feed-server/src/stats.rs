@@ -7,6 +7,7 @@ use feed::{ConnectionStats, Transport};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::guards::count::Refusals;
 
 /// Copies of all counters; a connection counts on one of them, a reader adds them up.
 const SHARDS: usize = 16;
@@ -89,6 +90,7 @@ pub(crate) struct Stats {
     pub(crate) started: Instant,
     pub(crate) published: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) refusals: Refusals,
     shards: [Shard; SHARDS],
 }
 
@@ -117,6 +119,7 @@ impl Stats {
             started: clock::now(),
             published: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            refusals: Refusals::default(),
             shards: Default::default(),
         }
     }

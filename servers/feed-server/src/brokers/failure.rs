@@ -1,5 +1,6 @@
 //! Why a broker cannot do what it is asked, and what a client is told.
 
+use crate::guards::count::Guard;
 use crate::hub::TooManyTopics;
 use crate::refusal::Refusal;
 
@@ -32,6 +33,10 @@ impl From<TooManyTopics> for Failure {
 /// 503, for later may work.
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self::overloaded(failure.to_string())
+        let refusal = Self::overloaded(failure.to_string());
+        match failure {
+            Failure::TooManyTopics(_) => refusal.by(Guard::TopicsMax),
+            _ => refusal,
+        }
     }
 }

@@ -2,5 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod connections;
+pub(crate) mod count;
+pub(crate) mod origin;
 pub(crate) mod routes;
 pub(crate) mod topics;

@@ -20,6 +20,7 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::clock;
 use crate::fanout::Form;
+use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::refusal::Refusal;
 use crate::session::{Session, Wake};
@@ -66,11 +67,12 @@ async fn open(
     }
     let cursor = answer.cursor();
     let keep_alive = takeover::keeps_alive(request.version(), headers);
+    let cors = request.extensions().get::<Cors>().cloned();
     Ok(Takeover::held(move |socket| {
-        // The answer that is shared says nothing of closing.
-        let form = if keep_alive { Form::Answer } else { Form::Call };
+        // The answer that is shared says nothing of closing, or of pages that may read it.
+        let form = if keep_alive && cors.is_none() { Form::Answer } else { Form::Call };
         let session = Session::new(socket, log, cursor, form, app.config.write_timeout);
-        deliver(session, Question { known, keep_alive, until: clock::now() + wait, max })
+        deliver(session, Question { known, keep_alive, cors, until: clock::now() + wait, max })
     }))
 }
 
@@ -85,6 +87,7 @@ fn checked(wait: f64, max: Duration) -> Result<Duration, Refusal> {
 struct Question {
     known: Option<Cursor>,
     keep_alive: bool,
+    cors: Option<Cors>,
     until: Instant,
     max: usize,
 }
@@ -115,7 +118,7 @@ async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket
         }
     }
     let answer = Answer::read(session.log(), After::Cursor(session.cursor()), question.max);
-    let bytes = answer.bytes(&session.meter(), question.known, keep_alive);
+    let bytes = answer.bytes(&session.meter(), question.known, keep_alive, question.cors.as_ref());
     session.send(bytes);
     give_back(session, &early).await.filter(|_| keep_alive)
 }

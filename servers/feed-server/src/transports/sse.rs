@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use crate::app::App;
 use crate::fanout::Form;
+use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
@@ -44,6 +45,7 @@ async fn open(
     version: Version,
     uri: Uri,
     headers: HeaderMap,
+    cors: Option<Extension<Cors>>,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
     if version != Version::HTTP_11 {
@@ -68,6 +70,9 @@ async fn open(
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        if let Some(Extension(cors)) = cors {
+            cors.dress(&mut head);
+        }
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));

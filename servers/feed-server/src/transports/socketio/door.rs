@@ -28,6 +28,7 @@ use super::{namespace, upgrade};
 use crate::app::App;
 use crate::detour::WholeBody;
 use crate::guards;
+use crate::guards::count::Guard;
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};
 
@@ -151,7 +152,8 @@ impl Door {
         }
         let max = self.app.config.socketio_sessions_max;
         let Some(_place) = self.lines.reserve(max) else {
-            return Err(Refusal::overloaded(format!("{max} polling sessions are open already: come back later")));
+            let error = format!("{max} polling sessions are open already: come back later");
+            return Err(Refusal::overloaded(error).by(Guard::SocketIoSessionsMax));
         };
         let line = self.line();
         parts.extensions.insert(line.clone());
