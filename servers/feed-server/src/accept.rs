@@ -14,10 +14,11 @@ use tokio::time::sleep;
 use crate::brokers::Broker;
 use crate::config::Config;
 use crate::connection::{Lobby, serve};
-use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, turn_away};
+use crate::guards::addresses::Addresses;
+use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, refusal, turn_away};
 use crate::hub::{Habits, Hub};
 use crate::socket::Socket;
-use crate::stats::{Meter, Reason, Stats};
+use crate::stats::{Meter, Stats};
 
 /// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
 /// connects a second late.
@@ -81,13 +82,14 @@ pub(crate) async fn accept(
     lobby: Arc<Lobby>,
     stats: Arc<Stats>,
     inside: Arc<Inside>,
+    addresses: Arc<Addresses>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let door = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
     let mut shutdown = std::pin::pin!(shutdown);
     let mut number = 0;
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
             stream = next(&listener) => stream?,
@@ -97,22 +99,25 @@ pub(crate) async fn accept(
             continue;
         }
         number += 1;
-        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), number)));
-        match inside.enter() {
-            Some(place) => {
+        let (visit, place) = match addresses.enter(peer.ip()) {
+            Ok(visit) => (visit, inside.enter().ok_or_else(|| refusal(inside.max))),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), number).of_visit(visit)));
+        match place {
+            Ok(place) => {
                 let lobby = lobby.clone();
                 tokio::spawn(async move {
                     serve(socket, lobby).await;
                     drop(place);
                 });
             }
-            None => {
-                socket.meter().ended(Reason::ConnectionsMax);
+            Err(refusal) => {
+                socket.meter().turned_away(refusal.guard());
                 // Nobody may hold up those behind, nor the end of the server: without room for an answer there is none.
                 if let Ok(room) = door.clone().try_acquire_owned() {
-                    let max = inside.max;
                     tokio::spawn(async move {
-                        turn_away(socket, max).await;
+                        turn_away(socket, refusal).await;
                         drop(room);
                     });
                 }
@@ -121,13 +126,23 @@ pub(crate) async fn accept(
     }
 }
 
-async fn next(listener: &TcpListener) -> anyhow::Result<TcpStream> {
+async fn next(listener: &TcpListener) -> anyhow::Result<(TcpStream, SocketAddr)> {
+    let mut rests = 0_u64;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok(stream),
+            Ok(accepted) => {
+                if rests > 0 {
+                    tracing::warn!(rests, "accepting again");
+                }
+                return Ok(accepted);
+            }
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept; resting");
+                // Said once, however long it lasts.
+                if rests == 0 {
+                    tracing::warn!(%error, "cannot accept: who comes waits until it can");
+                }
+                rests += 1;
                 sleep(REST).await;
             }
         }

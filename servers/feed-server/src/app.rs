@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::brokers::Broker;
 use crate::config::Config;
 use crate::entrance::Entrance;
+use crate::guards::addresses::Addresses;
 use crate::guards::origin::Origins;
 use crate::hub::Hub;
 use crate::refusal::Refusal;
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) broker: Broker,
     pub(crate) stats: Arc<Stats>,
     pub(crate) origins: Origins,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) workers: usize,
     /// True once the server stops.
     pub(crate) closing: watch::Receiver<bool>,
@@ -39,9 +41,9 @@ impl App {
 }
 
 /// What every request goes through before its route, in this order: whose page asks (`guards/origin.rs`), then the guards here.
-/// Connections met `guards/connections.rs` at the door; bodies, heads and topics are bounded where they are read.
-pub(crate) fn admit(_app: &App, _request: &mut Request<Body>) -> Result<(), Refusal> {
-    Ok(())
+/// Connections met `guards/connections.rs` and `guards/addresses.rs` at the door; bodies, heads and topics are bounded where they are read.
+pub(crate) fn admit(app: &App, request: &mut Request<Body>) -> Result<(), Refusal> {
+    guards::requests::admit(&app.addresses, request)
 }
 
 /// All routes, and the way in to them.

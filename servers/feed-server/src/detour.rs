@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::connection::{Left, Lobby};
 use crate::entrance::Entrance;
+use crate::guards::count::Guard;
 use crate::refusal::Refusal;
 use crate::socket::Socket;
 use crate::stats::Meter;
@@ -39,6 +40,10 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
         }
         if let Poll::Ready(ended) = http.as_mut().poll(cx) {
             if let Err(error) = ended {
+                // Hyper has answered with 431 (RFC 6585, section 5).
+                if error.is_parse_too_large() {
+                    meter.refused(Guard::HeadMax);
+                }
                 tracing::debug!(%error, "connection ended");
             }
             return Poll::Ready(None);

@@ -49,6 +49,7 @@ use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
 pub use crate::config::Config;
 use crate::connection::Lobby;
+use crate::guards::addresses::Addresses;
 pub use crate::guards::origin::AllowedOrigin;
 use crate::guards::origin::Origins;
 use crate::stats::Stats;
@@ -67,8 +68,10 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let (drain, rate) = (config.drain, config.demo);
     let (idle, write_timeout) = (config.idle_timeout, config.write_timeout);
     let (close, closing) = watch::channel(false);
+    let addresses = Addresses::new(config.connections_per_address, config.requests());
     let app_state = Arc::new(App {
         origins: Origins::new(&config.allow_origin),
+        addresses: addresses.clone(),
         config,
         hub: hub.clone(),
         broker,
@@ -79,7 +82,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, entrance: app(app_state), closing, idle, write_timeout });
 
-    accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
+    accept::accept(listener, lobby, stats, inside.clone(), addresses, shutdown).await?;
 
     if let Some(demo) = demo {
         demo.abort();

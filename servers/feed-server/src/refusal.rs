@@ -49,6 +49,16 @@ impl Refusal {
         self
     }
 
+    /// The guard that it counts as one of.
+    pub(crate) fn guard(&self) -> Option<Guard> {
+        self.guard
+    }
+
+    /// What is particular in the head of the answer.
+    pub(crate) fn head(&self) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
+        (self.status, self.header.clone())
+    }
+
     /// The body of the answer.
     pub(crate) fn body(&self) -> String {
         json!({ "error": self.error }).to_string()

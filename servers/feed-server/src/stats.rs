@@ -7,7 +7,8 @@ use feed::{ConnectionStats, Transport};
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::guards::count::Refusals;
+use crate::guards::addresses::Visit;
+use crate::guards::count::{Guard, Refusals};
 
 /// Copies of all counters; a connection counts on one of them, a reader adds them up.
 const SHARDS: usize = 16;
@@ -56,18 +57,27 @@ pub(crate) enum Reason {
     TooMuch,
     /// There were too many connections already.
     ConnectionsMax,
+    /// There were too many from its address already.
+    ConnectionsPerAddress,
+    /// Its messages came too often.
+    MessagesPerSecond,
+    /// The token that let it in has expired.
+    TokenExpired,
     /// The server stops.
     Shutdown,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::FellBehind,
         Self::WriteTimeout,
         Self::PongTimeout,
         Self::ProtocolError,
         Self::TooMuch,
         Self::ConnectionsMax,
+        Self::ConnectionsPerAddress,
+        Self::MessagesPerSecond,
+        Self::TokenExpired,
         Self::Shutdown,
     ];
 
@@ -79,6 +89,9 @@ impl Reason {
             Self::ProtocolError => "protocol-error",
             Self::TooMuch => "sent-too-much",
             Self::ConnectionsMax => "connections-max",
+            Self::ConnectionsPerAddress => "connections-per-address",
+            Self::MessagesPerSecond => "messages-per-second",
+            Self::TokenExpired => "token-expired",
             Self::Shutdown => "shutdown",
         }
     }
@@ -173,6 +186,8 @@ pub(crate) struct Meter {
     unlabelled: AtomicU64,
     /// True when the HTTP layer has written out everything that it was given; see `connection.rs`.
     flushed: AtomicBool,
+    /// Its place among the connections of its address, where somebody watches those.
+    visit: Option<Arc<Visit>>,
 }
 
 impl Meter {
@@ -184,10 +199,21 @@ impl Meter {
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
+            visit: None,
         };
         meter.counters().open.fetch_add(1, Relaxed);
         meter.counters().opened.fetch_add(1, Relaxed);
         meter
+    }
+
+    /// The same, of an address that is watched.
+    pub(crate) fn of_visit(mut self, visit: Option<Arc<Visit>>) -> Self {
+        self.visit = visit;
+        self
+    }
+
+    pub(crate) fn visit(&self) -> Option<&Visit> {
+        self.visit.as_deref()
     }
 
     /// Tells connections apart, so that they can be spread: on which counters this counts.
@@ -259,6 +285,22 @@ impl Meter {
 
     pub(crate) fn ended(&self, reason: Reason) {
         self.counters().ended[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// The connection was turned away at the door.
+    pub(crate) fn turned_away(&self, guard: Option<Guard>) {
+        self.ended(match guard {
+            Some(Guard::ConnectionsPerAddress) => Reason::ConnectionsPerAddress,
+            _ => Reason::ConnectionsMax,
+        });
+        if let Some(guard) = guard {
+            self.stats.refusals.add(guard);
+        }
+    }
+
+    /// A request of the connection was refused before it was one.
+    pub(crate) fn refused(&self, guard: Guard) {
+        self.stats.refusals.add(guard);
     }
 
     pub(crate) fn set_flushed(&self, flushed: bool) {

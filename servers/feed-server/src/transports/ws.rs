@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::fanout::Form;
+use crate::guards::messages::{self, Messages};
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::outbox::Outbox;
@@ -115,8 +116,14 @@ fn greet(session: &mut Session, start: Start) {
 /// Waits, writes, moves the cursor, answers pings, until somebody goes.
 async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
     let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
-    let mut client =
-        Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0, answered: 0 };
+    let mut client = Client {
+        reader: Reader::new(Role::Server, message_max),
+        messages: Messages::new(app.config.messages()),
+        heard: false,
+        goodbye: None,
+        ignored: 0,
+        answered: 0,
+    };
     let ignored_max = IGNORED_MAX.saturating_add(message_max);
     let mut ignored_bytes = 0;
     let (mut pinged, mut overdue) = (false, false);
@@ -147,6 +154,7 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
                         session.finish().await;
                         return None;
                     }
+                    Some(Goodbye::TooOften) => break (close::POLICY, messages::REFUSAL, Reason::MessagesPerSecond),
                     Some(Goodbye::Fault(error)) => {
                         let reason = if error.code == close::TOO_BIG { Reason::TooMuch } else { Reason::ProtocolError };
                         break (error.code, error.reason, reason);
@@ -191,6 +199,7 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
 /// What comes from the client.
 struct Client {
     reader: Reader,
+    messages: Messages,
     heard: bool,
     goodbye: Option<Goodbye>,
     /// Messages that get no answer.
@@ -202,13 +211,18 @@ struct Client {
 enum Goodbye {
     Said(Option<u16>),
     Fault(websocket::ProtocolError),
+    TooOften,
 }
 
 impl Client {
     /// Answers pings, in frames and in text, and ignores whatever else a client may say: the feed goes one way.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, heard, goodbye, ignored, answered } = self;
+        let Self { reader, messages, heard, goodbye, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
+            _ if matches!(goodbye, Some(Goodbye::TooOften)) => {}
+            Message::Ping(_) | Message::Text(_) | Message::Binary(_) if !messages.admit() => {
+                *goodbye = Some(Goodbye::TooOften);
+            }
             Message::Ping(payload) => {
                 *answered += FRAME_HEAD + payload.len();
                 outbox.push(websocket::write(Opcode::Pong, payload).into());

@@ -23,6 +23,7 @@ use super::line::Line;
 use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
+use crate::guards::messages::Messages;
 use crate::hub::Start;
 use crate::stats::{Kind, Reason, Stats};
 
@@ -78,16 +79,21 @@ fn line(socket: &Socket) -> &Arc<Line> {
 
 /// Ends a client that asked for more than it takes: there is no room for what it would have to be told.
 pub(super) fn end(socket: &Socket, stats: &Stats) {
+    end_for(socket, stats, Reason::TooMuch);
+}
+
+fn end_for(socket: &Socket, stats: &Stats, reason: Reason) {
     let line = line(socket);
     if socket.connected() && line.ends() {
-        stats.ended(Kind::SocketIo, Reason::TooMuch);
+        stats.ended(Kind::SocketIo, reason);
     }
     line.hang_up();
 }
 
 fn enter(socket: &Arc<Socket>, app: Arc<App>) {
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
-    socket.on_fallback(Ask { queue, stats: app.stats.clone() });
+    let messages = Messages::new(app.config.messages());
+    socket.on_fallback(Ask { queue, messages, stats: app.stats.clone() });
     socket.on_disconnect(Leave(app.stats.clone()));
     let entered = line(socket).enters();
     let socket = Arc::downgrade(socket);
@@ -102,6 +108,7 @@ fn enter(socket: &Arc<Socket>, app: Arc<App>) {
 /// Takes every event. A handler that is a closure would be run in a task of its own, and events would overtake each other.
 struct Ask {
     queue: mpsc::Sender<(Said, AckSender)>,
+    messages: Messages,
     stats: Arc<Stats>,
 }
 
@@ -109,6 +116,13 @@ impl MessageHandler<LocalAdapter, ()> for Ask {
     fn call(&self, socket: Arc<Socket>, mut value: handler::Value, ack: Option<i64>) {
         let Ok(said) = Said::from_message_parts(&socket, &mut value, &ack);
         let Ok(answer) = AckSender::from_message_parts(&socket, &mut value, &ack);
+        if !self.messages.admit() {
+            if said.is_publish() {
+                self.stats.refused.fetch_add(1, Relaxed);
+            }
+            end_for(&socket, &self.stats, Reason::MessagesPerSecond);
+            return;
+        }
         let Err(TrySendError::Full((said, answer)) | TrySendError::Closed((said, answer))) =
             self.queue.try_send((said, answer))
         else {
