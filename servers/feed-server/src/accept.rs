@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::connection::{Lobby, serve};
 use crate::guards::addresses::Addresses;
 use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, refusal, turn_away};
+use crate::guards::keys::Keys;
 use crate::hub::{Habits, Hub};
 use crate::socket::Socket;
 use crate::stats::{Meter, Stats};
@@ -31,6 +32,7 @@ const REST: Duration = Duration::from_millis(20);
 pub struct Listening {
     pub(crate) listener: TcpListener,
     pub(crate) connections_max: usize,
+    pub(crate) keys: Option<Keys>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) broker: Broker,
 }
@@ -42,16 +44,18 @@ impl Listening {
     }
 }
 
-/// Does all that can fail before serving: makes room for the connections, listens on `config.listen`, and connects to
+/// Does all that can fail before serving: makes room for the connections, reads the keys of tokens, listens on `config.listen`, and connects to
 /// `config.broker`.
 pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
+    let audience = config.jwt_audience.as_deref();
+    let keys = config.jwt_keys.as_ref().map(|file| Keys::load(file, audience)).transpose()?;
     let listener = bind(config.listen)?;
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let habits = Habits { bound: config.history(), workers, coalesce: config.coalesce };
     let hub = Arc::new(Hub::new(config.topics_max, habits));
     let broker = Broker::connect(config, hub.clone()).await?;
-    Ok(Listening { listener, connections_max, hub, broker })
+    Ok(Listening { listener, connections_max, keys, hub, broker })
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -12,6 +12,7 @@ use crate::brokers::Broker;
 use crate::config::Config;
 use crate::entrance::Entrance;
 use crate::guards::addresses::Addresses;
+use crate::guards::keys::Keys;
 use crate::guards::origin::Origins;
 use crate::hub::Hub;
 use crate::refusal::Refusal;
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) stats: Arc<Stats>,
     pub(crate) origins: Origins,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) keys: Option<Keys>,
     pub(crate) workers: usize,
     /// True once the server stops.
     pub(crate) closing: watch::Receiver<bool>,
@@ -41,9 +43,11 @@ impl App {
 }
 
 /// What every request goes through before its route, in this order: whose page asks (`guards/origin.rs`), then the guards here.
-/// Connections met `guards/connections.rs` and `guards/addresses.rs` at the door; bodies, heads and topics are bounded where they are read.
+/// Connections met `guards/connections.rs` and `guards/addresses.rs` at the door; bodies, heads, messages and
+/// topics are bounded where they are read.
 pub(crate) fn admit(app: &App, request: &mut Request<Body>) -> Result<(), Refusal> {
-    guards::requests::admit(&app.addresses, request)
+    guards::requests::admit(&app.addresses, request)?;
+    guards::token::admit(app.keys.as_ref(), request)
 }
 
 /// All routes, and the way in to them.

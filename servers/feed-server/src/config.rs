@@ -1,6 +1,7 @@
 //! Every bound and choice of the server, as flags: unit, default and reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -93,6 +94,16 @@ pub struct Config {
     /// browsers let every page that somebody looks at reach it. Who sends no `Origin` is no page, and not asked.
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<AllowedOrigin>,
+
+    /// File of the keys by which tokens are known, a JWK set (RFC 7517): secrets for HS256 (`oct`), public keys for EdDSA (`OKP`, Ed25519).
+    /// With it, who reads or publishes has to show a JWT in `Authorization: Bearer`, or as `access_token` in the query, whose claims
+    /// `read` and `write` list topics (`user-*` for all that begin so) and whose `exp` ends what it began. Without it, everybody may.
+    #[arg(long, value_name = "FILE")]
+    pub jwt_keys: Option<PathBuf>,
+
+    /// For whom tokens have to be (claim `aud`). Without it, a token that is for somebody in particular is not taken.
+    #[arg(long, value_name = "NAME", requires = "jwt_keys")]
+    pub jwt_audience: Option<String>,
 
     /// Largest body of a publication; a larger one is answered with 413. The default is far more than a notification
     /// needs: what is larger belongs behind a link in it.

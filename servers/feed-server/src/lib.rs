@@ -59,7 +59,7 @@ const HTTP_BUFFER: usize = 16 << 10;
 
 /// Serves until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let Listening { listener, connections_max, hub, broker } = listening;
+    let Listening { listener, connections_max, keys, hub, broker } = listening;
     let inside = accept::Inside::new(connections_max);
     let stats = Arc::new(Stats::new());
     let mut http = http1::Builder::new();
@@ -72,6 +72,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let app_state = Arc::new(App {
         origins: Origins::new(&config.allow_origin),
         addresses: addresses.clone(),
+        keys,
         config,
         hub: hub.clone(),
         broker,

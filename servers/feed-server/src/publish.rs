@@ -43,7 +43,8 @@ async fn publish(
 }
 
 async fn accept(app: &App, topic: Result<Topic, Refusal>, request: Request) -> Result<String, Refusal> {
-    let Topic(topic) = topic?;
+    let topic = topic?;
+    let topic = topic.to_publish_on(app)?;
     let (http::request::Parts { headers, .. }, body) = request.into_parts();
     let body = guards::body::read(body, app.config.body_max, "--body-max", app.config.head_timeout).await?;
     let payload = match media_type(&headers)? {
@@ -52,7 +53,7 @@ async fn accept(app: &App, topic: Result<Topic, Refusal>, request: Request) -> R
             Refusal::bad_request(format!("malformed JSON: {error}; expected a JSON value, or another content-type"))
         })?,
     };
-    let cursor = app.broker.publish(&topic, &payload).await?;
+    let cursor = app.broker.publish(topic, &payload).await?;
     Ok(format!(r#"{{"id":{},"epoch":"{}"}}"#, cursor.offset, cursor.epoch))
 }
 

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::guards::count::Guard;
+use crate::takeover;
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -49,19 +50,31 @@ impl Refusal {
         self
     }
 
+    /// What was expected, for who is not told over HTTP.
+    pub(crate) fn into_error(self) -> String {
+        self.error.into_owned()
+    }
+
     /// The guard that it counts as one of.
     pub(crate) fn guard(&self) -> Option<Guard> {
         self.guard
     }
 
-    /// What is particular in the head of the answer.
-    pub(crate) fn head(&self) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
-        (self.status, self.header.clone())
+    /// The body of the answer.
+    fn body(&self) -> String {
+        json!({ "error": self.error }).to_string()
     }
 
-    /// The body of the answer.
-    pub(crate) fn body(&self) -> String {
-        json!({ "error": self.error }).to_string()
+    /// As the bytes of a connection's last answer, for who has taken the socket.
+    pub(crate) fn last_answer(self) -> Vec<u8> {
+        let body = self.body();
+        let mut headers: HeaderMap = self.header.into_iter().collect();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_LENGTH, body.len().into());
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let mut answer = takeover::head(self.status, &headers);
+        answer.extend_from_slice(body.as_bytes());
+        answer
     }
 }
 

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use http::HeaderMap;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::time::timeout;
@@ -12,7 +10,6 @@ use tokio::time::timeout;
 use super::count::Guard;
 use crate::refusal::Refusal;
 use crate::socket::Socket;
-use crate::takeover;
 
 /// Connections that are being turned away at a time; when there are as many, the next is closed at once, without
 /// an answer; both are counted.
@@ -53,14 +50,7 @@ pub(crate) fn refusal(max: usize) -> Refusal {
 /// Answers a request without looking at it; some clients take an answer to no request for a fault.
 pub(crate) async fn turn_away(mut socket: Socket, refusal: Refusal) {
     let _ = timeout(PATIENCE, socket.ready(Interest::READABLE)).await;
-    let (head, body) = (refusal.head(), refusal.body());
-    let mut headers: HeaderMap = head.1.into_iter().collect();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_LENGTH, body.len().into());
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    let mut answer = takeover::head(head.0, &headers);
-    answer.extend_from_slice(body.as_bytes());
-    if socket.write_all(&answer).await.is_ok() {
+    if socket.write_all(&refusal.last_answer()).await.is_ok() {
         socket.linger().await;
     }
 }

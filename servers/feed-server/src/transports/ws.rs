@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::fanout::Form;
+use crate::guards::grants::{Lease, Pass};
 use crate::guards::messages::{self, Messages};
 use crate::guards::topics::Topic;
 use crate::hub::Start;
@@ -55,6 +56,7 @@ async fn open(
     version: Version,
     uri: Uri,
     headers: HeaderMap,
+    pass: Option<Extension<Pass>>,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Ws);
     let Params { after } = subscription::params(&uri)?;
@@ -71,7 +73,7 @@ async fn open(
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
         greet(&mut session, start);
-        deliver(session, app)
+        deliver(session, app, Lease::of(pass.as_deref()))
     }))
 }
 
@@ -114,7 +116,7 @@ fn greet(session: &mut Session, start: Start) {
 }
 
 /// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, app: Arc<App>, lease: Lease) -> Option<Socket> {
     let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
     let mut client = Client {
         reader: Reader::new(Role::Server, message_max),
@@ -129,7 +131,10 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
     let (mut pinged, mut overdue) = (false, false);
     let mut due = clock::now() + ping_interval;
     let (code, why, reason) = loop {
-        match session.next(due).await {
+        match session.next(lease.cut(due)).await {
+            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => {
+                break (close::POLICY, "token expired", Reason::TokenExpired);
+            }
             Wake::Moved => match session.read() {
                 Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.frame())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),

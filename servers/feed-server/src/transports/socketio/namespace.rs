@@ -23,6 +23,8 @@ use super::line::Line;
 use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
+use crate::guards::count::Guard;
+use crate::guards::grants::Lease;
 use crate::guards::messages::Messages;
 use crate::hub::Start;
 use crate::stats::{Kind, Reason, Stats};
@@ -191,7 +193,21 @@ impl Client {
 
     /// Carries out what is asked, until the client leaves, and with it the queue, or takes no answers; its readings end with it.
     async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>) {
-        while let Some((said, answer)) = asked.recv().await {
+        let lease = Lease::of(self.line.pass.as_ref());
+        loop {
+            let (said, answer) = tokio::select! {
+                biased;
+                () = lease.over() => {
+                    if let Some(socket) = self.socket.upgrade() {
+                        end_for(&socket, &self.app.stats, Reason::TokenExpired);
+                    }
+                    break;
+                }
+                said = asked.recv() => match said {
+                    Some(said) => said,
+                    None => break,
+                },
+            };
             if let Err(error) = self.carry_out(&said, answer).await {
                 tracing::debug!(%error, "an answer could not be given");
                 if let Some(socket) = self.socket.upgrade().filter(|socket| socket.connected()) {
@@ -216,7 +232,7 @@ impl Client {
                 counter.fetch_add(1, Relaxed);
             }
         };
-        let done = match said.read(self.app.config.body_max) {
+        let done = match said.read(self.app.config.body_max).and_then(|request| self.allow(request)) {
             Ok(Request::Subscribe { topic, after }) => match self.subscribe(topic, after).await {
                 Ok(reading) => return self.begin(reading, said, answer),
                 Err(refused) => Err(refused),
@@ -236,6 +252,19 @@ impl Client {
                 reply(&*self.here()?, said, answer, "refused", &refused)
             }
         }
+    }
+
+    /// Lets a request through that the client may make.
+    fn allow(&self, request: Request) -> Result<Request, Refused> {
+        let Some(pass) = &self.line.pass else { return Ok(request) };
+        let allowed = match &request {
+            Request::Subscribe { topic, .. } => pass.read(topic),
+            Request::Publish { topic, .. } => pass.write(topic),
+        };
+        allowed.map(|()| request).map_err(|refusal| {
+            self.app.stats.refusals.add(Guard::Grant);
+            Refused { error: refusal.into_error() }
+        })
     }
 
     /// Finds where a subscription begins. A topic that is subscribed to already is left as soon as that is known to work.
