@@ -110,6 +110,11 @@ pub struct Config {
     #[arg(long, default_value_t = 64 << 10, value_name = "BYTES")]
     pub body_max: usize,
 
+    /// Largest head of a request: request line and header fields; a larger one is answered with 431. The heads of browsers have one or two
+    /// KiB, a token another; it is what each of many slow clients can make the server hold.
+    #[arg(long, default_value_t = 16 << 10, value_name = "BYTES", value_parser = head)]
+    pub head_max: usize,
+
     /// Largest answer to a poll; what did not fit is announced by `more`, and comes with the next poll. The default is
     /// a burst of thousands, and bounds what a thousand slow clients hold to 1 GiB.
     #[arg(long, default_value_t = 1 << 20, value_name = "BYTES")]
@@ -229,6 +234,14 @@ fn payload(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(bytes) if (1024..=1 << 30).contains(&bytes) => Ok(bytes),
         _ => Err("expected bytes, 1024 to 1073741824".to_owned()),
+    }
+}
+
+/// A head that hyper can be told to take.
+fn head(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if (8192..=1 << 20).contains(&bytes) => Ok(bytes),
+        _ => Err("expected bytes, 8192 to 1048576".to_owned()),
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Lobby {
     pub(crate) idle: Duration,
     /// How long a client may take nothing of its answers.
     pub(crate) write_timeout: Duration,
+    /// Bytes that a head may have.
+    pub(crate) head_max: usize,
 }
 
 impl Lobby {

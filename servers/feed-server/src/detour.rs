@@ -32,7 +32,7 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     let mut http = Box::pin(lobby.http.serve_connection(TokioIo::new(socket), front));
     let mut closing = lobby.closing.clone();
     let mut closed = pin!(async move { closing.wait_for(|closing| *closing).await.map(drop) });
-    let mut told = false;
+    let (mut told, mut is_refused) = (false, false);
     let state = poll_fn(|cx| {
         if !told && closed.as_mut().poll(cx).is_ready() {
             told = true;
@@ -40,6 +40,7 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
         }
         if let Poll::Ready(ended) = http.as_mut().poll(cx) {
             if let Err(error) = ended {
+                is_refused = error.is_parse();
                 // Hyper has answered with 431 (RFC 6585, section 5).
                 if error.is_parse_too_large() {
                     meter.refused(Guard::HeadMax);
@@ -59,9 +60,16 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
             }
         }
     })
-    .await?;
+    .await;
     let parts = Pin::into_inner(http).into_parts();
     let mut socket = parts.io.into_inner();
+    let Some(state) = state else {
+        if is_refused {
+            // The rest of what is no request would have the system destroy the answer to it.
+            socket.linger().await;
+        }
+        return None;
+    };
     socket.unread(&parts.read_buf);
     Some(match state {
         State::Taken(deliver) => Left::Taken(socket, deliver),

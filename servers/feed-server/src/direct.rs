@@ -55,7 +55,7 @@ impl Visit<'_> {
         match self.arrived.is_empty() {
             // How to say goodbye before an answer is made, hyper knows.
             false if self.lobby.is_closing() => Front::Foreign,
-            _ => take(&mut self.arrived),
+            _ => take(&mut self.arrived, self.lobby.head_max),
         }
     }
 

@@ -54,19 +54,16 @@ pub use crate::guards::origin::AllowedOrigin;
 use crate::guards::origin::Origins;
 use crate::stats::Stats;
 
-/// What hyper may keep of a request or an answer, bytes: the heads of this contract are a fraction of it.
-const HTTP_BUFFER: usize = 16 << 10;
-
 /// Serves until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     let Listening { listener, connections_max, keys, hub, broker } = listening;
     let inside = accept::Inside::new(connections_max);
     let stats = Arc::new(Stats::new());
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
+    http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(config.head_max);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let (drain, rate) = (config.drain, config.demo);
-    let (idle, write_timeout) = (config.idle_timeout, config.write_timeout);
+    let (idle, write_timeout, head_max) = (config.idle_timeout, config.write_timeout, config.head_max);
     let (close, closing) = watch::channel(false);
     let addresses = Addresses::new(config.connections_per_address, config.requests());
     let app_state = Arc::new(App {
@@ -81,7 +78,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
         closing: closing.clone(),
     });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
-    let lobby = Arc::new(Lobby { http, entrance: app(app_state), closing, idle, write_timeout });
+    let lobby = Arc::new(Lobby { http, entrance: app(app_state), closing, idle, write_timeout, head_max });
 
     accept::accept(listener, lobby, stats, inside.clone(), addresses, shutdown).await?;
 
