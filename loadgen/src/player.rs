@@ -178,7 +178,7 @@ impl Floor {
         queue: Queue,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let dialer = Dialer::new(target.address, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
+        let dialer = Dialer::new(target, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
         let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
         Self {

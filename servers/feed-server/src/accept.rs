@@ -17,9 +17,12 @@ use crate::connection::{Lobby, serve};
 use crate::guards::addresses::Addresses;
 use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, refusal, turn_away};
 use crate::guards::keys::Keys;
+use crate::http2::{self, Streams};
 use crate::hub::{Habits, Hub};
+use crate::line::Line;
 use crate::socket::Socket;
 use crate::stats::{Meter, Stats};
+use crate::tls::{Guest, Porter};
 
 /// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
 /// connects a second late.
@@ -31,6 +34,7 @@ const REST: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Listening {
     pub(crate) listener: TcpListener,
+    pub(crate) porter: Option<Porter>,
     pub(crate) connections_max: usize,
     pub(crate) keys: Option<Keys>,
     pub(crate) hub: Arc<Hub>,
@@ -42,6 +46,12 @@ impl Listening {
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
+
+    /// Its base URL.
+    pub fn url(&self) -> std::io::Result<String> {
+        let scheme = if self.porter.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.address()?))
+    }
 }
 
 /// Does all that can fail before serving: makes room for the connections, reads the keys of tokens, listens on `config.listen`, and connects to
@@ -50,12 +60,13 @@ pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
     let audience = config.jwt_audience.as_deref();
     let keys = config.jwt_keys.as_ref().map(|file| Keys::load(file, audience)).transpose()?;
+    let porter = config.tls.porter(config.listen.ip(), config.head_timeout)?;
     let listener = bind(config.listen)?;
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let habits = Habits { bound: config.history(), workers, coalesce: config.coalesce };
     let hub = Arc::new(Hub::new(config.topics_max, habits));
     let broker = Broker::connect(config, hub.clone()).await?;
-    Ok(Listening { listener, connections_max, keys, hub, broker })
+    Ok(Listening { listener, porter, connections_max, keys, hub, broker })
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -80,9 +91,17 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Where connections come in.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    /// Who shows the certificate, if there is one.
+    pub(crate) porter: Option<Porter>,
+}
+
 /// Accepts until `shutdown`; every connection is a task.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    Door { listener, porter }: Door,
     lobby: Arc<Lobby>,
     stats: Arc<Stats>,
     inside: Arc<Inside>,
@@ -107,21 +126,40 @@ pub(crate) async fn accept(
             Ok(visit) => (visit, inside.enter().ok_or_else(|| refusal(inside.max))),
             Err(refusal) => (None, Err(refusal)),
         };
-        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), number).of_visit(visit)));
-        match place {
-            Ok(place) => {
-                let lobby = lobby.clone();
+        let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit.clone()));
+        match (place, porter.clone()) {
+            (Ok(place), None) => {
+                let (socket, lobby) = (Socket::new(Line::Clear(stream), meter), lobby.clone());
                 tokio::spawn(async move {
                     serve(socket, lobby).await;
                     drop(place);
                 });
             }
-            Err(refusal) => {
-                socket.meter().turned_away(refusal.guard());
+            (Ok(place), Some(porter)) => {
+                let (lobby, stats, inside) = (lobby.clone(), stats.clone(), inside.clone());
+                let streams = Streams { lobby, stats, inside, number, visit };
+                tokio::spawn(async move {
+                    match porter.receive(stream).await {
+                        Some(Guest::One(line)) => serve(Socket::new(line, meter), streams.lobby).await,
+                        Some(Guest::Two(stream)) => Box::pin(http2::answer(*stream, streams)).await,
+                        None => {}
+                    }
+                    drop(place);
+                });
+            }
+            (Err(refusal), porter) => {
+                meter.turned_away(refusal.guard());
                 // Nobody may hold up those behind, nor the end of the server: without room for an answer there is none.
                 if let Ok(room) = door.clone().try_acquire_owned() {
                     tokio::spawn(async move {
-                        turn_away(socket, refusal).await;
+                        let guest = match porter {
+                            Some(porter) => porter.receive(stream).await,
+                            None => Some(Guest::One(Line::Clear(stream))),
+                        };
+                        // Who speaks HTTP/2 is only closed.
+                        if let Some(Guest::One(line)) = guest {
+                            turn_away(Socket::new(line, meter), refusal).await;
+                        }
                         drop(room);
                     });
                 }
@@ -166,7 +204,7 @@ impl Inside {
         Arc::new(Self { count: AtomicUsize::new(0), max, left: Notify::new() })
     }
 
-    fn enter(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         let enter = |count| (count < self.max).then_some(count + 1);
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
         Some(Place(self.clone()))
@@ -190,7 +228,7 @@ impl Inside {
 
 /// A connection's place inside.
 #[derive(Debug)]
-struct Place(Arc<Inside>);
+pub(crate) struct Place(Arc<Inside>);
 
 impl Drop for Place {
     fn drop(&mut self) {

@@ -15,8 +15,12 @@ mod detour;
 mod direct;
 mod entrance;
 mod fanout;
+#[doc(hidden)]
+pub mod fuzzed_request;
 mod guards;
+mod http2;
 mod hub;
+mod line;
 #[doc(hidden)]
 pub mod measured_window;
 mod metrics;
@@ -34,6 +38,7 @@ mod socket;
 mod stats;
 mod subscription;
 mod takeover;
+mod tls;
 mod transports;
 mod window;
 
@@ -44,6 +49,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::accept::Door;
 pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
@@ -53,10 +59,11 @@ use crate::guards::addresses::Addresses;
 pub use crate::guards::origin::AllowedOrigin;
 use crate::guards::origin::Origins;
 use crate::stats::Stats;
+pub use crate::tls::TlsArgs;
 
 /// Serves until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let Listening { listener, connections_max, keys, hub, broker } = listening;
+    let Listening { listener, porter, connections_max, keys, hub, broker } = listening;
     let inside = accept::Inside::new(connections_max);
     let stats = Arc::new(Stats::new());
     let mut http = http1::Builder::new();
@@ -80,7 +87,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, entrance: app(app_state), closing, idle, write_timeout, head_max });
 
-    accept::accept(listener, lobby, stats, inside.clone(), addresses, shutdown).await?;
+    accept::accept(Door { listener, porter }, lobby, stats, inside.clone(), addresses, shutdown).await?;
 
     if let Some(demo) = demo {
         demo.abort();

@@ -20,6 +20,11 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
+    /// A topic for who has shown `pass`.
+    pub(crate) fn new(name: TopicName, pass: Option<Pass>) -> Self {
+        Self { name, pass }
+    }
+
     /// Its log, if it may be read and there may be another one, for a reader who starts `after` something.
     pub(crate) async fn log(&self, app: &App, after: After) -> Result<Arc<Log>, Refusal> {
         if let Some(pass) = self.pass(app)? {
@@ -53,6 +58,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Topic {
             .await
             .map_err(|rejection: PathRejection| Refusal::bad_request(rejection.body_text()))?;
         let name = name.parse().map_err(|error: feed::TopicError| Refusal::bad_request(error.to_string()))?;
-        Ok(Self { name, pass: parts.extensions.get().cloned() })
+        Ok(Self::new(name, parts.extensions.get().cloned()))
     }
 }
