@@ -6,10 +6,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::Request;
-use tokio::sync::watch;
 
 use crate::brokers::Broker;
 use crate::config::Config;
+use crate::drain::Closing;
 use crate::entrance::Entrance;
 use crate::guards::addresses::Addresses;
 use crate::guards::keys::Keys;
@@ -30,16 +30,8 @@ pub(crate) struct App {
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) keys: Option<Keys>,
     pub(crate) workers: usize,
-    /// True once the server stops.
-    pub(crate) closing: watch::Receiver<bool>,
-}
-
-impl App {
-    /// Waits until the server stops.
-    pub(crate) async fn stopped(&self) {
-        // Nobody who could say so any more is a stop, too.
-        drop(self.closing.clone().wait_for(|closing| *closing).await);
-    }
+    /// Says when the server stops.
+    pub(crate) closing: Closing,
 }
 
 /// What every request goes through before its route, in this order: whose page asks (`guards/origin.rs`), then the guards here.

@@ -13,6 +13,7 @@ mod connection;
 mod demo;
 mod detour;
 mod direct;
+mod drain;
 mod entrance;
 mod fanout;
 #[doc(hidden)]
@@ -20,6 +21,7 @@ pub mod fuzzed_request;
 mod guards;
 mod http2;
 mod hub;
+mod keys;
 mod line;
 #[doc(hidden)]
 pub mod measured_window;
@@ -46,7 +48,6 @@ use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::accept::Door;
@@ -55,13 +56,15 @@ use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
 pub use crate::config::Config;
 use crate::connection::Lobby;
+use crate::drain::{Closing, Departures};
 use crate::guards::addresses::Addresses;
 pub use crate::guards::origin::AllowedOrigin;
 use crate::guards::origin::Origins;
 use crate::stats::Stats;
 pub use crate::tls::TlsArgs;
 
-/// Serves until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
+/// Serves until `shutdown`, then lets nobody in, says goodbye to every reader at an instant of its own, and returns when all have gone:
+/// within `config.drain`, whatever they do.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     let Listening { listener, porter, connections_max, keys, hub, broker } = listening;
     let inside = accept::Inside::new(connections_max);
@@ -71,7 +74,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let (drain, rate) = (config.drain, config.demo);
     let (idle, write_timeout, head_max) = (config.idle_timeout, config.write_timeout, config.head_max);
-    let (close, closing) = watch::channel(false);
+    let (close, closing) = Closing::channel();
     let addresses = Addresses::new(config.connections_per_address, config.requests());
     let app_state = Arc::new(App {
         origins: Origins::new(&config.allow_origin),
@@ -89,13 +92,14 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
 
     accept::accept(Door { listener, porter }, lobby, stats, inside.clone(), addresses, shutdown).await?;
 
-    if let Some(demo) = demo {
-        demo.abort();
-    }
-    hub.close();
-    close.send_replace(true);
+    let departures = Departures::within(drain);
+    hub.close(departures);
+    close.send_replace(Some(departures));
     if timeout(drain, inside.emptied()).await.is_err() {
         tracing::warn!(left = inside.count(), "connections were still open after --drain");
+    }
+    if let Some(demo) = demo {
+        demo.abort();
     }
     Ok(())
 }

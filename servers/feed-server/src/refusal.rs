@@ -7,6 +7,7 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETR
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
+use crate::app::App;
 use crate::guards::count::Guard;
 use crate::takeover;
 
@@ -50,8 +51,11 @@ impl Refusal {
         self
     }
 
-    /// What was expected, for who is not told over HTTP.
-    pub(crate) fn into_error(self) -> String {
+    /// What was expected, for who is not told over HTTP; counted.
+    pub(crate) fn into_counted(self, app: &App) -> String {
+        if let Some(guard) = self.guard {
+            app.stats.refusals.add(guard);
+        }
         self.error.into_owned()
     }
 

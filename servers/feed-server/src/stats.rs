@@ -51,6 +51,8 @@ pub(crate) enum Reason {
     WriteTimeout,
     /// It did not answer a ping.
     PongTimeout,
+    /// Its machine acknowledged nothing for too long, or cannot be reached.
+    Vanished,
     /// It broke the protocol.
     ProtocolError,
     /// It sent more than is taken.
@@ -68,10 +70,11 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::FellBehind,
         Self::WriteTimeout,
         Self::PongTimeout,
+        Self::Vanished,
         Self::ProtocolError,
         Self::TooMuch,
         Self::ConnectionsMax,
@@ -86,6 +89,7 @@ impl Reason {
             Self::FellBehind => "fell-behind",
             Self::WriteTimeout => "write-timeout",
             Self::PongTimeout => "pong-timeout",
+            Self::Vanished => "vanished",
             Self::ProtocolError => "protocol-error",
             Self::TooMuch => "sent-too-much",
             Self::ConnectionsMax => "connections-max",
@@ -102,6 +106,7 @@ impl Reason {
 pub(crate) struct Stats {
     pub(crate) started: Instant,
     pub(crate) published: AtomicU64,
+    pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) refusals: Refusals,
     shards: [Shard; SHARDS],
@@ -131,6 +136,7 @@ impl Stats {
         Self {
             started: clock::now(),
             published: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             refusals: Refusals::default(),
             shards: Default::default(),
@@ -180,7 +186,7 @@ impl Stats {
 #[derive(Debug)]
 pub(crate) struct Meter {
     stats: Arc<Stats>,
-    shard: u8,
+    number: u32,
     kind: AtomicU8,
     /// Bytes read since the last request was labelled: they belong to the request that comes.
     unlabelled: AtomicU64,
@@ -195,7 +201,7 @@ impl Meter {
     pub(crate) fn new(stats: Arc<Stats>, number: u64) -> Self {
         let meter = Self {
             stats,
-            shard: (number % SHARDS as u64) as u8,
+            number: number as u32,
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
@@ -216,13 +222,13 @@ impl Meter {
         self.visit.as_deref()
     }
 
-    /// Tells connections apart, so that they can be spread: on which counters this counts.
-    pub(crate) fn number(&self) -> usize {
-        self.shard.into()
+    /// Tells connections apart: this is the `number`th since the server started, less 2^32 for each time that so many were.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     fn of(&self, kind: u8) -> &Counters {
-        &self.stats.shards[usize::from(self.shard)].0[usize::from(kind)]
+        &self.stats.shards[self.number as usize % SHARDS].0[usize::from(kind)]
     }
 
     fn counters(&self) -> &Counters {

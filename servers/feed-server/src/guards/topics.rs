@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use feed::{After, TopicName};
 use http::request::Parts;
 
-use super::grants::Pass;
+use super::grants::{Lease, Pass};
 use super::token;
 use crate::app::App;
 use crate::hub::Log;
@@ -39,6 +39,17 @@ impl Topic {
             pass.write(&self.name)?;
         }
         Ok(&self.name)
+    }
+
+    /// The same, for a request that does nothing else.
+    pub(crate) fn into_publishable(self, app: &App) -> Result<TopicName, Refusal> {
+        self.to_publish_on(app)?;
+        Ok(self.name)
+    }
+
+    /// How long it may be read.
+    pub(crate) fn lease(&self) -> Lease {
+        Lease::of(self.pass.as_ref())
     }
 
     /// What was shown, which is something where there are keys.

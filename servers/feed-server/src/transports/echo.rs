@@ -13,7 +13,7 @@ use super::ws;
 use crate::app::App;
 use crate::config::Config;
 use crate::fanout::Form;
-use crate::guards::grants::{Lease, Pass};
+use crate::guards::grants::Pass;
 use crate::guards::topics::Topic;
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -37,13 +37,12 @@ async fn open(
     meter.label(Kind::Ws);
     let accept = ws::shake_hands(&method, version, &headers)?;
     let after = After::default();
-    let pass = pass.map(|Extension(pass)| pass);
-    let lease = Lease::of(pass.as_ref());
-    let log = Topic::new("echo".parse().expect("it is a name"), pass).log(&app, after).await?;
+    let topic = Topic::new("echo".parse().expect("it is a name"), pass.map(|Extension(pass)| pass));
+    let log = topic.log(&app, after).await?;
     Ok(Takeover::response(move |socket| {
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(ws::head(accept));
-        ws::deliver(session, app, lease, true)
+        ws::deliver(session, app, topic, true)
     }))
 }

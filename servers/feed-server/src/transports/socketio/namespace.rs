@@ -23,7 +23,6 @@ use super::line::Line;
 use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
-use crate::guards::count::Guard;
 use crate::guards::grants::Lease;
 use crate::guards::messages::Messages;
 use crate::hub::Start;
@@ -261,10 +260,7 @@ impl Client {
             Request::Subscribe { topic, .. } => pass.read(topic),
             Request::Publish { topic, .. } => pass.write(topic),
         };
-        allowed.map(|()| request).map_err(|refusal| {
-            self.app.stats.refusals.add(Guard::Grant);
-            Refused { error: refusal.into_error() }
-        })
+        allowed.map(|()| request).map_err(|refusal| Refused { error: refusal.into_counted(&self.app) })
     }
 
     /// Finds where a subscription begins. A topic that is subscribed to already is left as soon as that is known to work.
