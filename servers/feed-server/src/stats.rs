@@ -7,6 +7,8 @@ use feed::{ConnectionStats, Transport};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::guards::addresses::Visit;
+use crate::guards::count::{Guard, Refusals};
 
 /// Copies of all counters; a connection counts on one of them, a reader adds them up.
 const SHARDS: usize = 16;
@@ -57,12 +59,18 @@ pub(crate) enum Reason {
     TooMuch,
     /// There were too many connections already.
     ConnectionsMax,
+    /// There were too many from its address already.
+    ConnectionsPerAddress,
+    /// Its messages came too often.
+    MessagesPerSecond,
+    /// The token that let it in has expired.
+    TokenExpired,
     /// The server stops.
     Shutdown,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::FellBehind,
         Self::WriteTimeout,
         Self::PongTimeout,
@@ -70,6 +78,9 @@ impl Reason {
         Self::ProtocolError,
         Self::TooMuch,
         Self::ConnectionsMax,
+        Self::ConnectionsPerAddress,
+        Self::MessagesPerSecond,
+        Self::TokenExpired,
         Self::Shutdown,
     ];
 
@@ -82,6 +93,9 @@ impl Reason {
             Self::ProtocolError => "protocol-error",
             Self::TooMuch => "sent-too-much",
             Self::ConnectionsMax => "connections-max",
+            Self::ConnectionsPerAddress => "connections-per-address",
+            Self::MessagesPerSecond => "messages-per-second",
+            Self::TokenExpired => "token-expired",
             Self::Shutdown => "shutdown",
         }
     }
@@ -94,6 +108,7 @@ pub(crate) struct Stats {
     pub(crate) published: AtomicU64,
     pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) refusals: Refusals,
     shards: [Shard; SHARDS],
 }
 
@@ -123,6 +138,7 @@ impl Stats {
             published: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            refusals: Refusals::default(),
             shards: Default::default(),
         }
     }
@@ -176,6 +192,8 @@ pub(crate) struct Meter {
     unlabelled: AtomicU64,
     /// True when the HTTP layer has written out everything that it was given; see `connection.rs`.
     flushed: AtomicBool,
+    /// Its place among the connections of its address, where somebody watches those.
+    visit: Option<Arc<Visit>>,
 }
 
 impl Meter {
@@ -187,10 +205,21 @@ impl Meter {
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
+            visit: None,
         };
         meter.counters().open.fetch_add(1, Relaxed);
         meter.counters().opened.fetch_add(1, Relaxed);
         meter
+    }
+
+    /// The same, of an address that is watched.
+    pub(crate) fn of_visit(mut self, visit: Option<Arc<Visit>>) -> Self {
+        self.visit = visit;
+        self
+    }
+
+    pub(crate) fn visit(&self) -> Option<&Visit> {
+        self.visit.as_deref()
     }
 
     /// Tells connections apart: this is the `number`th since the server started, less 2^32 for each time that so many were.
@@ -262,6 +291,22 @@ impl Meter {
 
     pub(crate) fn ended(&self, reason: Reason) {
         self.counters().ended[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// The connection was turned away at the door.
+    pub(crate) fn turned_away(&self, guard: Option<Guard>) {
+        self.ended(match guard {
+            Some(Guard::ConnectionsPerAddress) => Reason::ConnectionsPerAddress,
+            _ => Reason::ConnectionsMax,
+        });
+        if let Some(guard) = guard {
+            self.stats.refusals.add(guard);
+        }
+    }
+
+    /// A request of the connection was refused before it was one.
+    pub(crate) fn refused(&self, guard: Guard) {
+        self.stats.refusals.add(guard);
     }
 
     pub(crate) fn set_flushed(&self, flushed: bool) {
