@@ -25,6 +25,8 @@ use crate::tls::{Guest, Porter};
 /// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
 /// connects a second late.
 const BACKLOG: i32 = 4096;
+/// Why a send buffer cannot be had. The kernel says nothing, it gives less.
+const NARROW: &str = "the kernel gives no --send-buffer as large: ask for less, or raise net.core.wmem_max";
 /// Rest after `accept` failed for want of files or memory: long enough for some to be freed.
 const REST: Duration = Duration::from_millis(20);
 
@@ -72,7 +74,11 @@ fn bind(config: &Config) -> anyhow::Result<TcpListener> {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         // Connections inherit both.
-        socket.set_send_buffer_size(config.send_buffer as usize)?;
+        let send_buffer = config.send_buffer as usize;
+        socket.set_send_buffer_size(send_buffer)?;
+        if socket.send_buffer_size()? < send_buffer {
+            return Err(std::io::Error::new(ErrorKind::InvalidInput, NARROW));
+        }
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()))?;
         socket.bind(&address.into())?;
@@ -111,17 +117,17 @@ pub(crate) async fn accept(
     let mut shutdown = std::pin::pin!(shutdown);
     let mut number = 0;
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
-            stream = next(&listener) => stream?,
+            accepted = next(&listener) => accepted?,
         };
         // Small answers go out at once; Nagle would hold them until the last one is acknowledged.
         if stream.set_nodelay(true).is_err() {
             continue;
         }
         number += 1;
-        let meter = Arc::new(Meter::new(stats.clone(), number));
+        let meter = Arc::new(Meter::new(stats.clone(), number).of_peer(peer));
         match (inside.enter(), porter.clone()) {
             (Some(place), None) => {
                 let (socket, lobby) = (Socket::new(Line::Clear(stream), meter), lobby.clone());
@@ -163,10 +169,10 @@ pub(crate) async fn accept(
     }
 }
 
-async fn next(listener: &TcpListener) -> anyhow::Result<TcpStream> {
+async fn next(listener: &TcpListener) -> anyhow::Result<(TcpStream, SocketAddr)> {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok(stream),
+            Ok(accepted) => return Ok(accepted),
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept; resting");

@@ -51,7 +51,7 @@ use crate::accept::Door;
 pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
-pub use crate::config::Config;
+pub use crate::config::{Config, LogFormat};
 use crate::connection::Lobby;
 use crate::drain::{Closing, Departures};
 use crate::stats::Stats;
