@@ -76,7 +76,8 @@ pub fn accepted(report: &Report) -> (u64, u64) {
 /// The whole run as the generator counted it; `published` are notifications accepted and not known to be.
 pub fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mark, interrupted: bool) -> Books {
     let counters = last.counters;
-    let keeps_connections = !plan.transport.is_poll() || plan.connection == Reuse::Reuse;
+    // Who vanished is open here and, sooner or later, no longer there.
+    let keeps_connections = plan.faults.is_empty() && (!plan.transport.is_poll() || plan.connection == Reuse::Reuse);
     Books {
         published,
         unanswered,

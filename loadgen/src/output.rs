@@ -1,5 +1,7 @@
 //! The table for people at the end of a run.
 
+mod recovery;
+
 use std::fmt::Write;
 
 use results::numbers::{NOT_MEASURED, count, number, percent, size, time_ns, time_us};
@@ -15,6 +17,7 @@ pub fn run_table(run: &Run) -> String {
     write_costs(&mut out, run);
     write_connections(&mut out, run);
     write_reconciliation(&mut out, run);
+    recovery::write(&mut out, run);
     write_shards(&mut out, run);
     for assertion in &run.assertions {
         let outcome = if assertion.holds { "holds" } else { "FAILED" };

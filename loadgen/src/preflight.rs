@@ -41,7 +41,7 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     }
     let descriptors = process::raise_descriptor_limit();
     let clients = plan.own_clients().len() as u64;
-    let connections = clients * u64::from(plan.connections_per_client());
+    let connections = clients * u64::from(plan.connections_per_client()) + plan.vanished_connections();
     if connections + SPARE_DESCRIPTORS > descriptors {
         bail!(
             "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
@@ -246,6 +246,8 @@ mod tests {
             wait: Duration::from_secs(25),
             connection: Reuse::Fresh,
             hold_up: None,
+            reconnection: crate::reconnection::Reconnection::default(),
+            faults: Vec::new(),
         }
     }
 

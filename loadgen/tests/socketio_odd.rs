@@ -11,6 +11,7 @@ use feed::framings::websocket::{Opcode, write};
 use feed::{POSTMARK_LEN, Postmark, Transport};
 use loadgen::clients::{Client, ClientError, Resume, Site, SocketIo};
 use loadgen::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use loadgen::reconnection::Reconnection;
 use loadgen::recording::{Account, Recorder, Snapshot};
 use loadgen::shard::Shard;
 use loadgen::target::{Target, Trust};
@@ -43,6 +44,8 @@ fn plan(socketio: SocketIoMode) -> Plan {
         connection: Reuse::Reuse,
         socketio,
         hold_up: None,
+        reconnection: Reconnection::default(),
+        faults: Vec::new(),
     }
 }
 

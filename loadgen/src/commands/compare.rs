@@ -33,6 +33,7 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
             url: None,
             server_pid: None,
             load: args.load.clone(),
+            faults: args.faults.clone(),
             conditions: Vec::new(),
             place: Place::default(),
             title: String::new(),

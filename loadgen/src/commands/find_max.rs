@@ -127,6 +127,7 @@ fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Orde
         url: args.url.clone(),
         server_pid: args.server_pid,
         load,
+        faults: Vec::new(),
         conditions: args.slo.clone(),
         place: Place::default(),
         title: format!("{} {}", contender_label(args.transport, &args.target.file), told(vary, at)),

@@ -16,6 +16,7 @@ use crate::cores::Cores;
 use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use crate::reconnection::Reconnection;
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
 use crate::target::{Target, Trust};
@@ -133,6 +134,8 @@ impl Trial {
             connection: Reuse::Reuse,
             socketio: SocketIoMode::Upgrade,
             hold_up: self.hold_up.clone(),
+            reconnection: Reconnection::default(),
+            faults: Vec::new(),
         })
     }
 
@@ -160,6 +163,7 @@ impl Trial {
             plan: Arc::clone(&plan),
             target: target.clone(),
             child: None,
+            own_server: None,
             server_pid: None,
             threads: (cores.of_generator() as u32).min(plan.clients),
             cores,

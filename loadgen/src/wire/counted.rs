@@ -45,6 +45,11 @@ impl Counted {
         poll_fn(|cx| self.poll_sealed(cx, |tls, socket| tls.shake_hands(socket))).await
     }
 
+    /// The socket itself.
+    pub(super) fn socket(&self) -> &Rc<TcpStream> {
+        &self.tcp
+    }
+
     /// Receives what is there, without waiting.
     pub(super) fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
         let received = match &self.tls {

@@ -8,6 +8,7 @@ use feed::framings::tls::Tls;
 use tokio::net::TcpSocket;
 
 use super::{Connection, Counted, Traffic};
+use crate::faults::Board;
 use crate::target::{Seal, Target};
 
 /// Ports that clients take of one loopback source address. One address has 28,232 ephemeral ports on Linux, and a closed
@@ -28,6 +29,8 @@ pub struct Dialer {
     clients_per_source: u32,
     traffic: Rc<Traffic>,
     seal: Option<Seal>,
+    /// Where faults find the clients' sockets, in a run that has some.
+    board: Option<Rc<Board>>,
 }
 
 impl Dialer {
@@ -42,14 +45,24 @@ impl Dialer {
             }
             _ => None,
         };
-        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic, seal }
+        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic, seal, board: None }
+    }
+
+    /// The same, with each client's sockets known to `board`.
+    pub fn known_to(self, board: Rc<Board>) -> Self {
+        Self { board: Some(board), ..self }
+    }
+
+    /// Where faults find the clients' sockets.
+    pub fn board(&self) -> Option<&Board> {
+        self.board.as_deref()
     }
 
     /// Dials the server of `target` from whichever source address the system takes: for what is no client of the load, and must not be
     /// taken for one in a capture.
     pub fn unbound(target: &Target, traffic: Rc<Traffic>) -> Self {
         let (server, seal) = (target.address, target.seal.clone());
-        Self { server, base: None, clients_per_source: PORTS_PER_SOURCE, traffic, seal }
+        Self { server, base: None, clients_per_source: PORTS_PER_SOURCE, traffic, seal, board: None }
     }
 
     /// Opens a connection for `client`.
@@ -65,6 +78,9 @@ impl Dialer {
         if let Some(seal) = &self.seal {
             // Boxed, so that those who connect in the clear do not carry it.
             Box::pin(counted.seal(Tls::new(seal.connection()?))).await?;
+        }
+        if let Some(board) = &self.board {
+            board.seat(client).sockets.enter(counted.socket());
         }
         Ok(Connection::new(counted))
     }

@@ -29,6 +29,10 @@ pub struct Config {
     #[arg(long, value_name = "RATE", num_args = 0..=1, default_missing_value = "1", value_parser = rate)]
     pub demo: Option<f64>,
 
+    /// Say everything back to WebSocket clients of `/echo`, for conformance suites; of no use to anybody else.
+    #[arg(long, hide = true)]
+    pub echo: bool,
+
     /// Stop when stdin reaches its end, so that a server never outlives the program that started it.
     #[arg(long)]
     pub exit_on_stdin_close: bool,

@@ -15,6 +15,8 @@ mod detour;
 mod direct;
 mod drain;
 mod fanout;
+#[doc(hidden)]
+pub mod fuzzed_request;
 mod guards;
 mod http2;
 mod hub;

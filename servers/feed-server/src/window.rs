@@ -157,6 +157,9 @@ impl Window {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use feed::Payload;

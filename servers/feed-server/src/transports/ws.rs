@@ -62,17 +62,22 @@ async fn open(
     let accept = shake_hands(&method, version, &headers)?;
     let log = topic.log(&app, after).await?;
     Ok(Takeover::response(move |socket| {
-        let head = [
-            (CONNECTION, HeaderValue::from_static("upgrade")),
-            (UPGRADE, HeaderValue::from_static("websocket")),
-            (SEC_WEBSOCKET_ACCEPT, accept),
-        ];
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
-        session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
+        session.send(head(accept));
         greet(&mut session, start);
-        deliver(session, app, topic.0)
+        deliver(session, app, topic.0, false)
     }))
+}
+
+/// The answer to a handshake.
+pub(super) fn head(accept: HeaderValue) -> Vec<u8> {
+    let fields = [
+        (CONNECTION, HeaderValue::from_static("upgrade")),
+        (UPGRADE, HeaderValue::from_static("websocket")),
+        (SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    takeover::head(StatusCode::SWITCHING_PROTOCOLS, &fields.into_iter().collect())
 }
 
 /// Checks the handshake, and says what to answer to its key.
@@ -113,11 +118,13 @@ fn greet(session: &mut Session, start: Start) {
     }
 }
 
-/// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: TopicName) -> Option<Socket> {
+/// Waits, writes, moves the cursor, answers pings, and publishes on `topic` what the client says, until somebody goes. With `echo`,
+/// what it says is said back to it.
+pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: TopicName, echo: bool) -> Option<Socket> {
     let Config { ping_interval, pong_timeout, message_max, body_max, .. } = app.config;
     let mut client = Client {
         reader: Reader::new(Role::Server, message_max),
+        echo,
         heard: false,
         goodbye: None,
         wishes: Vec::new(),
@@ -203,6 +210,7 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: TopicName) -> 
 /// What comes from the client.
 struct Client {
     reader: Reader,
+    echo: bool,
     heard: bool,
     goodbye: Option<Goodbye>,
     /// What it wants to publish, and has not been answered.
@@ -223,7 +231,7 @@ enum Goodbye {
 impl Client {
     /// Answers pings, in frames and in text, keeps what is to be published, and ignores whatever else a client may say.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, heard, goodbye, wishes, payload_max, ignored, answered } = self;
+        let Self { reader, echo, heard, goodbye, wishes, payload_max, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
             Message::Ping(payload) => {
                 *answered += FRAME_HEAD + payload.len();
@@ -231,6 +239,14 @@ impl Client {
             }
             Message::Pong(_) => *heard = true,
             Message::Close(code, _) => *goodbye = Some(Goodbye::Said(code)),
+            Message::Text(said) if *echo => {
+                *answered += FRAME_HEAD + said.len();
+                outbox.push(websocket::write(Opcode::Text, said.as_bytes()).into());
+            }
+            Message::Binary(said) if *echo => {
+                *answered += FRAME_HEAD + said.len();
+                outbox.push(websocket::write(Opcode::Binary, said).into());
+            }
             Message::Text(said) if is_ping(said) => {
                 *answered += FRAME_HEAD + said.len();
                 outbox.push(text(br#"{"type":"pong"}"#));

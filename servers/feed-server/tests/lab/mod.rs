@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod netns;
+pub(crate) mod npm;
 pub(crate) mod program;
 mod reader;
 
