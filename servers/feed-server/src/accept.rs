@@ -27,6 +27,8 @@ use crate::tls::{Guest, Porter};
 /// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
 /// connects a second late.
 const BACKLOG: i32 = 4096;
+/// Why a send buffer cannot be had. The kernel says nothing, it gives less.
+const NARROW: &str = "the kernel gives no --send-buffer as large: ask for less, or raise net.core.wmem_max";
 /// Rest after `accept` failed for want of files or memory: long enough for some to be freed.
 const REST: Duration = Duration::from_millis(20);
 
@@ -77,7 +79,11 @@ fn bind(config: &Config) -> anyhow::Result<TcpListener> {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         // Connections inherit both.
-        socket.set_send_buffer_size(config.send_buffer as usize)?;
+        let send_buffer = config.send_buffer as usize;
+        socket.set_send_buffer_size(send_buffer)?;
+        if socket.send_buffer_size()? < send_buffer {
+            return Err(std::io::Error::new(ErrorKind::InvalidInput, NARROW));
+        }
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()))?;
         socket.bind(&address.into())?;
@@ -120,7 +126,7 @@ pub(crate) async fn accept(
         let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
-            stream = next(&listener) => stream?,
+            accepted = next(&listener) => accepted?,
         };
         // Small answers go out at once; Nagle would hold them until the last one is acknowledged.
         if stream.set_nodelay(true).is_err() {
@@ -131,7 +137,7 @@ pub(crate) async fn accept(
             Ok(visit) => (visit, inside.enter().ok_or_else(|| refusal(inside.max))),
             Err(refusal) => (None, Err(refusal)),
         };
-        let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit.clone()));
+        let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit.clone()).of_peer(peer));
         match (place, porter.clone()) {
             (Ok(place), None) => {
                 let (socket, lobby) = (Socket::new(Line::Clear(stream), meter), lobby.clone());

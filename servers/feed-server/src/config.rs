@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::brokers::Choice;
 use crate::clock;
@@ -41,9 +41,14 @@ pub struct Config {
     #[arg(long)]
     pub exit_on_stdin_close: bool,
 
-    /// What to log on stderr, for example `info` or `feed_server=debug`.
+    /// What to log on stderr, for example `info` or `feed_server=debug`. Each abnormal end of a connection is a warning, with its reason:
+    /// `warn,feed_server::ends=off` leaves these out.
     #[arg(long, default_value = "warn", value_name = "FILTER")]
     pub log: String,
+
+    /// How to log it: a line to read, or a line of JSON.
+    #[arg(long, default_value = "human", value_name = "FORMAT")]
+    pub log_format: LogFormat,
 
     /// Who numbers notifications and keeps their history: `memory`, this process alone, or `redis://HOST[:PORT]`, for several
     /// servers that show the same. Servers that share a Redis should be given the same `--history` and `--history-bytes`.
@@ -219,6 +224,15 @@ pub struct Config {
 
 /// What `--tcp-user-timeout` is longer than `--write-timeout` unless it is given: who takes nothing is then told from who is gone.
 const BEYOND_WRITING: Duration = Duration::from_secs(5);
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// For programs: one JSON object, with `timestamp`, `level`, `target` and `fields`.
+    Json,
+}
 
 impl Config {
     /// How long what was sent may stay without an acknowledgement.

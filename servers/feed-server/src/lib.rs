@@ -54,7 +54,7 @@ use crate::accept::Door;
 pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
-pub use crate::config::Config;
+pub use crate::config::{Config, LogFormat};
 use crate::connection::Lobby;
 use crate::drain::{Closing, Departures};
 use crate::guards::addresses::Addresses;

@@ -1,5 +1,6 @@
 //! What the server counts: every connection under what it carries, on counters spread so that threads seldom meet.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
@@ -10,6 +11,8 @@ use crate::clock;
 use crate::guards::addresses::Visit;
 use crate::guards::count::{Guard, Refusals};
 
+/// Under which abnormal ends are logged, a line each, so that a filter can leave them out: `--log warn,feed_server::ends=off`.
+const ENDS: &str = "feed_server::ends";
 /// Copies of all counters; a connection counts on one of them, a reader adds them up.
 const SHARDS: usize = 16;
 
@@ -99,6 +102,20 @@ impl Reason {
             Self::Shutdown => "shutdown",
         }
     }
+
+    /// True for the end of what went on well until then: it is worth a line in the log. Who is not let in is counted alone, so that
+    /// strangers cannot fill a disk, and a server that stops says so itself.
+    const fn is_abnormal(self) -> bool {
+        match self {
+            Self::FellBehind
+            | Self::WriteTimeout
+            | Self::PongTimeout
+            | Self::Vanished
+            | Self::ProtocolError
+            | Self::TooMuch => true,
+            Self::ConnectionsMax | Self::Shutdown => false,
+        }
+    }
 }
 
 /// All counters of the process.
@@ -169,6 +186,9 @@ impl Stats {
     /// The server ended a session of `kind`, whatever connections it had.
     pub(crate) fn ended(&self, kind: Kind, reason: Reason) {
         self.shards[0].0[kind as usize].ended[reason as usize].fetch_add(1, Relaxed);
+        if reason.is_abnormal() {
+            tracing::warn!(target: ENDS, transport = kind.name(), reason = reason.name(), "session ended");
+        }
     }
 
     /// A session of `kind` was told a gap.
@@ -187,6 +207,8 @@ impl Stats {
 pub(crate) struct Meter {
     stats: Arc<Stats>,
     number: u32,
+    /// Whose connection it is, for the log.
+    peer: Option<SocketAddr>,
     kind: AtomicU8,
     /// Bytes read since the last request was labelled: they belong to the request that comes.
     unlabelled: AtomicU64,
@@ -202,6 +224,7 @@ impl Meter {
         let meter = Self {
             stats,
             number: number as u32,
+            peer: None,
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
@@ -220,6 +243,12 @@ impl Meter {
 
     pub(crate) fn visit(&self) -> Option<&Visit> {
         self.visit.as_deref()
+    }
+
+    /// Says whose connection it is.
+    pub(crate) fn of_peer(mut self, peer: SocketAddr) -> Self {
+        self.peer = Some(peer);
+        self
     }
 
     /// Tells connections apart: this is the `number`th since the server started, less 2^32 for each time that so many were.
@@ -289,8 +318,13 @@ impl Meter {
         self.counters().ignored.fetch_add(1, Relaxed);
     }
 
+    /// The server ends the connection, or what it carries.
     pub(crate) fn ended(&self, reason: Reason) {
         self.counters().ended[reason as usize].fetch_add(1, Relaxed);
+        if reason.is_abnormal() {
+            let (transport, peer) = (self.kind().name(), self.peer.map(tracing::field::display));
+            tracing::warn!(target: ENDS, transport, reason = reason.name(), peer, "connection ended");
+        }
     }
 
     /// The connection was turned away at the door.

@@ -134,6 +134,7 @@ async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket
 }
 
 async fn give_back(session: Box<Session>, early: &[u8]) -> Option<Socket> {
+    session.answer_written().await?;
     let mut socket = session.finish().await?;
     socket.unread(early);
     Some(socket)
