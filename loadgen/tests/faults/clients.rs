@@ -125,7 +125,8 @@ fn a_stalled_reader_that_falls_behind_the_window_is_ended_and_told_of_the_gap() 
     let (expected, lost, duplicated) = books(&run);
     assert_eq!((expected, duplicated), (800, 0));
     assert!(lost > 0 && run.run.measured.deliveries.gaps >= 2, "lost {lost}: {:?}", run.run.measured.deliveries);
-    assert!(run.run.measured.connections.errors.keys().any(|kind| kind == "ended-1008" || kind == "reset"), "{run:?}");
+    let ends = &run.run.measured.connections.errors;
+    assert!(ends.keys().any(|kind| kind.starts_with("ended-") || kind == "reset"), "{ends:?}");
     assert_eq!(recovery.live_at_end, Some(10), "and they come back");
     assert!(run.run.verdict.is_valid(), "{:?}", run.run.verdict.reasons);
 }
