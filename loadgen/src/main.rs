@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             Command::Diff(args) => commands::diff::exec(&args),
             Command::Check(args) => commands::check::exec(args).await,
             Command::Selftest(args) => commands::selftest::exec(args).await,
+            Command::Echo(args) => commands::echo::exec(args).await,
             Command::Stub(script) => commands::stub::exec(script).await,
         }
     });

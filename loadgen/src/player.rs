@@ -183,7 +183,7 @@ impl Floor {
         queue: Queue,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let dialer = Dialer::new(target.address, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
+        let dialer = Dialer::new(target, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
         let board = plan.strikes_clients().then(|| Rc::new(Board::new(plan.own_clients(), plan.faults.len())));
         let dialer = board.into_iter().fold(dialer, Dialer::known_to);
         let site = Site::new(plan, dialer, target);

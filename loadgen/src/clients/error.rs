@@ -9,6 +9,7 @@ use feed::framings::websocket::ProtocolError;
 use feed::framings::{engine_io, socket_io};
 
 use crate::wire::http::{Head, HttpError};
+use crate::wire::websocket::Goodbye;
 
 /// What ended a connection, or kept it from being opened.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,8 @@ fn io_kind(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".into(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
+        // What TLS makes of bytes that are not as agreed, and of certificates that are not believed.
+        io::ErrorKind::InvalidData => "tls".into(),
         io::ErrorKind::TimedOut => "timeout".into(),
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => "no-free-port".into(),
         _ if error.raw_os_error() == Some(libc::EMFILE) => "no-free-descriptor".into(),
@@ -103,6 +106,15 @@ fn io_kind(error: &io::Error) -> String {
 impl From<ProtocolError> for ClientError {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error.to_string())
+    }
+}
+
+impl From<Goodbye> for ClientError {
+    fn from(goodbye: Goodbye) -> Self {
+        match goodbye {
+            Goodbye::Said(code) => Self::Ended(code),
+            Goodbye::Fault(error) => error.into(),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
             transport: name.transport,
             target: Arc::clone(target),
             token: token.clone(),
+            trust: args.target.trust.clone(),
             url: None,
             server_pid: None,
             load: args.load.clone(),

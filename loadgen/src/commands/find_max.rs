@@ -123,6 +123,7 @@ fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Orde
         transport: args.transport,
         target: Arc::clone(&args.target.file),
         token: token.cloned(),
+        trust: args.target.trust.clone(),
         url: args.url.clone(),
         server_pid: args.server_pid,
         load,

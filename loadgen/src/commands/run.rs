@@ -21,7 +21,7 @@ use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
 use crate::shard::Shard;
-use crate::target::{Target, TargetFile, Token, redacted, redacted_words};
+use crate::target::{Target, TargetFile, Token, Trust, redacted, redacted_words};
 use crate::target_args::contender_label;
 use crate::workers::{self, Leader};
 use crate::{display, junit, machine, merge, preflight};
@@ -41,6 +41,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let mut order = Order {
         transport: args.transport,
         token: args.target.token()?,
+        trust: args.target.trust,
         target: args.target.file,
         url: args.url.first().cloned(),
         server_pid: args.server_pid,
@@ -113,6 +114,8 @@ pub struct Order {
     pub target: Arc<TargetFile>,
     /// The secret that lets clients in, if the server wants one.
     pub token: Option<Token>,
+    /// Whom it is believed over TLS.
+    pub trust: Trust,
     /// The server, or none to start one.
     pub url: Option<String>,
     /// Its process, if somebody named it.
@@ -172,7 +175,7 @@ impl Order {
 
     /// The server at `url`, as it is spoken with.
     pub fn resolve(&self, url: &str) -> anyhow::Result<Target> {
-        Target::resolve_as(url, Arc::clone(&self.target), self.token.clone())
+        Target::resolve_as(url, Arc::clone(&self.target), self.token.clone(), &self.trust)
     }
 
     /// The server's URL as it may be shown.

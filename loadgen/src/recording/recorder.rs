@@ -216,6 +216,8 @@ impl Recorder {
             connections: self.traffic.open(),
             bytes_received: self.traffic.received(),
             bytes_sent: self.traffic.sent(),
+            tls_received: self.traffic.tls_received(),
+            tls_sent: self.traffic.tls_sent(),
             abandoned: self.traffic.abandoned(),
             ..*self.counters.borrow()
         }

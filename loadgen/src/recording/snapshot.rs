@@ -50,6 +50,10 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Stream bytes sent.
     pub bytes_sent: u64,
+    /// Bytes that TLS added to those received.
+    pub tls_received: u64,
+    /// Bytes that TLS added to those sent.
+    pub tls_sent: u64,
     /// Connections given up before the server had ended them.
     pub abandoned: u64,
     /// Times that no histogram holds, or that ended before they began.
@@ -80,6 +84,8 @@ impl Counters {
             wasted_polls: combine(self.wasted_polls, other.wasted_polls),
             bytes_received: combine(self.bytes_received, other.bytes_received),
             bytes_sent: combine(self.bytes_sent, other.bytes_sent),
+            tls_received: combine(self.tls_received, other.tls_received),
+            tls_sent: combine(self.tls_sent, other.tls_sent),
             abandoned: combine(self.abandoned, other.abandoned),
             out_of_range: combine(self.out_of_range, other.out_of_range),
         }

@@ -40,6 +40,7 @@ pub(crate) fn app(state: Arc<App>) -> Router {
         .merge(transports::long_poll::routes())
         .merge(transports::sse::routes())
         .merge(transports::ws::routes())
+        .merge(transports::echo::routes(&state.config))
         .merge(transports::socketio::routes(&state))
         .route("/stats", get(process::stats))
         .route("/metrics", get(process::metrics))

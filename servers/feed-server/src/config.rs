@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::brokers::Choice;
+use crate::tls::TlsArgs;
 use crate::window::Limit;
 
 /// One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
@@ -16,6 +17,10 @@ pub struct Config {
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
+    /// Whether, and as whom, the server speaks TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
     /// Threads that serve connections [default: the CPUs that this process may use].
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZeroUsize>,
@@ -23,6 +28,10 @@ pub struct Config {
     /// Publish a steady feed on the topic `demo`, this many notifications a second.
     #[arg(long, value_name = "RATE", num_args = 0..=1, default_missing_value = "1", value_parser = rate)]
     pub demo: Option<f64>,
+
+    /// Say everything back to WebSocket clients of `/echo`, for conformance suites; of no use to anybody else.
+    #[arg(long, hide = true)]
+    pub echo: bool,
 
     /// Stop when stdin reaches its end, so that a server never outlives the program that started it.
     #[arg(long)]

@@ -353,6 +353,7 @@ mod tests {
 
     use super::*;
     use crate::hub::{Habits, Hub};
+    use crate::line::Line;
     use crate::stats::{Meter, Stats};
 
     #[tokio::test]
@@ -365,7 +366,7 @@ mod tests {
         for _ in 0..5 * ABANDONED_MAX {
             let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), 0)));
+            let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(stats.clone(), 0)));
             let outlet = Outlet::new(socket, log.start(After::Now).cursor, clock::now());
             let mut chair = Chair::new(log.clone(), outlet, 0);
             let sitting = chair.sit(Form::Frames, false, false, |_| Poll::Pending);

@@ -14,8 +14,12 @@ mod demo;
 mod detour;
 mod direct;
 mod fanout;
+#[doc(hidden)]
+pub mod fuzzed_request;
 mod guards;
+mod http2;
 mod hub;
+mod line;
 #[doc(hidden)]
 pub mod measured_window;
 mod metrics;
@@ -33,6 +37,7 @@ mod socket;
 mod stats;
 mod subscription;
 mod takeover;
+mod tls;
 mod transports;
 mod window;
 
@@ -43,19 +48,21 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::accept::Door;
 pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
 pub use crate::config::Config;
 use crate::connection::Lobby;
 use crate::stats::Stats;
+pub use crate::tls::TlsArgs;
 
 /// What hyper may keep of a request or an answer, bytes: the heads of this contract are a fraction of it.
 const HTTP_BUFFER: usize = 16 << 10;
 
 /// Serves until `shutdown`, then says goodbye to every reader and waits for them, at most `config.drain`.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let Listening { listener, connections_max, hub, broker } = listening;
+    let Listening { listener, porter, connections_max, hub, broker } = listening;
     let inside = accept::Inside::new(connections_max);
     let stats = Arc::new(Stats::new());
     let mut http = http1::Builder::new();
@@ -69,7 +76,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle, write_timeout });
 
-    accept::accept(listener, lobby, stats, inside.clone(), shutdown).await?;
+    accept::accept(Door { listener, porter }, lobby, stats, inside.clone(), shutdown).await?;
 
     if let Some(demo) = demo {
         demo.abort();

@@ -36,7 +36,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listening = listen(&config).await?;
         let stop = stop(config.exit_on_stdin_close)?;
-        println!("feed-server listening on http://{}", listening.address()?);
+        println!("feed-server listening on {}", listening.url()?);
         std::io::stdout().flush()?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
         tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?

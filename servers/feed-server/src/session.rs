@@ -290,6 +290,7 @@ mod tests {
 
     use super::*;
     use crate::hub::{Habits, Hub};
+    use crate::line::Line;
     use crate::stats::Stats;
 
     #[tokio::test]
@@ -305,7 +306,7 @@ mod tests {
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         std::thread::spawn(move || while client.read(&mut [0; 64 << 10]).is_ok_and(|read| read > 0) {});
         let (stream, _) = listener.accept().await.unwrap();
-        let socket = Socket::new(stream, Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
         let start = log.start(After::Earliest);
         let mut session = Session::new(socket, log.clone(), start.cursor, Form::Frames, Duration::from_secs(10));
 

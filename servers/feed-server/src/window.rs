@@ -153,6 +153,9 @@ impl Window {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use feed::Payload;

@@ -61,17 +61,22 @@ async fn open(
     let accept = shake_hands(&method, version, &headers)?;
     let log = topic.log(&app, after).await?;
     Ok(Takeover::response(move |socket| {
-        let head = [
-            (CONNECTION, HeaderValue::from_static("upgrade")),
-            (UPGRADE, HeaderValue::from_static("websocket")),
-            (SEC_WEBSOCKET_ACCEPT, accept),
-        ];
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
-        session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
+        session.send(head(accept));
         greet(&mut session, start);
-        deliver(session, app)
+        deliver(session, app, false)
     }))
+}
+
+/// The answer to a handshake.
+pub(super) fn head(accept: HeaderValue) -> Vec<u8> {
+    let fields = [
+        (CONNECTION, HeaderValue::from_static("upgrade")),
+        (UPGRADE, HeaderValue::from_static("websocket")),
+        (SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    takeover::head(StatusCode::SWITCHING_PROTOCOLS, &fields.into_iter().collect())
 }
 
 /// Checks the handshake, and says what to answer to its key.
@@ -112,11 +117,11 @@ fn greet(session: &mut Session, start: Start) {
     }
 }
 
-/// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
+/// Waits, writes, moves the cursor, answers pings, until somebody goes. With `echo`, what a client says is said back to it.
+pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, echo: bool) -> Option<Socket> {
     let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
-    let mut client =
-        Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0, answered: 0 };
+    let reader = Reader::new(Role::Server, message_max);
+    let mut client = Client { reader, echo, heard: false, goodbye: None, ignored: 0, answered: 0 };
     let ignored_max = IGNORED_MAX.saturating_add(message_max);
     let mut ignored_bytes = 0;
     let (mut pinged, mut overdue) = (false, false);
@@ -191,6 +196,7 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
 /// What comes from the client.
 struct Client {
     reader: Reader,
+    echo: bool,
     heard: bool,
     goodbye: Option<Goodbye>,
     /// Messages that get no answer.
@@ -207,7 +213,7 @@ enum Goodbye {
 impl Client {
     /// Answers pings, in frames and in text, and ignores whatever else a client may say: the feed goes one way.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, heard, goodbye, ignored, answered } = self;
+        let Self { reader, echo, heard, goodbye, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
             Message::Ping(payload) => {
                 *answered += FRAME_HEAD + payload.len();
@@ -215,6 +221,14 @@ impl Client {
             }
             Message::Pong(_) => *heard = true,
             Message::Close(code, _) => *goodbye = Some(Goodbye::Said(code)),
+            Message::Text(said) if *echo => {
+                *answered += FRAME_HEAD + said.len();
+                outbox.push(websocket::write(Opcode::Text, said.as_bytes()).into());
+            }
+            Message::Binary(said) if *echo => {
+                *answered += FRAME_HEAD + said.len();
+                outbox.push(websocket::write(Opcode::Binary, said).into());
+            }
             Message::Text(said) if is_ping(said) => {
                 *answered += FRAME_HEAD + said.len();
                 outbox.push(text(br#"{"type":"pong"}"#));

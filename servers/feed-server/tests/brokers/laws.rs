@@ -107,7 +107,7 @@ async fn a_topic_too_many_is_refused_whatever_the_broker() {
         server.publish("news", "1").await;
         let answers = [
             server.get("/topics/other/short-poll").await,
-            reqwest::Client::new().post(server.url("/topics/third")).body("1").timeout(PATIENCE).send().await.unwrap(),
+            crate::lab::http().post(server.url("/topics/third")).body("1").timeout(PATIENCE).send().await.unwrap(),
         ];
         for answer in answers {
             assert_eq!(
