@@ -64,6 +64,8 @@ fn line(contender: &Contender<'_>) -> Line {
     };
     let steps: Vec<_> =
         steps.into_iter().map(|(at, both)| (at, over_rounds(&both, |v| v.0), over_rounds(&both, |v| v.1))).collect();
+    let window_s = contender.median(|run| Some(run.run.asked.duration_s)).unwrap_or_default();
+    let steps = until_rest(steps, window_s);
     let back = contender.median(last_return);
     let note = match (steps.is_empty(), back) {
         (true, _) => format!(": {NOT_MEASURED}"),
@@ -76,6 +78,17 @@ fn line(contender: &Contender<'_>) -> Line {
         steps,
         faults: contender.used.first().map(|run| faults(run)).unwrap_or_default(),
     }
+}
+
+/// The steps up to the end of the window, and of those after it the ones in which something still changes: a second of rest tells that
+/// it is over.
+fn until_rest(mut steps: Vec<(i64, f64, f64)>, window_s: f64) -> Vec<(i64, f64, f64)> {
+    let Some(&(_, live, _)) = steps.last() else { return steps };
+    let is_rest = |step: &(i64, f64, f64)| step.2 == 0.0 && (step.1 - live).abs() < 1e-9;
+    let last_change = steps.iter().rposition(|step| !is_rest(step)).map_or(0, |place| steps[place].0);
+    let end = last_change.max((window_s * TENTHS) as i64) + TENTHS as i64;
+    steps.retain(|step| step.0 <= end);
+    steps
 }
 
 /// Deliveries of the second at whose end `rows` end.
@@ -103,8 +116,7 @@ fn faults(run: &LoadedRun) -> Vec<(String, f64, Option<f64>)> {
 pub fn draw(lines: &[Line], subtitle: &str) -> Drawing {
     let mut drawing = Drawing::new("Recovery: clients live, and deliveries, through faults");
     let marks = marks(lines);
-    let of_marks = FAULT_LINE * marks.len().min(MOST_FAULT_LINES) as f64;
-    drawing.height = HEADING_AND_AXIS + UPPER + LOWER + 2.0 * NAME + of_marks;
+    drawing.height = HEADING_AND_AXIS + UPPER + LOWER + 2.0 * NAME;
     let legend: Vec<Key> = lines.iter().map(|line| Key { colour: line.colour, label: line.label.clone() }).collect();
     let room = header(&mut drawing, subtitle, &legend);
     let steps = || lines.iter().flat_map(|line| &line.steps);
@@ -117,12 +129,18 @@ pub fn draw(lines: &[Line], subtitle: &str) -> Drawing {
     let labelled = Axis { scale: x, title: "seconds since measuring began".to_owned(), ticks: x.ticks(number) };
     let unlabelled = Axis { title: String::new(), ticks: x.ticks(|_| String::new()), ..labelled.clone() };
     let area = data_area(room, &labelled, &[&share, &rate]);
-    let top = area.top + of_marks + NAME;
+    let names = place_names(&marks, area, x);
+    let of_names = FAULT_LINE * names.iter().map(|(line, ..)| line + 1).max().unwrap_or(0) as f64;
+    drawing.height += of_names;
+    for (line, left, name) in names {
+        let baseline = area.top + (line + 1) as f64 * FAULT_LINE - 4.0;
+        drawing.text(name, (left, baseline), Anchor::Start, SMALL_SIZE, QUIET);
+    }
+    let top = area.top + of_names + NAME;
     let upper = panel(&mut drawing, Rect { top, bottom: top + UPPER, ..area }, "clients live", (&unlabelled, &share));
     let top = top + UPPER + NAME + 6.0;
     let lower =
         panel(&mut drawing, Rect { top, bottom: top + LOWER, ..area }, "deliveries a second", (&labelled, &rate));
-    name_marks(&mut drawing, &marks, &upper, area.top);
     for panel in [&upper, &lower] {
         draw_marks(&mut drawing, &marks, panel, last);
     }
@@ -156,17 +174,19 @@ fn marks(lines: &[Line]) -> Vec<(String, f64, Option<f64>)> {
     marks
 }
 
-/// Names each mark above the panel, on the first line that has room for it.
-fn name_marks(drawing: &mut Drawing, marks: &[(String, f64, Option<f64>)], panel: &Panel, top: f64) {
+/// A line, a left edge and the name for each mark, on the first line that has room for it.
+fn place_names(marks: &[(String, f64, Option<f64>)], area: Rect, x: Scale) -> Vec<(usize, f64, String)> {
     let mut free_from = [f64::NEG_INFINITY; MOST_FAULT_LINES];
+    let mut places = Vec::new();
     for (name, at, _) in marks {
-        let name = fitted(name, SMALL_SIZE, Weight::Regular, panel.area.right - panel.area.left);
+        let name = fitted(name, SMALL_SIZE, Weight::Regular, area.right - area.left);
         let width = text_width(&name, SMALL_SIZE, Weight::Regular);
-        let left = panel.at(*at, 0.0).0.min(panel.area.right - width);
+        let left = (area.left + x.place(*at) * (area.right - area.left)).min(area.right - width);
         let Some(line) = free_from.iter().position(|free| *free < left) else { continue };
         free_from[line] = left + width + 14.0;
-        drawing.text(name, (left, top + (line + 1) as f64 * FAULT_LINE - 4.0), Anchor::Start, SMALL_SIZE, QUIET);
+        places.push((line, left, name));
     }
+    places
 }
 
 fn draw_marks(drawing: &mut Drawing, marks: &[(String, f64, Option<f64>)], panel: &Panel, last: f64) {
@@ -192,6 +212,14 @@ mod tests {
             .map(|n| RecoveryRow { at_s: f64::from(n) / 10.0, delivered: u64::from(n > 10), ..RecoveryRow::default() })
             .collect();
         assert_eq!([9, 14, 24].map(|place| last_second(&rows[..=place])), [0.0, 5.0, 10.0]);
+    }
+
+    #[test]
+    fn a_long_wait_for_what_is_lost_is_not_drawn() {
+        let steps =
+            |lively: i64| until_rest((1..200).map(|n| (n, 100.0, f64::from(u8::from(n <= lively)))).collect(), 5.0);
+        assert_eq!([steps(40), steps(70)].map(|steps| steps.last().unwrap().0), [60, 80]);
+        assert!(until_rest(Vec::new(), 5.0).is_empty());
     }
 
     #[test]
