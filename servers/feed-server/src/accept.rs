@@ -56,7 +56,7 @@ impl Listening {
 pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
     let porter = config.tls.porter(config.listen.ip(), config.head_timeout)?;
-    let listener = bind(config.listen)?;
+    let listener = bind(config)?;
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let habits = Habits { bound: config.history(), workers, coalesce: config.coalesce };
     let hub = Arc::new(Hub::new(config.topics_max, habits));
@@ -64,12 +64,17 @@ pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     Ok(Listening { listener, porter, connections_max, hub, broker })
 }
 
-fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn bind(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.listen;
     let listen = || -> std::io::Result<TcpListener> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restarted server takes its port back at once; on Linux this lets nobody else in.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        // Connections inherit both.
+        socket.set_send_buffer_size(config.send_buffer as usize)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()))?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())

@@ -210,8 +210,12 @@ impl Drop for Chair {
 async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>) {
     let row = &log.fanout().rows[row];
     let mut seen = head.borrow_and_update().cursor;
+    let mut has_told = false;
     while head.changed().await.is_ok() {
         let Head { cursor, closing } = *head.borrow_and_update();
+        // That the server stops, everybody has to hear once, to know when to go.
+        let mut tells = closing && !has_told;
+        has_told = closing;
         loop {
             let parcel = Parcel::read(&log, seen, cursor);
             // The seats are taken after the news were read: who sits down from now on has seen them.
@@ -226,13 +230,14 @@ async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>) {
                         continue;
                     }
                     match &parcel {
-                        Some(parcel) if !closing => seats[next].bring(parcel, now),
+                        Some(parcel) if !tells => seats[next].bring(parcel, now),
                         _ => seats[next].call(),
                     }
                     next += 1;
                 }
                 yield_now().await;
             }
+            tells = false;
             let mut row = lock(row);
             seats.append(&mut row.seats);
             row.seats = seats;

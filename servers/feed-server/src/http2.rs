@@ -42,10 +42,11 @@ pub(crate) struct Streams {
     pub(crate) number: u64,
 }
 
-/// Serves `stream` until it is closed, or the server stops and everything is answered.
+/// Serves `stream` until it is closed, or the server stops, the connection's instant to leave has come, which is that of all its streams, and
+/// everything is answered.
 pub(crate) async fn answer(stream: TlsStream<TcpStream>, streams: Streams) {
     let streams = Arc::new(streams);
-    let mut closing = streams.lobby.closing.clone();
+    let (closing, number) = (streams.lobby.closing.clone(), streams.number as u32);
     let service = service_fn(move |request| {
         let streams = streams.clone();
         async move { Ok::<_, Infallible>(streams.forward(request).await.unwrap_or_else(IntoResponse::into_response)) }
@@ -55,7 +56,7 @@ pub(crate) async fn answer(stream: TlsStream<TcpStream>, streams: Streams) {
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
-        () = async { drop(closing.wait_for(|closing| *closing).await) } => None,
+        () = closing.due_whatever_it_carries(number) => None,
     };
     let ended = match ended {
         Some(ended) => ended,

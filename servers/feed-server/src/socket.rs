@@ -1,6 +1,6 @@
 //! A client's connection, every byte counted, that may begin with bytes which were read before they were due.
 
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Re
 use tokio::time::timeout;
 
 use crate::line::Line;
-use crate::stats::{Kind, Meter};
+use crate::stats::{Kind, Meter, Reason};
 
 /// How long a client may take to end its side after the server has ended its own.
 const LINGER: Duration = Duration::from_secs(1);
@@ -76,7 +76,7 @@ impl Socket {
 
     /// Reads what is there; `WouldBlock` when nothing is, 0 when the client has ended its side.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.line.try_read(buffer)?;
+        let read = self.line.try_read(buffer).inspect_err(|error| self.notice(error))?;
         self.meter.read(read);
         Ok(read)
     }
@@ -93,7 +93,7 @@ impl Socket {
 
     /// Writes what fits; `WouldBlock` when nothing does.
     pub(crate) fn try_write_one(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.line.try_write(bytes)?;
+        let written = self.line.try_write(bytes).inspect_err(|error| self.notice(error))?;
         self.meter.written(self.meter.kind(), written);
         Ok(written)
     }
@@ -106,9 +106,10 @@ impl Socket {
     /// The same, counted as the answer to a request of `kind`.
     pub(crate) fn try_write_for(&self, kind: Kind, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = match slices {
-            [slice] => self.line.try_write(slice)?,
-            slices => self.line.try_write_vectored(slices)?,
+            [slice] => self.line.try_write(slice),
+            slices => self.line.try_write_vectored(slices),
         };
+        let written = written.inspect_err(|error| self.notice(error))?;
         self.meter.written(kind, written);
         Ok(written)
     }
@@ -137,6 +138,9 @@ impl AsyncRead for Socket {
         let before = out.filled().len();
         let polled = Pin::new(&mut self.line).poll_read(cx, out);
         self.meter.read(out.filled().len() - before);
+        if let Poll::Ready(Err(error)) = &polled {
+            self.notice(error);
+        }
         polled
     }
 }
@@ -176,9 +180,18 @@ impl AsyncWrite for Socket {
 
 impl Socket {
     fn count(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(written)) = polled {
-            self.meter.written(self.meter.kind(), written);
+        match &polled {
+            Poll::Ready(Ok(written)) => self.meter.written(self.meter.kind(), *written),
+            Poll::Ready(Err(error)) => self.notice(error),
+            Poll::Pending => {}
         }
         polled
+    }
+
+    /// Counts a client whose machine is gone; the kernel says so once a connection.
+    fn notice(&self, error: &io::Error) {
+        if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) {
+            self.meter.ended(Reason::Vanished);
+        }
     }
 }

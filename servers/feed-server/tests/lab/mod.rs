@@ -1,7 +1,9 @@
 //! A server on a free port, and readers that share no code with it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod netns;
 pub(crate) mod npm;
+pub(crate) mod program;
 mod reader;
 
 use std::net::SocketAddr;
