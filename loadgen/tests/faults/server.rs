@@ -21,6 +21,9 @@ fn a_killed_server_comes_back_in_its_place_and_tells_everybody_of_the_gap() {
         // published since the last poll; to the others, one at most.
         let on_their_way = if transport == "short-poll" { 6 } else { 1 };
         assert!(measured.deliveries.lost <= on_their_way * CLIENTS, "{transport}: {:?}", measured.deliveries);
+        // What nobody accepted is nobody's loss, and the rest is told when it was due.
+        let by_time: u64 = run.recovery.iter().map(|row| row.lost).sum();
+        assert_eq!(by_time, measured.deliveries.lost, "{transport}");
         assert!(measured.published.refused > 0, "{transport}: nobody was there to accept");
         assert!(run.run.verdict.is_valid(), "{transport}: {:?}", run.run.verdict.reasons);
     }
