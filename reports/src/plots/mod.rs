@@ -5,6 +5,7 @@ pub mod connections;
 pub mod latency_over_time;
 pub mod latency_percentiles;
 pub mod ledger;
+pub mod recovery;
 pub mod resources;
 pub mod search;
 pub mod server_cpu;
@@ -52,6 +53,10 @@ pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
     ];
     if resources::is_wanted(contenders) {
         plots.push(plot!(resources));
+    }
+    if !recovery::select(contenders).is_empty() {
+        // Who asks for a fault wants to see it first.
+        plots.insert(0, plot!(recovery));
     }
     plots
 }
