@@ -219,6 +219,32 @@ async fn a_token_allows_the_topics_that_it_names() {
 }
 
 #[tokio::test]
+async fn a_websocket_publishes_where_its_token_says() {
+    let server = server(&[]);
+    for (rest, allowed) in
+        [(r#""read":["news"],"write":["news"]"#, true), (r#""read":["news"],"write":["other"]"#, false)]
+    {
+        let token = hs256(&claims(60.0, rest));
+        let url = format!("ws://{}/topics/news/ws?access_token={token}", server.address);
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        socket.send(Message::text(r#"{"type":"publish","messageId":"1","payload":1}"#)).await.unwrap();
+        let ack = async {
+            loop {
+                let said = socket.next().await.unwrap().unwrap().into_text().unwrap();
+                if said.contains(r#""type":"ack""#) {
+                    return said;
+                }
+            }
+        };
+        let ack = timeout(lab::PATIENCE, ack).await.unwrap();
+        assert_eq!(ack.contains(r#""success":true"#), allowed, "{ack}");
+        assert_eq!(ack.contains("does not allow to write news"), !allowed, "{ack}");
+    }
+    let stats = server.stats().await;
+    assert_eq!((stats.published, stats.refused, stats.refusals["grant"]), (1, 1, 1));
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_its_token_does() {
     let server = server(&["--heartbeat", "20s", "--ping-interval", "20s"]);
     let url = format!("ws://{}/topics/news/ws?access_token={}", server.address, hs256(&all(1.2)));

@@ -7,19 +7,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use feed::framings::{chunked, sse};
 use feed::{After, Cursor};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use rand::RngExt;
 
 use crate::app::App;
 use crate::fanout::Form;
-use crate::guards::grants::{Lease, Pass};
+use crate::guards::grants::Lease;
 use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
@@ -47,14 +48,10 @@ async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Topic,
-    method: Method,
-    version: Version,
-    uri: Uri,
-    headers: HeaderMap,
-    cors: Option<Extension<Cors>>,
-    pass: Option<Extension<Pass>>,
+    request: Request,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
+    let (Parts { method, uri, version, headers, extensions, .. }, _) = request.into_parts();
     if version != Version::HTTP_11 {
         let error = "expected HTTP/1.1: a stream is sent in chunks";
         return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, error));
@@ -77,15 +74,14 @@ async fn open(
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        if let Some(Extension(cors)) = cors {
+        if let Some(cors) = extensions.get::<Cors>() {
             cors.dress(&mut head);
         }
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
         greet(&mut session, start, app.config.sse_retry);
-        let lease = Lease::of(pass.as_deref());
-        deliver(session, app.config.heartbeat, app.config.sse_retry, lease)
+        deliver(session, app.config.heartbeat, app.config.sse_retry, topic.lease())
     }))
 }
 
