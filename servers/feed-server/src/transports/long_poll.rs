@@ -20,7 +20,7 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::clock;
 use crate::fanout::Form;
-use crate::guards::grants::Lease;
+use crate::guards::grants::{Lease, Pass};
 use crate::guards::origin::Cors;
 use crate::guards::token;
 use crate::guards::topics::Topic;
@@ -70,7 +70,7 @@ async fn open(
     let cursor = answer.cursor();
     let keep_alive = takeover::keeps_alive(request.version(), headers);
     let cors = request.extensions().get::<Cors>().cloned();
-    let lease = topic.lease();
+    let lease = Lease::of(request.extensions().get::<Pass>());
     Ok(Takeover::held(move |socket| {
         // The answer that is shared says nothing of closing, or of pages that may read it.
         let form = if keep_alive && cors.is_none() { Form::Answer } else { Form::Call };
