@@ -38,6 +38,11 @@ impl ServerProcess {
         Self::start_with(program, &["--listen", "127.0.0.1:0", "--exit-on-stdin-close"]).await
     }
 
+    /// Starts our own server at `address`, where another one has ended.
+    pub async fn start_at(program: &Path, address: &str) -> anyhow::Result<Self> {
+        Self::start_with(program, &["--listen", address, "--exit-on-stdin-close"]).await
+    }
+
     /// Starts `program` with other arguments, which must make it end when its standard input does.
     pub async fn start_with(program: &Path, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
@@ -98,6 +103,22 @@ impl ServerProcess {
         }
         // Dropping the rest of its group with it.
         Ok(())
+    }
+
+    /// Ends it and all that it has started at once, as a crash would.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.signal(Signal::KILL);
+        self.child.wait().await.context("cannot see the server's end")?;
+        Ok(())
+    }
+
+    /// Asks it to end, as who deploys another would (SIGTERM), and waits for that; after `bound`, ends it.
+    pub async fn terminate(mut self, bound: Duration) -> anyhow::Result<()> {
+        self.signal(Signal::TERM);
+        match tokio::time::timeout(bound, self.child.wait()).await {
+            Ok(ended) => ended.map(drop).context("cannot see the server's end"),
+            Err(_) => self.kill().await,
+        }
     }
 
     async fn has_ended(&mut self) -> bool {

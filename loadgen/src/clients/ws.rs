@@ -43,7 +43,7 @@ impl Client for Ws {
         connection.write_all(site.request(client, &resume, site.plan.wait, &fields).as_bytes()).await?;
         let head = connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
         if head.status != 101 {
-            return Err(ClientError::Status(head.status));
+            return Err(ClientError::refusal(&head));
         }
         if !handshake.is_accepted(&head) {
             return Err(ClientError::Unexpected("answer to this WebSocket handshake"));
@@ -78,7 +78,7 @@ impl Client for Ws {
 
     fn resume(&self) -> Resume {
         let cursor = self.hearing.epoch.map(|epoch| Cursor { epoch, offset: self.hearing.offset });
-        Resume { cursor, remembered: Vec::new() }
+        Resume { cursor, ..Resume::default() }
     }
 
     async fn close(mut self) {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::End;
 use crate::clients::ClientError;
+use crate::target::{Target, Trust};
 use crate::wire::http::HttpError;
 use crate::wire::websocket::{CLOSE_PATIENCE, MAX_MESSAGE, frame, hear};
 use crate::wire::{Dialer, Handshake, Traffic, http};
@@ -32,7 +33,8 @@ pub struct EchoArgs {
 
 /// Goes through all cases that the server has, and has it write its report.
 pub async fn exec(args: EchoArgs) -> anyhow::Result<End> {
-    let suite = Suite { server: args.server, dialer: Dialer::unbound(args.server, Rc::new(Traffic::default())) };
+    let target = Target::resolve(&format!("http://{}", args.server), &Trust::default())?;
+    let suite = Suite { server: args.server, dialer: Dialer::unbound(&target, Rc::new(Traffic::default())) };
     let mut count = None;
     suite
         .talk("/getCaseCount", |_, said, _| count = std::str::from_utf8(said).ok().and_then(|n| n.parse().ok()))

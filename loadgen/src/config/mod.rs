@@ -7,6 +7,8 @@ mod load;
 mod run;
 mod values;
 
+pub(crate) use values::positive_time_value;
+
 pub use check::{CheckArgs, SelftestArgs};
 pub use compare::{CompareArgs, DiffArgs};
 pub use find_max::{FindMaxArgs, VaryArg};

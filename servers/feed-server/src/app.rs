@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use tokio::sync::watch;
 
 use crate::brokers::Broker;
 use crate::config::Config;
+use crate::drain::Closing;
 use crate::hub::Hub;
 use crate::stats::Stats;
 use crate::{guards, page, process, publish, transports};
@@ -20,16 +20,8 @@ pub(crate) struct App {
     pub(crate) broker: Broker,
     pub(crate) stats: Arc<Stats>,
     pub(crate) workers: usize,
-    /// True once the server stops.
-    pub(crate) closing: watch::Receiver<bool>,
-}
-
-impl App {
-    /// Waits until the server stops.
-    pub(crate) async fn stopped(&self) {
-        // Nobody who could say so any more is a stop, too.
-        drop(self.closing.clone().wait_for(|closing| *closing).await);
-    }
+    /// Says when the server stops.
+    pub(crate) closing: Closing,
 }
 
 /// All routes and guards.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::brokers::Choice;
+use crate::tls::TlsArgs;
 use crate::window::Limit;
 
 /// One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
@@ -15,6 +16,10 @@ pub struct Config {
     /// Address to listen on; port 0 takes a free one, and the line on stdout says which.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+
+    /// Whether, and as whom, the server speaks TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 
     /// Threads that serve connections [default: the CPUs that this process may use].
     #[arg(long, value_name = "N")]
@@ -142,13 +147,36 @@ pub struct Config {
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = time)]
     pub write_timeout: Duration,
 
-    /// How long connections may take to end once the server stops. The default is more than a farewell takes (3
-    /// seconds), and less than the 10 seconds after which container managers kill.
-    #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = time)]
+    /// Bytes that the kernel may hold for one client; what exceeds them waits in the history, not in memory of the client's own. The
+    /// kernel counts its bookkeeping as well, up to as much again. Together with 256 KiB and one notification taken from the history, or
+    /// one answer to a poll (`--answer-bytes`), that is all that a client which stops reading costs. The default keeps a connection
+    /// of 100 ms round-trip time busy at 10 Mbit/s.
+    #[arg(long, default_value_t = 128 << 10, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(4096..=1 << 30))]
+    pub send_buffer: u32,
+
+    /// How long what was sent to a client may stay without an acknowledgement of its machine; then the connection is closed. It finds
+    /// who vanished without a word: a WebSocket after `--ping-interval` and `--pong-timeout`, an SSE stream after
+    /// `--heartbeat` and this, a long poll after its `wait` and this. The kernel asks the same of a client that takes nothing, so this should
+    /// be longer than `--write-timeout` [default: 5 s longer].
+    #[arg(long, value_name = "DURATION", value_parser = time)]
+    pub tcp_user_timeout: Option<Duration>,
+
+    /// How long connections may take to end once the server stops. Each is ended at a random instant, so that not all come back at
+    /// once; the last 3 seconds, or the last half if that is less, are for the farewells of those that were ended last. The default
+    /// is less than the 10 seconds after which container managers kill.
+    #[arg(long, default_value = "8s", value_name = "DURATION", value_parser = time)]
     pub drain: Duration,
 }
 
+/// What `--tcp-user-timeout` is longer than `--write-timeout` unless it is given: who takes nothing is then told from who is gone.
+const BEYOND_WRITING: Duration = Duration::from_secs(5);
+
 impl Config {
+    /// How long what was sent may stay without an acknowledgement.
+    pub(crate) fn tcp_user_timeout(&self) -> Duration {
+        self.tcp_user_timeout.unwrap_or(self.write_timeout + BEYOND_WRITING)
+    }
+
     /// What each topic retains.
     pub(crate) fn history(&self) -> Limit {
         Limit { count: self.history as usize, bytes: self.history_bytes }

@@ -30,8 +30,7 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     let slot = Slot::default();
     let front = Front { router: lobby.router.clone(), meter: meter.clone(), slot: slot.clone() };
     let mut http = Box::pin(lobby.http.serve_connection(TokioIo::new(socket), front));
-    let mut closing = lobby.closing.clone();
-    let mut closed = pin!(async move { closing.wait_for(|closing| *closing).await.map(drop) });
+    let mut closed = pin!(lobby.closing.clone().due(&meter));
     let mut told = false;
     let state = poll_fn(|cx| {
         if !told && closed.as_mut().poll(cx).is_ready() {

@@ -55,7 +55,7 @@ impl Visit<'_> {
     fn front(&mut self) -> Front {
         match self.arrived.is_empty() {
             // How to say goodbye before an answer is made, hyper knows.
-            false if self.lobby.is_closing() => Front::Foreign,
+            false if self.lobby.closing.is_due(self.socket.meter()) => Front::Foreign,
             _ => take(&mut self.arrived),
         }
     }
@@ -76,7 +76,8 @@ impl Visit<'_> {
         if !self.replies.have_room(kind) {
             self.flush().await?;
         }
-        let last = self.lobby.is_closing() || head.headers.get_all(CONNECTION).iter().any(closes);
+        let last =
+            self.lobby.closing.is_due(self.socket.meter()) || head.headers.get_all(CONNECTION).iter().any(closes);
         self.replies.push(kind, head, &body, last);
         if last {
             self.flush().await?;
@@ -113,7 +114,7 @@ impl Visit<'_> {
 
     /// Looks whether the rest of a request is there already.
     async fn more(&mut self) -> Option<bool> {
-        if self.arrived.len() >= ARRIVALS_MAX || self.lobby.is_closing() {
+        if self.arrived.len() >= ARRIVALS_MAX || self.lobby.closing.is_due(self.socket.meter()) {
             return Some(false);
         }
         self.flush().await?;

@@ -36,14 +36,15 @@ fn serve(config: Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listening = listen(&config).await?;
         let stop = stop(config.exit_on_stdin_close)?;
-        println!("feed-server listening on http://{}", listening.address()?);
+        println!("feed-server listening on {}", listening.url()?);
         std::io::stdout().flush()?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
         tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?
     })
 }
 
-/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot.
+/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot, with the exit code that
+/// shells give a program which such a signal ended.
 fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -63,11 +64,11 @@ fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
             Ok(()) = ended => {}
         }
         tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            std::process::exit(130);
+            let signal = tokio::select! {
+                _ = interrupt.recv() => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+            };
+            std::process::exit(128 + signal.as_raw_value());
         });
     })
 }

@@ -17,6 +17,7 @@ pub(crate) fn write(stats: &ServerStats, ignored: u64) -> String {
     single("feed_workers", "gauge", "Threads that serve connections.", &stats.workers);
     single("feed_topics", "gauge", "Topics that have a log.", &stats.topics);
     single("feed_published_total", "counter", "Notifications accepted.", &stats.published);
+    single("feed_publish_repeated_total", "counter", "Publishing requests that repeated one.", &stats.repeated);
     single("feed_publish_refused_total", "counter", "Publishing requests refused.", &stats.refused);
     single("feed_client_messages_ignored_total", "counter", "WebSocket messages ignored by rule.", &ignored);
     let connected = u8::from(stats.broker.connected);

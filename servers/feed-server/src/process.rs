@@ -49,6 +49,7 @@ fn collect(app: &App) -> ServerStats {
         rss_bytes,
         topics: app.hub.topics() as u64,
         published: app.stats.published.load(Relaxed),
+        repeated: app.stats.repeated.load(Relaxed),
         refused: app.stats.refused.load(Relaxed),
         broker: app.broker.stats(),
         connections: Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), app.stats.connections(kind))).collect(),

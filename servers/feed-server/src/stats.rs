@@ -49,6 +49,8 @@ pub(crate) enum Reason {
     WriteTimeout,
     /// It did not answer a ping.
     PongTimeout,
+    /// Its machine acknowledged nothing for too long, or cannot be reached.
+    Vanished,
     /// It broke the protocol.
     ProtocolError,
     /// It sent more than is taken.
@@ -60,10 +62,11 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::FellBehind,
         Self::WriteTimeout,
         Self::PongTimeout,
+        Self::Vanished,
         Self::ProtocolError,
         Self::TooMuch,
         Self::ConnectionsMax,
@@ -75,6 +78,7 @@ impl Reason {
             Self::FellBehind => "fell-behind",
             Self::WriteTimeout => "write-timeout",
             Self::PongTimeout => "pong-timeout",
+            Self::Vanished => "vanished",
             Self::ProtocolError => "protocol-error",
             Self::TooMuch => "sent-too-much",
             Self::ConnectionsMax => "connections-max",
@@ -88,6 +92,7 @@ impl Reason {
 pub(crate) struct Stats {
     pub(crate) started: Instant,
     pub(crate) published: AtomicU64,
+    pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
     shards: [Shard; SHARDS],
 }
@@ -116,6 +121,7 @@ impl Stats {
         Self {
             started: clock::now(),
             published: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             shards: Default::default(),
         }
@@ -164,7 +170,7 @@ impl Stats {
 #[derive(Debug)]
 pub(crate) struct Meter {
     stats: Arc<Stats>,
-    shard: u8,
+    number: u32,
     kind: AtomicU8,
     /// Bytes read since the last request was labelled: they belong to the request that comes.
     unlabelled: AtomicU64,
@@ -177,7 +183,7 @@ impl Meter {
     pub(crate) fn new(stats: Arc<Stats>, number: u64) -> Self {
         let meter = Self {
             stats,
-            shard: (number % SHARDS as u64) as u8,
+            number: number as u32,
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
@@ -187,13 +193,13 @@ impl Meter {
         meter
     }
 
-    /// Tells connections apart, so that they can be spread: on which counters this counts.
-    pub(crate) fn number(&self) -> usize {
-        self.shard.into()
+    /// Tells connections apart: this is the `number`th since the server started, less 2^32 for each time that so many were.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     fn of(&self, kind: u8) -> &Counters {
-        &self.stats.shards[usize::from(self.shard)].0[usize::from(kind)]
+        &self.stats.shards[self.number as usize % SHARDS].0[usize::from(kind)]
     }
 
     fn counters(&self) -> &Counters {

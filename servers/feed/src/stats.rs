@@ -25,6 +25,9 @@ pub struct ServerStats {
     pub topics: u64,
     /// Notifications accepted.
     pub published: u64,
+    /// Publishing requests that repeated one under its idempotency key: nothing was appended.
+    #[serde(default)]
+    pub repeated: u64,
     /// Publishing requests refused.
     pub refused: u64,
     /// The broker behind the server.

@@ -35,11 +35,12 @@ async fn open(
     meter.label(Kind::Ws);
     let accept = ws::shake_hands(&method, version, &headers)?;
     let after = After::default();
-    let log = Topic("echo".parse().expect("it is a name")).log(&app, after).await?;
+    let topic = Topic("echo".parse().expect("it is a name"));
+    let log = topic.log(&app, after).await?;
     Ok(Takeover::response(move |socket| {
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(ws::head(accept));
-        ws::deliver(session, app, true)
+        ws::deliver(session, app, topic.0, true)
     }))
 }

@@ -2,6 +2,7 @@
 //!
 //! `echo` is no transport: it is how conformance suites reach the one in `ws`.
 
+mod acknowledged;
 pub(crate) mod echo;
 pub(crate) mod long_poll;
 pub(crate) mod short_poll;

@@ -15,6 +15,7 @@ use feed::framings::{chunked, sse};
 use feed::{After, Cursor};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+use rand::RngExt;
 
 use crate::app::App;
 use crate::fanout::Form;
@@ -29,6 +30,10 @@ use crate::takeover::{self, Takeover};
 
 /// What a client may send after its request, though nobody listens; more ends the stream.
 const IGNORED_MAX: usize = 16 << 10;
+
+/// How long a client of a server that stops shall wait before it comes back, in parts of `--sse-retry`: clients that once came together
+/// drift apart.
+const RETRY: std::ops::Range<f64> = 0.5..1.5;
 
 /// Where it lives.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -121,6 +126,7 @@ async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration
                 return None;
             }
             Wake::Closing => {
+                let retry = retry.mul_f64(rand::rng().random_range(RETRY));
                 session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
                 break Reason::Shutdown;
             }

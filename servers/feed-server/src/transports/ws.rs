@@ -13,8 +13,8 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use base64::Engine;
 use bytes::Bytes;
-use feed::Cursor;
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role, close};
+use feed::{Cursor, TopicName};
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
@@ -31,6 +31,7 @@ use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
 use crate::subscription::{self, Params};
 use crate::takeover::{self, Takeover};
+use crate::transports::acknowledged::{self, Wish};
 
 /// Bytes that a client may say between two pings of the server and that get no answer, beyond one message of the largest size;
 /// more ends the stream. They are read, because a pong or a close may be among them; a well-behaved client sends next to none.
@@ -65,7 +66,7 @@ async fn open(
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(head(accept));
         greet(&mut session, start);
-        deliver(session, app, false)
+        deliver(session, app, topic.0, false)
     }))
 }
 
@@ -117,11 +118,20 @@ fn greet(session: &mut Session, start: Start) {
     }
 }
 
-/// Waits, writes, moves the cursor, answers pings, until somebody goes. With `echo`, what a client says is said back to it.
-pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, echo: bool) -> Option<Socket> {
-    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
-    let reader = Reader::new(Role::Server, message_max);
-    let mut client = Client { reader, echo, heard: false, goodbye: None, ignored: 0, answered: 0 };
+/// Waits, writes, moves the cursor, answers pings, and publishes on `topic` what the client says, until somebody goes. With `echo`,
+/// what it says is said back to it.
+pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: TopicName, echo: bool) -> Option<Socket> {
+    let Config { ping_interval, pong_timeout, message_max, body_max, .. } = app.config;
+    let mut client = Client {
+        reader: Reader::new(Role::Server, message_max),
+        echo,
+        heard: false,
+        goodbye: None,
+        wishes: Vec::new(),
+        payload_max: body_max,
+        ignored: 0,
+        answered: 0,
+    };
     let ignored_max = IGNORED_MAX.saturating_add(message_max);
     let mut ignored_bytes = 0;
     let (mut pinged, mut overdue) = (false, false);
@@ -139,6 +149,11 @@ pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, echo: bool
             Wake::Readable => {
                 ignored_bytes += session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
                 ignored_bytes = ignored_bytes.saturating_sub(std::mem::take(&mut client.answered));
+                for wish in std::mem::take(&mut client.wishes) {
+                    // Boxed: idle readers, who are many, have no room for it.
+                    let ack = Box::pin(acknowledged::fulfil(&app, &topic, wish)).await;
+                    session.send(text(&ack));
+                }
                 for _ in 0..std::mem::take(&mut client.ignored) {
                     session.meter().ignored();
                 }
@@ -182,8 +197,7 @@ pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, echo: bool
                 session.ended(Reason::WriteTimeout);
                 return None;
             }
-            // Whether the server comes back is not for it to know: 1001, not 1012.
-            Wake::Closing => break (close::GOING_AWAY, "the server stops", Reason::Shutdown),
+            Wake::Closing => break (close::RESTART, "the server stops: come back", Reason::Shutdown),
             Wake::Gone | Wake::Answered => return None,
         }
     };
@@ -199,6 +213,10 @@ struct Client {
     echo: bool,
     heard: bool,
     goodbye: Option<Goodbye>,
+    /// What it wants to publish, and has not been answered.
+    wishes: Vec<Wish>,
+    /// Bytes that a payload may have.
+    payload_max: usize,
     /// Messages that get no answer.
     ignored: usize,
     /// Bytes of messages that got one.
@@ -211,9 +229,9 @@ enum Goodbye {
 }
 
 impl Client {
-    /// Answers pings, in frames and in text, and ignores whatever else a client may say: the feed goes one way.
+    /// Answers pings, in frames and in text, keeps what is to be published, and ignores whatever else a client may say.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, echo, heard, goodbye, ignored, answered } = self;
+        let Self { reader, echo, heard, goodbye, wishes, payload_max, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
             Message::Ping(payload) => {
                 *answered += FRAME_HEAD + payload.len();
@@ -233,7 +251,14 @@ impl Client {
                 *answered += FRAME_HEAD + said.len();
                 outbox.push(text(br#"{"type":"pong"}"#));
             }
-            Message::Text(_) | Message::Binary(_) => *ignored += 1,
+            Message::Text(said) => match acknowledged::read(said, *payload_max) {
+                Some(wish) => {
+                    *answered += FRAME_HEAD + said.len();
+                    wishes.push(wish);
+                }
+                None => *ignored += 1,
+            },
+            Message::Binary(_) => *ignored += 1,
         });
         if let Err(error) = heard_out {
             *goodbye = Some(Goodbye::Fault(error));

@@ -72,7 +72,7 @@ impl Victim {
         for transport in [Transport::Ws, Transport::Sse, Transport::LongPoll, Transport::ShortPoll] {
             readers.push((transport, Reader::open(self.address, transport, None).await));
         }
-        let http = reqwest::Client::new();
+        let http = crate::lab::http();
         let url = format!("http://{}/topics/news", self.address);
         let are_done = Cell::new(false);
         let work = async {

@@ -6,4 +6,6 @@ pub mod poll;
 pub mod socket_io;
 pub mod sse;
 mod text;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod websocket;

@@ -1,7 +1,6 @@
 //! The way in over HTTP: what a request is about, and the rules of Engine.IO that the library leaves to us.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -18,7 +17,7 @@ use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 use tower_service::Service;
 
 use super::line::{Line, Lines};
@@ -29,19 +28,16 @@ use crate::app::App;
 use crate::detour::WholeBody;
 use crate::guards;
 use crate::refusal::Refusal;
-use crate::stats::{Kind, Meter};
+use crate::stats::{Kind, Meter, Reason};
 
 /// Between packets in the body of a poll or a post.
 const SEPARATOR: u8 = 0x1e;
 /// The packet that ends a session.
-const CLOSE: &str = "1";
+pub(super) const CLOSE: &str = "1";
 /// The packet that says nothing, which ends a poll.
 const NOOP: &str = "6";
 /// Binary attachments of one event: those of this feed have one. An event with more ends the session.
 const ATTACHMENTS_MAX: usize = 16;
-/// How long the library may take to answer a held poll when the server stops; then we do.
-const FAREWELL: Duration = Duration::from_secs(1);
-
 /// Where it lives.
 pub(crate) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let (over, mut hung_up) = mpsc::unbounded_channel::<String>();
@@ -131,7 +127,10 @@ impl Door {
         namespace::open(&io, &app);
         let stopping = app.clone();
         tokio::spawn(async move {
-            stopping.stopped().await;
+            // Sessions have their farewell from us, when a connection of theirs leaves; what is left then has none.
+            if let Some(departures) = stopping.closing.clone().begun().await {
+                sleep_until(departures.end()).await;
+            }
             io.close().await;
         });
         Self { app, service, lines: Arc::new(Lines::new(over)) }
@@ -164,12 +163,18 @@ impl Door {
 
     /// Holds a poll until the session has something to say.
     async fn poll(self: Arc<Self>, meter: &Meter, parts: Parts, sid: String, line: &Line) -> Response {
-        let held = Held { door: self.clone(), sid: Some(sid) };
+        let held = Held { door: self.clone(), sid: Some(sid.clone()) };
         let (status, body) = tokio::select! {
             biased;
             () = line.until_probed() => (StatusCode::OK, Bytes::from_static(NOOP.as_bytes())),
             answered = self.pass(parts, Bytes::new()) => answered,
-            () = self.farewell() => (StatusCode::OK, Bytes::from_static(CLOSE.as_bytes())),
+            () = self.app.closing.clone().due(meter) => {
+                if line.ends() {
+                    self.app.stats.ended(Kind::SocketIo, Reason::Shutdown);
+                }
+                self.end(&sid).await;
+                (StatusCode::OK, Bytes::from_static(CLOSE.as_bytes()))
+            }
         };
         held.answered();
         let written = notifications(&body);
@@ -224,11 +229,6 @@ impl Door {
         let request = http::Request::post(format!("{SOCKET_IO_PATH}?EIO=4&transport=polling&sid={sid}")).body(());
         let (parts, ()) = request.expect("a known sid is URL-safe").into_parts();
         self.pass(parts, Bytes::from_static(CLOSE.as_bytes())).await;
-    }
-
-    async fn farewell(&self) {
-        self.app.stopped().await;
-        sleep(FAREWELL).await;
     }
 }
 
