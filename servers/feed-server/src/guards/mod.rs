@@ -2,5 +2,6 @@
 
 pub(crate) mod body;
 pub(crate) mod connections;
+pub(crate) mod readmission;
 pub(crate) mod routes;
 pub(crate) mod topics;
