@@ -164,7 +164,9 @@ async fn deliver(mut session: Box<Session>, mut question: Question) -> Option<So
             Wake::Readable => {
                 session.receive(|bytes, _| early.extend_from_slice(bytes))?;
                 // Nothing more may come that would wake us after the answer.
-                session.take_calls_only();
+                if !early.is_empty() {
+                    session.take_calls_only();
+                }
                 if early.len() >= EARLY_MAX {
                     session.stop_listening();
                 }
