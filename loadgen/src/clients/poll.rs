@@ -148,7 +148,7 @@ fn enter(
         204 | 304 => false,
         // How a server ends a poll that it has held in vain (RFC 9110, section 15.5.9).
         408 if site.plan.transport == Transport::LongPoll => false,
-        status => return Err(ClientError::Status(status)),
+        _ => return Err(ClientError::refusal(&head)),
     };
     resume.learn(site.remember(), &mut head, body);
     if !brings_something {

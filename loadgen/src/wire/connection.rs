@@ -107,6 +107,12 @@ impl Connection {
         .await
     }
 
+    /// Receives and keeps what comes next; false when the peer has ended the stream.
+    pub async fn take_in(&mut self) -> io::Result<bool> {
+        let came = self.read(|bytes, _| Ok::<_, io::Error>((!bytes.is_empty()).then_some((0, ())))).await?;
+        Ok(came.is_some())
+    }
+
     /// Ends our side, then takes in what still comes until the peer has ended its own.
     ///
     /// Closing at once would lose what is on its way, and the last segments from the kernel's books: closed so, every byte
@@ -166,6 +172,11 @@ impl Connection {
     /// Has the runtime watch the socket no longer, until somebody awaits it again: somebody else does.
     pub fn unwatch(&mut self) {
         self.socket.unwatch();
+    }
+
+    /// True when something was received that the socket says nothing of any more: who watches the socket reads that first.
+    pub fn has_unread(&self) -> bool {
+        self.socket.has_unread()
     }
 
     /// What was received and not taken when the peer ended the stream.

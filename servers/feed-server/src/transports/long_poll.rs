@@ -21,8 +21,11 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::clock;
 use crate::fanout::Form;
+use crate::guards::grants::{Lease, Pass};
+use crate::guards::origin::Cors;
 use crate::guards::readmission::Readmission;
 use crate::guards::topics::Topic;
+use crate::guards::{requests, token};
 use crate::hub::Log;
 use crate::refusal::Refusal;
 use crate::session::{Session, Wake};
@@ -75,14 +78,18 @@ async fn open(
     }
     let cursor = answer.cursor();
     let keep_alive = takeover::keeps_alive(request.version(), headers);
-    let readmission = Readmission::of(request.extensions());
+    let cors = request.extensions().get::<Cors>().cloned();
+    let lease = Lease::of(request.extensions().get::<Pass>());
+    let asking = app.clone();
+    let readmission =
+        Readmission::on(move || !lease.is_over() && requests::admit_again(&asking.addresses, &meter).is_ok());
     Ok(Takeover::held(move |socket, asked| {
-        // The answer that is shared says nothing of closing.
-        let form = if keep_alive { Form::Answer } else { Form::Call };
-        let asked = place.filter(|_| keep_alive).and_then(|place| Asked::find(&asked, cursor, place));
+        // The answer that is shared says nothing of closing, or of pages that may read it.
+        let form = if keep_alive && cors.is_none() { Form::Answer } else { Form::Call };
+        let asked = place.filter(|_| form == Form::Answer).and_then(|place| Asked::find(&asked, cursor, place));
         let session = Session::new(socket, log, cursor, form, app.config.write_timeout);
         let term = Term::new(wait, app.config.idle_timeout);
-        deliver(session, Question { known, keep_alive, max, asked, readmission, term })
+        deliver(session, Question { known, keep_alive, cors, lease, max, asked, readmission, term })
     }))
 }
 
@@ -97,6 +104,8 @@ fn checked(wait: f64, max: Duration) -> Result<Duration, Refusal> {
 struct Question {
     known: Option<Cursor>,
     keep_alive: bool,
+    cors: Option<Cors>,
+    lease: Lease,
     max: usize,
     /// The request, if it can be told when it comes again.
     asked: Option<Asked>,
@@ -151,13 +160,19 @@ async fn deliver(mut session: Box<Session>, mut question: Question) -> Option<So
     let mut early = Vec::new();
     let mut keep_alive = question.keep_alive;
     loop {
-        match session.next(question.term.look).await {
+        match session.next(question.lease.cut(question.term.look)).await {
             Wake::Answered => {
                 let cursor = session.cursor();
                 if !session.takes_request(|bytes| question.is_again(bytes, cursor, session.log())).await {
                     return give_back(session, &early).await;
                 }
                 question.begin_again(cursor);
+            }
+            Wake::Moved | Wake::Readable | Wake::Due if question.lease.is_over() => {
+                session.ended(Reason::TokenExpired);
+                session.send(token::expired().last_answer());
+                session.finish().await?.linger().await;
+                return None;
             }
             Wake::Due if !question.term.is_over() => {}
             Wake::Moved | Wake::Due => break,
@@ -180,12 +195,13 @@ async fn deliver(mut session: Box<Session>, mut question: Question) -> Option<So
         }
     }
     let answer = Answer::read(session.log(), After::Cursor(session.cursor()), question.max);
-    let bytes = answer.bytes(&session.meter(), question.known, keep_alive);
+    let bytes = answer.bytes(&session.meter(), question.known, keep_alive, question.cors.as_ref());
     session.send(bytes);
     give_back(session, &early).await.filter(|_| keep_alive)
 }
 
 async fn give_back(session: Box<Session>, early: &[u8]) -> Option<Socket> {
+    session.answer_written().await?;
     let mut socket = session.finish().await?;
     socket.unread(early);
     Some(socket)
@@ -232,16 +248,17 @@ mod tests {
         let ask = |cursor: Cursor| format!("GET /topics/news/long-poll?after={cursor} HTTP/1.1\r\n\r\n");
 
         let start = log.head();
-        let mut extensions = http::Extensions::new();
         let granted = Arc::new(AtomicUsize::new(0));
         let counting = granted.clone();
-        Readmission::require(&mut extensions, move || counting.fetch_add(1, Relaxed) < 2);
+        let readmission = Readmission::on(move || counting.fetch_add(1, Relaxed) < 2);
         let question = Question {
             known: None,
             keep_alive: true,
             max: 1000,
             asked: Asked::find(&Bytes::from(ask(start)), start, Place::Query),
-            readmission: Readmission::of(&extensions),
+            readmission,
+            cors: None,
+            lease: Lease::of(None),
             term: Term::new(Duration::from_secs(20), Duration::from_secs(20)),
         };
         let session = Session::new(socket, log.clone(), start, Form::Answer, Duration::from_secs(10));
