@@ -243,7 +243,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let socket = Socket::new(stream, Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        let socket = Socket::new(crate::line::Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
         socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
         let ask = |cursor: Cursor| format!("GET /topics/news/long-poll?after={cursor} HTTP/1.1\r\n\r\n");
 
