@@ -171,7 +171,7 @@ impl Room {
     ) -> (Box<C>, Box<Account>, Left) {
         client.connection().unwatch();
         let socket = client.connection().as_fd().as_raw_fd();
-        let seat = Rc::new(RefCell::new(Seat { client: *client, account: *account, left: None, waker: None }));
+        let seat = Seat::take(client, account);
         let place = self.seats.borrow_mut().insert(Rc::clone(&seat) as Rc<dyn Seated>);
         let left = match self.registry.register(&mut SourceFd(&socket), Token(place), Interest::READABLE) {
             Ok(()) => tokio::select! {
@@ -344,6 +344,11 @@ impl<C: Reading> Seated for RefCell<Seat<C>> {
 }
 
 impl<C: Reading> Seat<C> {
+    /// Moves a client into a seat. Their boxes go with this call: emptied in a future, they would live as long as that.
+    fn take(client: Box<C>, account: Box<Account>) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self { client: *client, account: *account, left: None, waker: None }))
+    }
+
     fn take_in(&mut self, scratch: &mut [u8], has_ended: bool) -> Result<Receipt, ClientError> {
         let mut receipt = Receipt::default();
         for _ in 0..READINGS {

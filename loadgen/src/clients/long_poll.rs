@@ -57,8 +57,7 @@ impl Client for LongPoll {
             return Box::pin(listen_alone(self, listener, stopped)).await;
         }
         let Listener { site, room, account } = listener;
-        let seated = Seated { line: self.line, site: Rc::clone(site), hangs_up: false, reads_alone: false };
-        let (seated, account, lost) = room.listen(Box::new(seated), account, stopped).await;
+        let (seated, account, lost) = room.listen(Seated::take(self, site), account, stopped).await;
         let mut line = seated.line;
         if lost.is_some() {
             line.give_up();
@@ -72,6 +71,13 @@ impl Client for LongPoll {
 
     async fn close(self) {
         self.line.close().await;
+    }
+}
+
+impl Seated {
+    /// Moves a client here. Its box goes with this call: emptied in a future, it would live as long as that.
+    fn take(client: Box<LongPoll>, site: &Rc<Site>) -> Box<Self> {
+        Box::new(Self { line: client.line, site: Rc::clone(site), hangs_up: false, reads_alone: false })
     }
 }
 

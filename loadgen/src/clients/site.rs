@@ -93,13 +93,7 @@ impl Site {
     }
 
     /// Has `send` send the same without further lines, written into a buffer that all clients share.
-    pub fn with_request<T>(
-        &self,
-        client: u32,
-        resume: &Resume,
-        wait: Duration,
-        send: impl FnOnce(&[u8]) -> T,
-    ) -> T {
+    pub fn with_request<T>(&self, client: u32, resume: &Resume, wait: Duration, send: impl FnOnce(&[u8]) -> T) -> T {
         let mut head = self.head.borrow_mut();
         head.clear();
         self.write_request(client, resume, wait, "", &mut head);

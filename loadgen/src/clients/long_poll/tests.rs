@@ -22,10 +22,7 @@ type Told<T> = (Counters, u64, Option<ClientError>, T);
 
 /// Has a client listen to a server that `serve`s on a thread of its own and says at which number of answers the client is to
 /// be stopped.
-fn poll<T: Send + 'static>(
-    answers: u64,
-    serve: impl FnOnce(TcpListener, u32) -> T + Send + 'static,
-) -> Told<T> {
+fn poll<T: Send + 'static>(answers: u64, serve: impl FnOnce(TcpListener, u32) -> T + Send + 'static) -> Told<T> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let plan = Arc::new(Plan { transport: Transport::LongPoll, ..plan() });
