@@ -27,6 +27,8 @@ fn poll<T: Send + 'static>(answers: u64, serve: impl FnOnce(TcpListener, u32) ->
     let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let plan = Arc::new(Plan { transport: Transport::LongPoll, ..plan() });
     let (run, (done, served)) = (plan.run, mpsc::channel());
+    // Whoever connects when the server has nothing more to say is not refused.
+    let _open = listener.try_clone().unwrap();
     std::thread::spawn(move || done.send(serve(listener, run)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (counters, turns, lost) = runtime.block_on(async {
@@ -71,6 +73,11 @@ fn request(peer: &mut TcpStream) -> String {
     String::from_utf8(request).unwrap()
 }
 
+/// Reads on until the client has ended its side.
+fn await_end(peer: &mut TcpStream) {
+    std::io::copy(peer, &mut std::io::sink()).unwrap();
+}
+
 fn body(run: u32, sequence: u32) -> String {
     let mut token = vec![0; POSTMARK_LEN];
     Postmark { run, publisher: 0, sequence, intended_ns: 0 }.write(&mut token);
@@ -98,11 +105,15 @@ fn each_answer_is_entered_once_however_it_is_cut_and_the_next_question_goes_on_f
                 std::thread::yield_now();
             }
         }
+        await_end(&mut peer);
         questions
     });
     assert!(lost.is_none(), "{lost:?}");
     assert_eq!((counters.polls, counters.received, counters.opened), (21, 21, 1));
-    assert_eq!(turns, 20, "every question but the first waited for its turn");
+    assert!(
+        (20..=21).contains(&turns),
+        "every question but the first waited for its turn, maybe one after the last answer: {turns}"
+    );
     assert!(questions[0].contains("wait=0") && !questions[0].contains("after="), "{}", questions[0]);
     for (offset, question) in questions.iter().enumerate().skip(1) {
         assert!(question.contains(&format!("after=k3:{offset}")), "{question}");
@@ -162,6 +173,7 @@ fn an_answer_that_nobody_asked_for_is_that_to_the_next_question() {
         peer.write_all((answer(run, 1, "") + &answer(run, 2, "") + &answer(run, 3, "")).as_bytes()).unwrap();
         questions.extend([request(&mut peer), request(&mut peer), request(&mut peer)]);
         peer.write_all(answer(run, 4, "").as_bytes()).unwrap();
+        await_end(&mut peer);
         questions
     });
     assert!(lost.is_none(), "{lost:?}");
