@@ -345,7 +345,11 @@ impl<C: Reading> Seated for RefCell<Seat<C>> {
 }
 
 impl<C: Reading> Seat<C> {
-    /// Moves a client into a seat. Their boxes go with this call: emptied in a future, they would live as long as that.
+    /// Moves a client into a seat.
+    #[expect(
+        clippy::boxed_local,
+        reason = "the boxes go with this call: emptied in a future, they would live as long as that"
+    )]
     fn take(client: Box<C>, account: Box<Account>) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self { client: *client, account: *account, left: None, waker: None }))
     }
