@@ -211,6 +211,7 @@ mod tests {
             server: None,
             generator: results::GeneratorCost { rss_per_client_bytes: Some(2048.0), ..Default::default() },
             reconciliation: Vec::new(),
+            recovery: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! play [`subscriber`]s, each through a client of its transport ([`clients`]) over connections that count their
 //! bytes ([`wire`]); what arrives is written down in [`recording`], judged in [`verdict`], and told in [`output`].
 //! Several processes play one plan as [`shard`]s, led by one of them ([`workers`]) or by hand, and are put together ([`merge`]).
+//! What a run does to itself on purpose stands in [`faults`], and how clients come back in [`reconnection`].
 //! [`selftest`] holds all of that against a server whose behaviour is known.
 
 pub mod assertion;
@@ -16,6 +17,7 @@ pub mod config;
 pub mod cores;
 pub mod cpu_time;
 pub mod display;
+pub mod faults;
 pub mod gate;
 pub mod hunt;
 pub mod interrupt;
@@ -36,7 +38,9 @@ pub mod process_tree;
 pub mod publisher;
 pub mod reading_room;
 pub mod reconciliation;
+pub mod reconnection;
 pub mod recording;
+pub mod scenario;
 pub mod selftest;
 pub mod server_cost;
 pub mod server_process;

@@ -5,9 +5,18 @@ use std::process::ExitCode;
 use clap::Parser;
 use loadgen::commands::{self, Usage};
 use loadgen::config::{Cli, Command};
+use loadgen::scenario;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let words = match scenario::expand(std::env::args_os().collect()) {
+        Ok(words) => words,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            // Whatever is wrong with it, it was given on the command line.
+            return Usage::code_of(&Usage(error).into());
+        }
+    };
+    let cli = Cli::parse_from(words);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -24,6 +33,7 @@ fn main() -> ExitCode {
             Command::Diff(args) => commands::diff::exec(&args),
             Command::Check(args) => commands::check::exec(args).await,
             Command::Selftest(args) => commands::selftest::exec(args).await,
+            Command::Echo(args) => commands::echo::exec(args).await,
             Command::Stub(script) => commands::stub::exec(script).await,
         }
     });

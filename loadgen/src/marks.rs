@@ -41,13 +41,13 @@ pub fn bytes(from: &Mark, to: &Mark, payload: usize) -> Bytes {
         received: Layers {
             payload,
             framing: since.bytes_received.saturating_sub(payload),
-            tls: 0,
+            tls: since.tls_received,
             tcp_ip: tcp_ip.map(|(from, to)| to.received - from.received),
         },
         sent: Layers {
             payload: 0,
             framing: since.bytes_sent,
-            tls: 0,
+            tls: since.tls_sent,
             tcp_ip: tcp_ip.map(|(from, to)| to.sent - from.sent),
         },
         whole_run: None,
@@ -56,9 +56,13 @@ pub fn bytes(from: &Mark, to: &Mark, payload: usize) -> Bytes {
 
 /// The bytes from the first connection to the end of the last.
 pub fn whole_run(last: &Mark) -> WholeRun {
+    let counters = &last.counters;
     WholeRun {
-        received: Total { stream: last.counters.bytes_received, tcp_ip: last.tcp_ip.map(|bytes| bytes.received) },
-        sent: Total { stream: last.counters.bytes_sent, tcp_ip: last.tcp_ip.map(|bytes| bytes.sent) },
+        received: Total {
+            stream: counters.bytes_received + counters.tls_received,
+            tcp_ip: last.tcp_ip.map(|bytes| bytes.received),
+        },
+        sent: Total { stream: counters.bytes_sent + counters.tls_sent, tcp_ip: last.tcp_ip.map(|bytes| bytes.sent) },
     }
 }
 
@@ -72,7 +76,8 @@ pub fn accepted(report: &Report) -> (u64, u64) {
 /// The whole run as the generator counted it; `published` are notifications accepted and not known to be.
 pub fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: &Mark, interrupted: bool) -> Books {
     let counters = last.counters;
-    let keeps_connections = !plan.transport.is_poll() || plan.connection == Reuse::Reuse;
+    // Who vanished is open here and, sooner or later, no longer there.
+    let keeps_connections = plan.faults.is_empty() && (!plan.transport.is_poll() || plan.connection == Reuse::Reuse);
     Books {
         published,
         unanswered,

@@ -1,5 +1,7 @@
 //! The table for people at the end of a run.
 
+mod recovery;
+
 use std::fmt::Write;
 
 use results::numbers::{NOT_MEASURED, count, number, percent, size, time_ns, time_us};
@@ -15,6 +17,7 @@ pub fn run_table(run: &Run) -> String {
     write_costs(&mut out, run);
     write_connections(&mut out, run);
     write_reconciliation(&mut out, run);
+    recovery::write(&mut out, run);
     write_shards(&mut out, run);
     for assertion in &run.assertions {
         let outcome = if assertion.holds { "holds" } else { "FAILED" };
@@ -129,10 +132,16 @@ fn write_bytes(out: &mut String, run: &Run) {
     }
     let each = |total: u64| number(total as f64 / bytes.deliveries as f64);
     let told = |total: Option<u64>| total.map_or_else(|| NOT_MEASURED.to_owned(), each);
-    header(out, &["payload", "framing", "TCP/IP", "B/delivery"]);
+    let is_sealed = bytes.received.tls + bytes.sent.tls > 0;
+    // Who speaks in the clear need not read of TLS.
+    let shown = |cells: [String; 5]| -> Vec<String> {
+        cells.into_iter().enumerate().filter(|(column, _)| is_sealed || *column != 2).map(|(_, cell)| cell).collect()
+    };
+    let names = shown(["payload", "framing", "TLS", "TCP/IP", "B/delivery"].map(str::to_owned));
+    header(out, &names.iter().map(String::as_str).collect::<Vec<_>>());
     for (name, layers) in [("received", &bytes.received), ("sent", &bytes.sent)] {
-        let Layers { payload, framing, tcp_ip, .. } = *layers;
-        cells(out, name, &[each(payload), each(framing), told(tcp_ip), told(layers.wire())]);
+        let Layers { payload, framing, tls, tcp_ip } = *layers;
+        cells(out, name, &shown([each(payload), each(framing), each(tls), told(tcp_ip), told(layers.wire())]));
     }
     let overhead =
         bytes.overhead_factor().map_or_else(|| NOT_MEASURED.to_owned(), |factor| format!("{}x", number(factor)));
@@ -172,6 +181,7 @@ fn write_costs(out: &mut String, run: &Run) {
         let _ = writeln!(out, "server         {NOT_MEASURED}: other shards use it, too; merging tells");
     } else {
         let why = match &run.asked.target {
+            _ if recovery::is_of_several_servers(run) => "its process ended within the run, with what it had used",
             None => "it has no /stats of the feed's kind, or is one of several",
             Some(_) => "name its process with --server-pid, or have the run start it",
         };
@@ -238,6 +248,9 @@ fn write_reconciliation(out: &mut String, run: &Run) {
     let rows = &run.measured.reconciliation;
     let differing: Vec<_> = rows.iter().filter(|row| row.generator != row.server).collect();
     let summary = match (rows.len(), differing.len()) {
+        (0, _) if recovery::is_of_several_servers(run) => {
+            "not done: the server was started again and counted anew".to_owned()
+        }
         (0, _) if run.asked.target.is_some() => "not done: only a feed counts for itself".to_owned(),
         (0, _) if run.asked.url.is_some() => {
             "not done: the server's counters may hold others' clients as well".to_owned()

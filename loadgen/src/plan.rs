@@ -9,6 +9,8 @@ use feed::{TopicName, Transport};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::faults::Fault;
+use crate::reconnection::Reconnection;
 use crate::shard::Shard;
 
 /// How publishing instants are spaced.
@@ -113,6 +115,10 @@ pub struct Plan {
     /// A stretch, counted from the start of publishing, in which the publisher is held up on purpose: what is due in it is
     /// sent at its end. Only who tests the generator itself wants one.
     pub hold_up: Option<Range<Duration>>,
+    /// How clients come back whose transport was lost.
+    pub reconnection: Reconnection,
+    /// What is done to clients and server on purpose.
+    pub faults: Vec<Fault>,
 }
 
 /// Most connections that a client has at a time: one that moves from polling to WebSocket has three for a moment.
@@ -320,6 +326,8 @@ pub(crate) mod tests {
             connection: Reuse::Reuse,
             socketio: SocketIoMode::Upgrade,
             hold_up: None,
+            reconnection: Reconnection::default(),
+            faults: Vec::new(),
         }
     }
 

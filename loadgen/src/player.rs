@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clients::{LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::clock::{self, Grid};
+use crate::faults::{self, Board, Losses};
 use crate::plan::Plan;
 use crate::reading_room::{Queue, Room};
 use crate::recording::{Account, Counters, Departures, Recorder, Snapshot, Stack, Windows};
@@ -60,6 +61,10 @@ pub struct Closed {
     pub stacks: Vec<Stack>,
     /// What was heard of the other shards, see [`Recorder::heard`].
     pub heard: Vec<Option<i64>>,
+    /// How many of them have lost each notification of the window, in a run with faults.
+    pub losses: Losses,
+    /// How many of them each fault was done to.
+    pub struck: Vec<u64>,
 }
 
 /// A player thread as the conductor holds it. Dropping it ends the thread.
@@ -178,7 +183,9 @@ impl Floor {
         queue: Queue,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let dialer = Dialer::new(target.address, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
+        let dialer = Dialer::new(target, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
+        let board = plan.strikes_clients().then(|| Rc::new(Board::new(plan.own_clients(), plan.faults.len())));
+        let dialer = board.into_iter().fold(dialer, Dialer::known_to);
         let site = Site::new(plan, dialer, target);
         let recorder = Rc::new(Recorder::with_departures(traffic, departures));
         Self {
@@ -199,11 +206,17 @@ impl Floor {
         tokio::task::spawn_local(Rc::clone(&floor).watch_lag());
         tokio::task::spawn_local(Rc::clone(&floor).give_turns());
         tokio::task::spawn_local(Rc::clone(&floor).read());
-        let mut clients = None;
+        let (mut clients, mut has_dealt) = (None, false);
         while let Some(order) = inbox.recv().await {
             match order {
                 Order::Connect(start) => clients = Some(tokio::task::spawn_local(Rc::clone(&floor).connect(start))),
-                Order::Window(window) => floor.recorder.set_window(window),
+                Order::Window(window) => {
+                    // A run that is stopped sets its window again.
+                    if !std::mem::replace(&mut has_dealt, true) {
+                        tokio::task::spawn_local(Rc::clone(&floor).strike(window.start));
+                    }
+                    floor.recorder.set_window(window);
+                }
                 Order::Snapshot(with_tcp_ip, reply) => {
                     let _ = reply.send(floor.recorder.snapshot(with_tcp_ip));
                 }
@@ -216,6 +229,9 @@ impl Floor {
                     if let Some(clients) = clients.take() {
                         let _ = clients.await;
                     }
+                    if let Some(board) = floor.site.dialer.board() {
+                        board.release();
+                    }
                     let _ = reply.send(floor.close(&closing));
                 }
             }
@@ -223,11 +239,28 @@ impl Floor {
     }
 
     fn close(&self, closing: &Closing) -> Closed {
+        let plan = &self.site.plan;
+        let firsts: Vec<u32> = self.windows.of_shard(plan.shard).iter().map(|window| window.sequences.start).collect();
+        let losses = match plan.faults.is_empty() {
+            true => Losses::default(),
+            false => self.recorder.losses(closing.base, &firsts, &closing.ends, &closing.refused),
+        };
         Closed {
+            losses,
+            struck: self.site.dialer.board().map(Board::done).unwrap_or_default(),
             stacks: if self.site.plan.shard.is_whole() { Vec::new() } else { self.recorder.stacks() },
             heard: self.recorder.heard(),
             deliveries: self.recorder.close_ledgers(closing.base, &closing.ends, &closing.refused),
         }
+    }
+
+    /// Has faults befall this player's clients, the window beginning at `start_ns`.
+    async fn strike(self: Rc<Self>, start_ns: u64) {
+        let Some(board) = self.site.dialer.board() else { return };
+        let (plan, first) = (&self.site.plan, self.site.plan.own_clients().start);
+        let mut hits = faults::aim(&plan.faults, plan.clients, plan.duration, plan.seed);
+        hits.retain(|hit| hit.client.checked_sub(first).is_some_and(|place| place % self.players == self.index));
+        board.deal(hits, start_ns).await;
     }
 
     /// Starts this player's clients at the plan's pace, and waits for their end.

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::plan::{Plan, Reuse};
 use crate::process;
 use crate::recording::{Account, Recorder};
-use crate::target::{Live, Target, Token, Values};
+use crate::target::{Live, Target, Token, Values, unreached};
 use crate::wire::{Dialer, Traffic, clients_per_source};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
@@ -41,7 +41,7 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     }
     let descriptors = process::raise_descriptor_limit();
     let clients = plan.own_clients().len() as u64;
-    let connections = clients * u64::from(plan.connections_per_client());
+    let connections = clients * u64::from(plan.connections_per_client()) + plan.vanished_connections();
     if connections + SPARE_DESCRIPTORS > descriptors {
         bail!(
             "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
@@ -171,7 +171,7 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
     let path = shown_path(plan, target);
     match result.await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(ClientError::Io(error))) => Err(error).with_context(|| format!("cannot reach {url}")),
+        Ok(Err(ClientError::Io(error))) => Err(unreached(&url, &error)),
         Ok(Err(error)) => Err(target.told(&error.into())).with_context(|| {
             let (what, check) = match target.file.is_feed() {
                 true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
@@ -206,7 +206,7 @@ fn shown_path(plan: &Plan, target: &Target) -> String {
 
 async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
     let traffic = Rc::new(Traffic::default());
-    let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
+    let dialer = Dialer::unbound(target, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
     let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic)));
     let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
@@ -246,6 +246,8 @@ mod tests {
             wait: Duration::from_secs(25),
             connection: Reuse::Fresh,
             hold_up: None,
+            reconnection: crate::reconnection::Reconnection::default(),
+            faults: Vec::new(),
         }
     }
 

@@ -139,8 +139,19 @@ impl Room {
                 client.begin(&mut account).await?;
                 // What the client has to say and the socket did not take at once.
                 client.connection().write_all(&[]).await?;
-                let (kept, at_ns) = client.connection().take_kept();
-                if kept.is_empty() { Ok(()) } else { client.hear(&kept, at_ns, &mut account) }
+                loop {
+                    let (kept, at_ns) = client.connection().take_kept();
+                    if !kept.is_empty() {
+                        client.hear(&kept, at_ns, &mut account)?;
+                    }
+                    // Of what TLS has taken from the socket, the queue would say nothing.
+                    if !client.connection().has_unread() {
+                        return Ok(());
+                    }
+                    if !client.connection().take_in().await? {
+                        return Err(ClientError::Ended(None));
+                    }
+                }
             });
             let ready = tokio::select! {
                 biased;

@@ -65,7 +65,7 @@ pub struct StatsReader {
 impl StatsReader {
     /// Reads what `target` spends; `child` is its process id if we started it, `named` if somebody named it.
     pub fn new(target: &Target, child: Option<u32>, named: Option<u32>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(STATS_BOUND).build()?;
+        let http = target.http().timeout(STATS_BOUND).build()?;
         let url = target.file.is_feed().then(|| target.join("/stats"));
         Ok(Self { http, url, is_child: child.is_some(), reads_all: false, pid: child.or(named) })
     }
@@ -209,6 +209,7 @@ fn idle_cpu_share(settled: &Reading, connected: &Reading) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Trust;
 
     fn after(began: Instant, elapsed: Duration, cpu_s: f64) -> Reading {
         Reading { at: began + elapsed, pid: 1, cpu_s, rss_bytes: 0, stats: None, tree: None }
@@ -238,7 +239,7 @@ mod tests {
     async fn one_of_several_servers_is_not_asked_what_they_all_cost() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap()), &Trust::default()).unwrap();
         let answers = tokio::spawn(async move {
             for kind in ["memory", "redis", "redis"] {
                 let (mut stream, _) = listener.accept().await.unwrap();

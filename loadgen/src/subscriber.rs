@@ -1,20 +1,16 @@
 //! One simulated client from its first connection to its last: retrying, recording and stopping, the same for every transport.
 
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rand::RngExt;
-
 use crate::clients::{Client, ClientError, Listener, Resume, Site, Stopped};
 use crate::clock;
+use crate::faults::{Blow, Seat};
 use crate::reading_room::Room;
+use crate::reconnection::Pauses;
 use crate::recording::Account;
-
-/// First pause before connecting again; it doubles with every attempt in a row.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause before connecting again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One simulated client.
 #[derive(Debug)]
@@ -24,34 +20,59 @@ pub struct Subscriber {
     client: u32,
     /// How long an attempt may take until the transport is live.
     connect_timeout: Duration,
+    /// Where faults reach it, in a run that has some.
+    seat: Option<Rc<Seat>>,
     /// Where it was when its transport was last lost.
     resume: Resume,
-    /// Attempts that failed in a row.
-    failures: u32,
+    pauses: Pauses,
     was_live: bool,
+}
+
+/// Why a client listens no longer.
+enum End {
+    /// All clients are to leave.
+    Stopped,
+    /// It left by itself, and comes back at once.
+    Left,
+    /// Its transport was lost; what the server told it to wait, if it did.
+    Lost(Option<Duration>),
 }
 
 impl Subscriber {
     /// A client that has not connected yet.
     pub fn new(site: Rc<Site>, room: Rc<Room>, client: u32, connect_timeout: Duration) -> Self {
-        Self { site, room, client, connect_timeout, resume: Resume::default(), failures: 0, was_live: false }
+        let seat = site.dialer.board().map(|board| board.seat(client));
+        Self {
+            site,
+            room,
+            client,
+            connect_timeout,
+            seat,
+            resume: Resume::default(),
+            pauses: Pauses::default(),
+            was_live: false,
+        }
     }
 
-    /// Lives until `stopped` is ready, then hands its ledger in. A lost transport is connected again with growing pauses,
-    /// from where it was.
-    pub async fn run<C: Client>(mut self, mut account: Box<Account>, stopped: impl Future<Output = ()>) {
+    /// Lives until `stopped` is ready, then hands its ledger in. A lost transport is connected again as the plan says, from where it
+    /// was.
+    pub async fn run<C: Client + 'static>(mut self, mut account: Box<Account>, stopped: impl Future<Output = ()>) {
         let mut stopped = pin!(stopped);
         loop {
             // Boxed, and dropped with this statement, so that a client that is live does not go on holding the memory that
             // connecting takes: in the head of a `while let` it would live as long as the body.
             let connected = Box::pin(self.connect::<C>(&mut account, stopped.as_mut())).await;
             let Some(client) = connected else { break };
-            let lost;
-            (account, lost) = self.listen(client, account, stopped.as_mut()).await;
-            let Some(error) = lost else { break };
-            account.recorder().record_error(&error.kind());
-            if !self.pause(stopped.as_mut()).await {
-                break;
+            let end;
+            (account, end) = self.stay(client, account, stopped.as_mut()).await;
+            match end {
+                End::Stopped => break,
+                End::Left => {}
+                End::Lost(told) => {
+                    if !self.pause(told, stopped.as_mut()).await {
+                        break;
+                    }
+                }
             }
         }
         account.deposit();
@@ -60,7 +81,13 @@ impl Subscriber {
     /// Tries until a transport is live; `None` when stopped before.
     async fn connect<C: Client>(&mut self, account: &mut Account, mut stopped: Stopped<'_>) -> Option<Box<C>> {
         loop {
-            account.recorder().count(|counters| counters.opening += 1);
+            if self.was_live {
+                account.resumes();
+            }
+            account.recorder().count(|counters| {
+                counters.opening += 1;
+                counters.attempts += 1;
+            });
             let started = clock::now_ns();
             let attempt = C::connect(&self.site, self.client, self.resume.clone(), account);
             let result = tokio::select! {
@@ -77,8 +104,11 @@ impl Subscriber {
                         counters.open += 1;
                         counters.reconnected += u64::from(self.was_live);
                     });
+                    if self.was_live {
+                        account.resumed();
+                    }
                     self.was_live = true;
-                    self.failures = 0;
+                    self.pauses.reset();
                     return Some(Box::new(client));
                 }
                 Ok(Err(error)) => error,
@@ -86,37 +116,113 @@ impl Subscriber {
             };
             recorder.record_error(&error.kind());
             recorder.count(|counters| counters.failed += 1);
-            if !self.pause(stopped.as_mut()).await {
+            if !self.pause(error.retry_after(), stopped.as_mut()).await {
                 return None;
             }
         }
     }
 
-    /// Receives until the transport is lost, and says why; `None` when stopped.
-    async fn listen<C: Client>(
+    /// Listens until the transport is lost, the client leaves, or all are to.
+    async fn stay<C: Client + 'static>(
         &mut self,
-        client: Box<C>,
-        account: Box<Account>,
-        stopped: Stopped<'_>,
-    ) -> (Box<Account>, Option<ClientError>) {
-        let listener = Listener { site: &self.site, room: &self.room, account };
-        let (client, account, lost) = client.listen(listener, stopped).await;
-        account.recorder().count(|counters| counters.open -= 1);
-        self.resume = client.resume().or(std::mem::take(&mut self.resume));
-        if lost.is_none() {
-            Box::pin(client.close()).await;
+        mut client: Box<C>,
+        mut account: Box<Account>,
+        mut stopped: Stopped<'_>,
+    ) -> (Box<Account>, End) {
+        loop {
+            let (lost, blow);
+            (client, account, lost, blow) = self.listen(client, account, stopped.as_mut()).await;
+            if let (None, Some(Blow::Stall(length))) = (&lost, blow) {
+                account.interrupted();
+                if sleep_unless(length, stopped.as_mut()).await {
+                    account.resumes();
+                    account.resumed();
+                    continue;
+                }
+            }
+            account.recorder().count(|counters| counters.open -= 1);
+            self.resume = client.resume().or(std::mem::take(&mut self.resume));
+            let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
+            let end = match (lost, blow) {
+                (Some(error), _) => {
+                    account.recorder().record_error(&error.kind());
+                    End::Lost(told)
+                }
+                (None, None | Some(Blow::Stall(_))) => {
+                    Box::pin(client.close()).await;
+                    End::Stopped
+                }
+                (None, Some(Blow::Leave)) => {
+                    account.interrupted();
+                    Box::pin(client.close()).await;
+                    return (account, End::Left);
+                }
+                (None, Some(Blow::Cut)) => {
+                    self.damage(&account, "fault-cut", |seat| seat.sockets.reset_on_close());
+                    drop(client);
+                    End::Lost(told)
+                }
+                (None, Some(Blow::Vanish)) => {
+                    self.damage(&account, "fault-vanish", |seat| {
+                        seat.sockets.deafen()?;
+                        seat.sockets.reset_on_close()
+                    });
+                    self.site.dialer.board().expect("who was struck has a seat").bury(client);
+                    End::Lost(told)
+                }
+            };
+            if matches!(end, End::Lost(_)) {
+                account.interrupted();
+            }
+            return (account, end);
         }
-        (account, lost)
     }
 
-    /// Exponential backoff with jitter: 1, 2, 4 ... 30 s, each times a factor between 0.5 and 1; false when stopped.
-    async fn pause(&mut self, mut stopped: Stopped<'_>) -> bool {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
-        self.failures += 1;
-        let jitter = rand::rng().random_range(0.5..1.0);
-        tokio::select! {
-            () = tokio::time::sleep(pause.mul_f64(jitter)) => true,
-            () = &mut stopped => false,
+    /// Receives until the transport is lost, and says why; until stopped, or struck, and says what with.
+    async fn listen<C: Client>(
+        &self,
+        client: Box<C>,
+        account: Box<Account>,
+        mut stopped: Stopped<'_>,
+    ) -> (Box<C>, Box<Account>, Option<ClientError>, Option<Blow>) {
+        let listener = Listener { site: &self.site, room: &self.room, account };
+        let Some(seat) = &self.seat else {
+            let (client, account, lost) = client.listen(listener, stopped).await;
+            return (client, account, lost, None);
+        };
+        seat.take();
+        let until = pin!(async {
+            tokio::select! {
+                biased;
+                () = &mut stopped => {}
+                () = seat.struck() => {}
+            }
+        });
+        let (client, account, lost) = client.listen(listener, until).await;
+        (client, account, lost, seat.leave())
+    }
+
+    /// Does something to the client's sockets, and counts it; where the system refuses, that is counted instead.
+    fn damage(&self, account: &Account, kind: &str, done: impl FnOnce(&Seat) -> io::Result<()>) {
+        let seat = self.seat.as_ref().expect("who was struck has a seat");
+        match done(seat) {
+            Ok(()) => account.recorder().record_error(kind),
+            Err(error) => account.recorder().record_error(&format!("{kind}: {error}")),
         }
+    }
+
+    /// Waits as the plan says before connecting again; false when stopped, or when the client is to stay away.
+    async fn pause(&mut self, told: Option<Duration>, stopped: Stopped<'_>) -> bool {
+        let rules = &self.site.plan.reconnection;
+        let Some(pause) = self.pauses.next(rules, self.was_live, told, &mut rand::rng()) else { return false };
+        sleep_unless(pause, stopped).await
+    }
+}
+
+/// Sleeps; false when stopped before.
+async fn sleep_unless(length: Duration, mut stopped: Stopped<'_>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(length) => true,
+        () = &mut stopped => false,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use feed::Transport;
 
-use crate::target::{FEED, TargetFile, Token};
+use crate::target::{FEED, TargetFile, Token, Trust};
 
 /// How one speaks with the server.
 #[derive(Debug, Clone, Args)]
@@ -18,6 +18,9 @@ pub struct TargetArgs {
     /// set the variable. It appears in no result, log or error
     #[arg(long, value_name = "TOKEN", env = "WIRELAB_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// Whom it is believed over TLS.
+    #[command(flatten)]
+    pub trust: Trust,
 }
 
 impl TargetArgs {

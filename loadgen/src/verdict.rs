@@ -12,6 +12,12 @@ use crate::config::Bounds;
 pub struct Circumstances {
     /// True when deliveries were still arriving when the drain bound was reached.
     pub drain_was_cut: bool,
+    /// True when the run committed faults: who is live at its end is then what was measured.
+    pub was_struck: bool,
+    /// How long the server was away because the run had it so: what was due meanwhile need not have been accepted.
+    pub server_away: Duration,
+    /// Length of the window.
+    pub window: Duration,
     /// True when the server's process was another one at the end of the window than at its start.
     pub server_restarted: bool,
     /// Mean time between two notifications, all topics together.
@@ -23,8 +29,8 @@ pub struct Circumstances {
 /// Judges a run.
 pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Verdict {
     let checks = [
-        clients_live(measured),
-        load_applied(measured, bounds),
+        clients_live(measured, circumstances),
+        load_applied(measured, bounds, circumstances),
         something_arrived(measured),
         send_lag(measured, bounds, circumstances),
         loop_lag(measured, bounds),
@@ -41,9 +47,10 @@ fn reason(check: &str, seen: String, bound: String, cause: &str, remedy: &str) -
     Reason { check: check.into(), seen, bound, cause: cause.into(), remedy: remedy.into() }
 }
 
-fn clients_live(measured: &Measured) -> Option<Reason> {
+fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
     let connections = &measured.connections;
-    let live = connections.live_at_start.min(connections.live_at_end);
+    let at_end = if circumstances.was_struck { connections.asked } else { connections.live_at_end };
+    let live = connections.live_at_start.min(at_end);
     (live < connections.asked).then(|| {
         reason(
             "clients-live",
@@ -55,14 +62,16 @@ fn clients_live(measured: &Measured) -> Option<Reason> {
     })
 }
 
-fn load_applied(measured: &Measured, bounds: &Bounds) -> Option<Reason> {
+fn load_applied(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Option<Reason> {
     let published = &measured.published;
     let applied = published.accepted as f64 / (published.due as f64).max(1.0);
-    (published.due == 0 || applied < bounds.min_load).then(|| {
+    let away = circumstances.server_away.as_secs_f64() / circumstances.window.as_secs_f64().max(1e-9);
+    let least = bounds.min_load * (1.0 - away.min(1.0));
+    (published.due == 0 || applied < least).then(|| {
         reason(
             "load-applied",
             format!("{} of {} notifications were accepted", published.accepted, published.due),
-            format!("at least {}", percent(bounds.min_load)),
+            format!("at least {}", percent(least)),
             "The server refused them, did not answer in time, or nothing was due in the window.",
             "Lower --rate or --payload, lengthen --duration, or look at the server's log.",
         )
@@ -198,6 +207,9 @@ mod tests {
 
     const CALM: Circumstances = Circumstances {
         drain_was_cut: false,
+        was_struck: false,
+        server_away: Duration::ZERO,
+        window: Duration::from_secs(10),
         server_restarted: false,
         server_fell_silent: false,
         publishing_interval: Duration::from_millis(100),
@@ -235,6 +247,7 @@ mod tests {
             server: None,
             generator: results::GeneratorCost { cpu_share: 0.5, loop_lag: percentiles, ..Default::default() },
             reconciliation: Vec::new(),
+            recovery: None,
         }
     }
 
@@ -272,6 +285,24 @@ mod tests {
         assert_eq!(checks(&healthy(), Circumstances { drain_was_cut: true, ..CALM }), ["drain"]);
         assert_eq!(checks(&healthy(), Circumstances { server_restarted: true, ..CALM }), ["server-restarted"]);
         assert_eq!(checks(&healthy(), Circumstances { server_fell_silent: true, ..CALM }), ["server-stats"]);
+    }
+
+    #[test]
+    fn a_fault_that_was_asked_for_is_no_doubt_and_what_it_does_not_explain_is() {
+        let mut measured = healthy();
+        let struck = Circumstances { was_struck: true, ..CALM };
+        measured.connections.live_at_end = 3;
+        assert_eq!(checks(&measured, CALM), ["clients-live"]);
+        assert_eq!(checks(&measured, struck), [""; 0], "whether they come back is what is measured");
+        measured.connections.live_at_start = 9;
+        assert_eq!(checks(&measured, struck), ["clients-live"], "there was no fault yet");
+        measured.connections.live_at_start = 10;
+        // A second of ten, in which nothing is accepted.
+        let away = Circumstances { server_away: Duration::from_secs(1), ..struck };
+        measured.published.accepted = 90;
+        assert_eq!([checks(&measured, struck), checks(&measured, away)], [vec!["load-applied".to_owned()], vec![]]);
+        measured.published.accepted = 88;
+        assert_eq!(checks(&measured, away), ["load-applied"]);
     }
 
     #[test]

@@ -11,9 +11,10 @@ use feed::framings::websocket::{Opcode, write};
 use feed::{POSTMARK_LEN, Postmark, Transport};
 use loadgen::clients::{Client, ClientError, Resume, Site, SocketIo};
 use loadgen::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use loadgen::reconnection::Reconnection;
 use loadgen::recording::{Account, Recorder, Snapshot};
 use loadgen::shard::Shard;
-use loadgen::target::Target;
+use loadgen::target::{Target, Trust};
 use loadgen::wire::{Dialer, Traffic};
 
 const RUN: u32 = 7;
@@ -43,6 +44,8 @@ fn plan(socketio: SocketIoMode) -> Plan {
         connection: Reuse::Reuse,
         socketio,
         hold_up: None,
+        reconnection: Reconnection::default(),
+        faults: Vec::new(),
     }
 }
 
@@ -55,9 +58,9 @@ struct Lab {
 
 impl Lab {
     fn new(server: &Engine, socketio: SocketIoMode) -> Self {
-        let target = Target::resolve(&server.url).unwrap();
+        let target = Target::resolve(&server.url, &Trust::default()).unwrap();
         let traffic = Rc::new(Traffic::default());
-        let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
+        let dialer = Dialer::unbound(&target, Rc::clone(&traffic));
         let recorder = Rc::new(Recorder::new(traffic));
         let account = Account::alone(RUN, 0..1_000, Rc::clone(&recorder));
         Self { site: Site::new(Arc::new(plan(socketio)), dialer, &target), account, recorder }

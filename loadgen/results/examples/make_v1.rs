@@ -214,6 +214,8 @@ fn asked(shape: &Shape) -> Asked {
         wait_s: 25.0,
         connection: "reuse".to_owned(),
         socketio: None,
+        reconnect: None,
+        faults: Vec::new(),
         pin: "auto".to_owned(),
         shard: None,
     }
@@ -309,5 +311,6 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             cpus: vec![1, 2, 3],
         },
         reconciliation: Vec::new(),
+        recovery: None,
     }
 }

@@ -49,6 +49,13 @@ pub struct Asked {
     pub socketio: Option<String>,
     /// `auto` or `off`: whether server and generator were to be pinned to separate cores.
     pub pin: String,
+    /// What clients did whose transport was lost: `off`, `immediate`, `backoff` or `backoff-jitter`; absent in files that are older
+    /// than the choice, which had the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnect: Option<String>,
+    /// What was done to clients and server on purpose, for example `cut 30% at 5s`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// Which part of all this the run played, for example `2/4`; absent where it played all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<String>,
@@ -81,6 +88,8 @@ impl Asked {
             ("wait in s", self.wait_s.to_string(), other.wait_s.to_string()),
             ("connection", self.connection.clone(), other.connection.clone()),
             ("socketio", carrier(self), carrier(other)),
+            ("reconnect", reconnect(self), reconnect(other)),
+            ("faults", faults(self), faults(other)),
             ("pin", self.pin.clone(), other.pin.clone()),
         ];
         let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
@@ -90,6 +99,14 @@ impl Asked {
 
 fn said(url: Option<&String>) -> String {
     url.cloned().unwrap_or_else(|| "its own".to_owned())
+}
+
+fn reconnect(asked: &Asked) -> String {
+    asked.reconnect.clone().unwrap_or_else(|| "backoff-jitter".to_owned())
+}
+
+fn faults(asked: &Asked) -> String {
+    if asked.faults.is_empty() { "none".to_owned() } else { asked.faults.join(", ") }
 }
 
 fn carrier(asked: &Asked) -> String {

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use crate::bench::{BENCH_FILE, Bench};
 use crate::{
-    COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, Run, SCHEMA, SEARCH_FILE, Search, SeriesRow, Span,
-    read_latency_log,
+    COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, RecoveryRow, Run, SCHEMA, SEARCH_FILE, Search, SeriesRow,
+    Span, read_latency_log,
 };
 
 /// Name of the file with the run itself.
@@ -17,6 +17,9 @@ pub const RUN_FILE: &str = "run.json";
 pub const LATENCY_FILE: &str = "latency.hlog";
 /// Name of the file with a row a second.
 pub const SERIES_FILE: &str = "series.csv";
+
+/// Name of the file with a row each tenth of a second, of a run with faults.
+pub const RECOVERY_FILE: &str = "recovery.csv";
 
 /// What can be wrong with a run folder.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +84,13 @@ impl RunFolder {
         &self.path
     }
 
-    /// Writes all three files; `run.json` last, so that a folder with it is whole.
+    /// Writes how a run got over its faults. To be done before [`write`](Self::write).
+    pub fn write_recovery(&self, rows: &[RecoveryRow]) -> Result<(), FolderError> {
+        let path = self.path.join(RECOVERY_FILE);
+        write_rows(&path, rows).map_err(|e| io_error("write", &path, e))
+    }
+
+    /// Writes the three files of every run; `run.json` last, so that a folder with it is whole.
     pub fn write(
         &self,
         run: &Run,
@@ -92,14 +101,14 @@ impl RunFolder {
         let latency_path = self.path.join(LATENCY_FILE);
         latency.write(&latency_path, started).map_err(|e| io_error("write", &latency_path, e))?;
         let series_path = self.path.join(SERIES_FILE);
-        write_series(&series_path, series).map_err(|e| io_error("write", &series_path, e))?;
+        write_rows(&series_path, series).map_err(|e| io_error("write", &series_path, e))?;
         write_json(&self.path.join(RUN_FILE), run)
     }
 }
 
-fn write_series(path: &Path, series: &[SeriesRow]) -> io::Result<()> {
+fn write_rows(path: &Path, rows: &[impl serde::Serialize]) -> io::Result<()> {
     let mut writer = csv::Writer::from_path(path)?;
-    for row in series {
+    for row in rows {
         writer.serialize(row)?;
     }
     writer.flush()
@@ -137,6 +146,8 @@ pub struct LoadedRun {
     pub latency: Vec<Span>,
     /// Rows of `series.csv`.
     pub series: Vec<SeriesRow>,
+    /// Rows of `recovery.csv`; empty for a run without faults.
+    pub recovery: Vec<RecoveryRow>,
 }
 
 impl LoadedRun {
@@ -160,13 +171,18 @@ pub fn load(folder: &Path) -> Result<LoadedRun, FolderError> {
         _ => io_error("read", &latency_path, e),
     })?;
     let series_path = folder.join(SERIES_FILE);
-    let series = csv::Reader::from_path(&series_path)
-        .and_then(|mut reader| reader.deserialize().collect::<Result<Vec<SeriesRow>, _>>())
-        .map_err(|e| match e.into_kind() {
-            csv::ErrorKind::Io(e) => io_error("read", &series_path, e),
-            kind => malformed(&series_path, &csv_reason(&kind)),
-        })?;
-    Ok(LoadedRun { folder: folder.to_owned(), member: None, run, latency, series })
+    let series = read_rows(&series_path)?;
+    let recovery_path = folder.join(RECOVERY_FILE);
+    let recovery = if recovery_path.is_file() { read_rows(&recovery_path)? } else { Vec::new() };
+    Ok(LoadedRun { folder: folder.to_owned(), member: None, run, latency, series, recovery })
+}
+
+fn read_rows<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, FolderError> {
+    let rows = csv::Reader::from_path(path).and_then(|mut reader| reader.deserialize().collect());
+    rows.map_err(|e| match e.into_kind() {
+        csv::ErrorKind::Io(e) => io_error("read", path, e),
+        kind => malformed(path, &csv_reason(&kind)),
+    })
 }
 
 /// Loads run folders, and every run of the comparisons among them, in the order given.

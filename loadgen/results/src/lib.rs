@@ -1,7 +1,8 @@
 //! What a run says, as files that outlive the program that wrote them.
 //!
 //! One folder a run: [`run.json`](Run) (what was asked, on what machine, what was measured, the verdict),
-//! `latency.hlog` (an HdrHistogram V2 interval log) and [`series.csv`](SeriesRow) (a row a second). Several runs of one
+//! `latency.hlog` (an HdrHistogram V2 interval log) and [`series.csv`](SeriesRow) (a row a second); of a run with faults,
+//! `recovery.csv` (a row each [tenth of a second](RecoveryRow)). Several runs of one
 //! comparison stand side by side in one folder with a [`comparison.json`](Comparison), those of one search for a limit in
 //! one with a [`search.json`](Search). What `make bench` measured, other programs' figures among it, is one
 //! [`bench.json`](bench::Bench).
@@ -18,6 +19,7 @@ mod machine;
 mod measured;
 pub mod numbers;
 mod quantity;
+mod recovery;
 mod run;
 mod search;
 mod series;
@@ -30,8 +32,8 @@ pub use asked::Asked;
 pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
 pub use difference::{Difference, Finding, MOST_IN_ALL_PAIRS, NOISE_FLOOR, Rounds, differences, opponents};
 pub use folder::{
-    FolderError, LATENCY_FILE, LoadedRun, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_bench, load_rounds,
-    load_search,
+    FolderError, LATENCY_FILE, LoadedRun, RECOVERY_FILE, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_bench,
+    load_rounds, load_search,
 };
 pub use latency_log::{
     HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, growing_histogram, new_histogram, read_latency_log,
@@ -43,6 +45,7 @@ pub use measured::{
     Published, Reconciled, ServerCost, Total, WholeRun,
 };
 pub use quantity::{Quantity, Unit};
+pub use recovery::{FaultReport, Recovery, RecoveryRow};
 pub use run::{Ending, Run, SCHEMA};
 pub use search::{LimitedBy, SEARCH_FILE, Search, SearchEnding, SearchStep, StepFinding, Vary};
 pub use series::SeriesRow;

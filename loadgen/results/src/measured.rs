@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::Recovery;
+
 /// All that one run measured. What could not be measured is `None`, never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -45,6 +47,9 @@ pub struct Measured {
     /// The whole run as both sides counted it; empty where the server is not ours alone, or the run is older than this.
     #[serde(default)]
     pub reconciliation: Vec<Reconciled>,
+    /// How the run got over what was done to it on purpose; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
 }
 
 /// One quantity of the whole run, counted by both sides.

@@ -24,6 +24,7 @@ mod ws;
 
 pub use step::{Outcome, Step};
 
+use crate::target::Trust;
 use report::Report;
 use server::Server;
 
@@ -37,8 +38,8 @@ pub struct Walked {
 }
 
 /// Walks a server through the contract; `tell` is called with each step as it is taken. An error means that nobody listens.
-pub async fn walk(url: &str, tell: &mut dyn FnMut(&Step)) -> anyhow::Result<Walked> {
-    let server = Server::reach(url).await?;
+pub async fn walk(url: &str, trust: &Trust, tell: &mut dyn FnMut(&Step)) -> anyhow::Result<Walked> {
+    let server = Server::reach(url, trust).await?;
     let mut report = Report::new(tell);
     health::walk(&server, &mut report).await;
     publish::walk(&server, &mut report).await;

@@ -4,15 +4,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use feed::{Cursor, TopicName, Transport, publish_path, subscribe_path};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::step::{Held, departs};
-use crate::target::Target;
+use crate::target::{Target, Trust, unreached};
 
 /// Longest wait for anything that should come at once: long for a far or busy server, short for who waits for a dead one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -28,14 +27,14 @@ pub(super) struct Server {
 
 impl Server {
     /// Finds a server and makes sure that somebody listens there.
-    pub(super) async fn reach(url: &str) -> anyhow::Result<Self> {
-        let target = Target::resolve(url)?;
-        match timeout(PATIENCE, TcpStream::connect(target.address)).await {
-            Ok(connected) => drop(connected.with_context(|| format!("cannot reach {}", target.url))?),
+    pub(super) async fn reach(url: &str, trust: &Trust) -> anyhow::Result<Self> {
+        let target = Target::resolve(url, trust)?;
+        match timeout(PATIENCE, target.open()).await {
+            Ok(connected) => drop(connected.map_err(|error| unreached(target.url.as_str(), &error))?),
             Err(_) => bail!("cannot reach {}: no connection within {PATIENCE:?}", target.url),
         }
         // What a proxy or a redirection says is not what this server says.
-        let http = Client::builder().no_proxy().redirect(redirect::Policy::none()).build()?;
+        let http = target.http().redirect(redirect::Policy::none()).build()?;
         Ok(Self { target, http, run: rand::random(), topics: Rc::default() })
     }
 

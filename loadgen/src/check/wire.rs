@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::answer::Answer;
 use super::server::{Server, soon};
 use super::step::{Held, departs, quoted};
+use crate::target::Line;
 
 /// Header fields in one answer, at most.
 const FIELDS: usize = 64;
@@ -18,7 +18,7 @@ const LARGEST: usize = 1 << 20;
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Line,
     unread: Vec<u8>,
     host: String,
     prefix: String,
@@ -28,7 +28,7 @@ impl Wire {
     /// Connects.
     pub(super) async fn dial(server: &Server) -> Held<Self> {
         let what = format!("a connection to {}", server.target.address);
-        let connected = soon(&what, TcpStream::connect(server.target.address)).await?;
+        let connected = soon(&what, server.target.open()).await?;
         let stream = connected.map_err(|error| departs(what, format!("an error: {error}")))?;
         let (host, prefix) = (server.target.host.clone(), server.target.prefix.clone());
         Ok(Self { stream, unread: Vec::new(), host, prefix })
@@ -50,7 +50,7 @@ impl Wire {
     /// Writes `piece` again and again until the server says something or has it `times` over; that it ends the
     /// connection meanwhile is no fault, as long as it says something.
     pub(super) async fn pour(&mut self, piece: &[u8], times: usize) -> Held {
-        let (mut reading, mut writing) = self.stream.split();
+        let (mut reading, mut writing) = tokio::io::split(&mut self.stream);
         let unread = &mut self.unread;
         let pour = async {
             for _ in 0..times {

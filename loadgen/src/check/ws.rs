@@ -2,7 +2,6 @@
 
 use feed::{Cursor, TopicName, Transport};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{self, Error};
@@ -16,6 +15,7 @@ use super::report::Report;
 use super::server::{Server, soon, subscription};
 use super::step::{Held, departs, ensure, quoted};
 use super::wire::Wire;
+use crate::target::Line;
 
 /// A message that no server should take: far beyond what a client of a feed has to say.
 const OVERSIZED: usize = 16 << 20;
@@ -26,7 +26,7 @@ const PIECE: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Ws {
     topic: TopicName,
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Line>,
     cursor: Option<Cursor>,
 }
 
@@ -39,7 +39,7 @@ impl Reader for Ws {
         let what = format!("a WebSocket at {path}");
         let url = server.target.join(&path).replacen("http", "ws", 1);
         let opening = async {
-            let stream = TcpStream::connect(server.target.address).await?;
+            let stream = server.target.open().await?;
             client_async(url, stream).await
         };
         let (socket, _) = soon(&what, opening).await?.map_err(|error| match error {

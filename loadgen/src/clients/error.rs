@@ -8,7 +8,8 @@ use feed::framings::sse::EventTooLarge;
 use feed::framings::websocket::ProtocolError;
 use feed::framings::{engine_io, socket_io};
 
-use crate::wire::http::HttpError;
+use crate::wire::http::{Head, HttpError};
+use crate::wire::websocket::Goodbye;
 
 /// What ended a connection, or kept it from being opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,14 @@ pub enum ClientError {
     /// The server answered with a status that carries no notifications.
     #[error("the server answered {0}")]
     Status(u16),
+    /// The server refused for now, and said how long to wait (`Retry-After`, RFC 9110, section 10.2.3).
+    #[error("the server answered {status}: not before {}", humantime::format_duration(*wait))]
+    TryLater {
+        /// What it answered with.
+        status: u16,
+        /// How long.
+        wait: Duration,
+    },
     /// The answer is of another kind than was asked for.
     #[error("the server's answer is no {0}")]
     Unexpected(&'static str),
@@ -46,6 +55,22 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Why an answer with this head carries no notifications.
+    pub fn refusal(head: &Head) -> Self {
+        match head.retry_after {
+            Some(wait) => Self::TryLater { status: head.status, wait },
+            None => Self::Status(head.status),
+        }
+    }
+
+    /// How long the server told the client to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TryLater { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
+
     /// The kind under which it is counted.
     pub fn kind(&self) -> String {
         match self {
@@ -56,7 +81,7 @@ impl ClientError {
             Self::Http(HttpError::Closed) => "closed-by-server".into(),
             Self::Http(HttpError::Truncated) => "truncated".into(),
             Self::Http(_) | Self::Protocol(_) => "protocol".into(),
-            Self::Status(status) => format!("status-{status}"),
+            Self::Status(status) | Self::TryLater { status, .. } => format!("status-{status}"),
             Self::Unexpected(_) => "unexpected-answer".into(),
             Self::Ended(Some(code)) => format!("ended-{code}"),
             Self::Ended(None) => "ended-by-server".into(),
@@ -69,6 +94,8 @@ fn io_kind(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".into(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
+        // What TLS makes of bytes that are not as agreed, and of certificates that are not believed.
+        io::ErrorKind::InvalidData => "tls".into(),
         io::ErrorKind::TimedOut => "timeout".into(),
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => "no-free-port".into(),
         _ if error.raw_os_error() == Some(libc::EMFILE) => "no-free-descriptor".into(),
@@ -79,6 +106,15 @@ fn io_kind(error: &io::Error) -> String {
 impl From<ProtocolError> for ClientError {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error.to_string())
+    }
+}
+
+impl From<Goodbye> for ClientError {
+    fn from(goodbye: Goodbye) -> Self {
+        match goodbye {
+            Goodbye::Said(code) => Self::Ended(code),
+            Goodbye::Fault(error) => error.into(),
+        }
     }
 }
 

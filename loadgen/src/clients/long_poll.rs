@@ -52,14 +52,15 @@ impl Client for LongPoll {
     }
 
     async fn listen(self: Box<Self>, listener: Listener<'_>, stopped: Stopped<'_>) -> Left<Self> {
-        // Each answer would be followed by a new connection, for which it takes a task.
-        if listener.site.plan.connection == Reuse::Fresh {
+        // Each answer would be followed by a new connection, for which it takes a task; and so does what TLS has taken from the socket and
+        // not yet given out, of which the room's queue says nothing, while a part of an answer is kept.
+        if listener.site.plan.connection == Reuse::Fresh || listener.site.dialer.is_sealed() {
             return Box::pin(listen_alone(self, listener, stopped)).await;
         }
         let Listener { site, room, account } = listener;
         let (seated, account, lost) = room.listen(Seated::take(self, site), account, stopped).await;
         let mut line = seated.line;
-        if lost.is_some() {
+        if lost.is_some() || seated.hangs_up {
             line.give_up();
         }
         (Box::new(Self { line }), account, lost)

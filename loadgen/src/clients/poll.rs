@@ -112,7 +112,7 @@ impl Line {
             connection.keep(bytes, at);
             return Ok(false);
         }
-        let entered = connection.take_in(bytes, at, |bytes, at| {
+        let entered = connection.take(bytes, at, |bytes, at| {
             http::take_answer(bytes, site.wanted(), |head, body| enter(head, body, at, site, account, resume))
         })?;
         let Some(answer) = entered.transpose()? else { return Ok(false) };
@@ -188,7 +188,7 @@ fn enter(
         204 | 304 => false,
         // How a server ends a poll that it has held in vain (RFC 9110, section 15.5.9).
         408 if site.plan.transport == Transport::LongPoll => false,
-        status => return Err(ClientError::Status(status)),
+        _ => return Err(ClientError::refusal(&head)),
     };
     resume.learn(site.remember(), &mut head, body);
     if !brings_something {

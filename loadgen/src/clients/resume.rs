@@ -1,5 +1,7 @@
 //! Where a client was when its transport was lost, and so where the next one goes on.
 
+use std::time::Duration;
+
 use feed::Cursor;
 
 use crate::target::Remember;
@@ -12,6 +14,8 @@ pub struct Resume {
     pub cursor: Option<Cursor>,
     /// What else the target has it remember, by place.
     pub remembered: Vec<Option<String>>,
+    /// How long it was told to wait before it connects again, where the server says so (`retry` of an event stream).
+    pub retry: Option<Duration>,
 }
 
 impl Resume {
@@ -22,7 +26,9 @@ impl Resume {
 
     /// This, or `other` where it says nothing.
     pub fn or(self, other: Self) -> Self {
-        if self.is_empty() { other } else { self }
+        let retry = self.retry.or(other.retry);
+        let place = if self.is_empty() { other } else { self };
+        Self { retry, ..place }
     }
 
     /// Takes from an answer what `sources` name. What an answer does not say stays as it was.

@@ -74,6 +74,7 @@ impl Client for Sse {
         let now = Resume {
             cursor: id.filter(|_| self.has_cursors).and_then(|id| id.parse().ok()),
             remembered: id.map_or_else(Vec::new, |id| vec![Some(id.to_owned()); self.remembers]),
+            retry: self.stream.as_ref().and_then(|stream| stream.events.retry()),
         };
         now.or(self.before.clone())
     }
@@ -102,7 +103,7 @@ impl Sse {
     async fn open(&mut self) -> Result<(), ClientError> {
         let head = self.connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
         if head.status != 200 {
-            return Err(ClientError::Status(head.status));
+            return Err(ClientError::refusal(&head));
         }
         if !head.content_type.is_some_and(|kind| kind.starts_with("text/event-stream")) {
             return Err(ClientError::Unexpected("event stream"));

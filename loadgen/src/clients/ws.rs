@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use feed::framings::websocket::{self, Message, Opcode, Reader, Role};
+use feed::framings::websocket::{Opcode, Reader, Role, close, close_payload};
 use feed::{Cursor, Epoch, StreamMessage};
 use memchr::memmem::Finder;
 
@@ -14,7 +14,7 @@ use crate::recording::Account;
 use crate::target::Live;
 use crate::wire::http::{self, HttpError};
 use crate::wire::websocket::{CLOSE_PATIENCE, MAX_MESSAGE, frame};
-use crate::wire::{Connection, Handshake};
+use crate::wire::{Connection, Handshake, websocket};
 
 /// A WebSocket client that listens.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Client for Ws {
         connection.write_all(site.request(client, &resume, site.plan.wait, &fields).as_bytes()).await?;
         let head = connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
         if head.status != 101 {
-            return Err(ClientError::Status(head.status));
+            return Err(ClientError::refusal(&head));
         }
         if !handshake.is_accepted(&head) {
             return Err(ClientError::Unexpected("answer to this WebSocket handshake"));
@@ -78,11 +78,11 @@ impl Client for Ws {
 
     fn resume(&self) -> Resume {
         let cursor = self.hearing.epoch.map(|epoch| Cursor { epoch, offset: self.hearing.offset });
-        Resume { cursor, remembered: Vec::new() }
+        Resume { cursor, ..Resume::default() }
     }
 
     async fn close(mut self) {
-        let goodbye = websocket::close_payload(websocket::close::NORMAL, "");
+        let goodbye = close_payload(close::NORMAL, "");
         if self.connection.write_all(&frame(Opcode::Close, &goodbye)).await.is_ok() {
             // The server answers with a close frame and ends first (RFC 6455, section 7.1.1).
             self.connection.leave_after_peer(CLOSE_PATIENCE).await;
@@ -109,25 +109,11 @@ impl Hearing {
     /// Enters the messages that end in `bytes`, and appends to `replies` what the protocol has a client answer.
     fn hear(&mut self, bytes: &[u8], at: u64, account: &mut Account, replies: &mut Vec<u8>) -> Result<(), ClientError> {
         let Self { messages, epoch, offset, has_heard } = self;
-        let mut closed = None;
-        messages.read(bytes, |message| match message {
-            Message::Text(text) => {
-                *has_heard = true;
-                enter(text.as_bytes(), at, account, epoch, offset);
-            }
-            Message::Binary(bytes) => {
-                *has_heard = true;
-                enter(bytes, at, account, epoch, offset);
-            }
-            Message::Ping(payload) => replies.extend_from_slice(&frame(Opcode::Pong, payload)),
-            Message::Pong(_) => {}
-            Message::Close(code, _) => {
-                let payload = code.map(u16::to_be_bytes);
-                replies.extend_from_slice(&frame(Opcode::Close, payload.as_ref().map_or(&[], |code| &code[..])));
-                closed = Some(code);
-            }
+        websocket::hear(messages, bytes, replies, |_, message, _| {
+            *has_heard = true;
+            enter(message, at, account, epoch, offset);
         })?;
-        closed.map_or(Ok(()), |code| Err(ClientError::Ended(code)))
+        Ok(())
     }
 }
 

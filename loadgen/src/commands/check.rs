@@ -12,7 +12,7 @@ use crate::check::{Outcome, Walked, walk};
 use crate::config::CheckArgs;
 use crate::server_process::ServerProcess;
 use crate::survey::{Finding, survey, table};
-use crate::target::Target;
+use crate::target::{Target, Trust};
 
 /// Checks a server as what it is said to be, and ends well only if all of that holds.
 pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
@@ -20,12 +20,13 @@ pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
         return try_out(args).await;
     }
     let url = args.url.ok_or_else(|| Usage(anyhow!("the URL is missing: expected one like http://127.0.0.1:8080")))?;
-    check_contract(&url).await
+    check_contract(&url, &args.target.trust).await
 }
 
 /// Tries out what a target supports, and prints it as a table.
 async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
     let token = args.target.token()?;
+    let trust = args.target.trust;
     let file = args.target.file;
     for transport in Transport::ALL.into_iter().filter(|transport| file.has(*transport)) {
         file.ready(transport, 1, token.is_some()).map_err(Usage)?;
@@ -38,7 +39,7 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
         (Some(_), _) => None,
     };
     let url = started.as_ref().map_or_else(|| args.url.unwrap_or_default(), |server| server.url.clone());
-    let target = Target::resolve_as(&url, Arc::clone(&file), token)?;
+    let target = Target::resolve_as(&url, Arc::clone(&file), token, &trust)?;
     let findings = LocalSet::new().run_until(survey(&target)).await;
     let findings = findings.with_context(|| format!("cannot try out {}", target.shown_url()))?;
     let _ = write!(std::io::stdout(), "{}", table(&target, &findings));
@@ -49,10 +50,10 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
 }
 
 /// Checks a feed, prints each step, and ends well only if all of them hold.
-async fn check_contract(url: &str) -> anyhow::Result<End> {
+async fn check_contract(url: &str, trust: &Trust) -> anyhow::Result<End> {
     let mut out = std::io::stdout();
     // Who closes the pipe has read enough; the code at the end tells the rest.
-    let walked = walk(url, &mut |step| drop(writeln!(out, "{step}"))).await?;
+    let walked = walk(url, trust, &mut |step| drop(writeln!(out, "{step}"))).await?;
     let _ = writeln!(std::io::stdout(), "\n{}", summary(url, &walked));
     let fails = walked.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed { .. }));
     Ok(if fails { End::Unfinished } else { End::Fine })

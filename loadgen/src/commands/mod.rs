@@ -3,6 +3,7 @@
 pub mod check;
 pub mod compare;
 pub mod diff;
+pub mod echo;
 pub mod find_max;
 pub mod merge;
 pub mod run;

@@ -14,13 +14,14 @@ use crate::assertion::Condition;
 use crate::conductor::{self, Setup};
 use crate::config::{LoadArgs, PartArgs, RunArgs, StartAt};
 use crate::cores::Cores;
+use crate::faults::{Fault, OwnServer, What};
 use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::plan::Plan;
 use crate::server_process::{self, ServerProcess};
 use crate::shard::Shard;
-use crate::target::{Target, TargetFile, Token, redacted, redacted_words};
+use crate::target::{Target, TargetFile, Token, Trust, redacted, redacted_words};
 use crate::target_args::contender_label;
 use crate::workers::{self, Leader};
 use crate::{display, junit, machine, merge, preflight};
@@ -40,15 +41,25 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let mut order = Order {
         transport: args.transport,
         token: args.target.token()?,
+        trust: args.target.trust,
         target: args.target.file,
         url: args.url.first().cloned(),
         server_pid: args.server_pid,
         load: args.load,
+        faults: args.faults,
         conditions: args.assertions,
         place,
         title,
     };
     order.check()?;
+    if !order.faults.is_empty()
+        && (leader.is_some() || args.part.workers.is_some_and(|workers| workers > 1) || !order.place.shard.is_whole())
+    {
+        let why = anyhow!(
+            "--fault needs one process that plays all clients: expected neither --workers nor --shard beside it"
+        );
+        return Err(Usage(why).into());
+    }
     if let Some(leader) = leader {
         measure(&order, &out, &cores, &leader.interrupt).await?;
         return Ok(End::Fine);
@@ -103,12 +114,16 @@ pub struct Order {
     pub target: Arc<TargetFile>,
     /// The secret that lets clients in, if the server wants one.
     pub token: Option<Token>,
+    /// Whom it is believed over TLS.
+    pub trust: Trust,
     /// The server, or none to start one.
     pub url: Option<String>,
     /// Its process, if somebody named it.
     pub server_pid: Option<u32>,
     /// The load.
     pub load: LoadArgs,
+    /// What is done to the run on purpose.
+    pub faults: Vec<Fault>,
     /// What must hold.
     pub conditions: Vec<Condition>,
     /// Which part of the load is played.
@@ -129,12 +144,38 @@ impl Order {
             );
             return Err(Usage(why).into());
         }
+        self.check_faults().map_err(|error| Usage(error).into())
+    }
+
+    /// Whether every fault can be had.
+    fn check_faults(&self) -> anyhow::Result<()> {
+        for fault in &self.faults {
+            let is_own = self.url.is_none() && self.target.is_feed();
+            let is_known = self.url.is_none() || self.server_pid.is_some();
+            if let Some(misfit) = fault.misfit(self.load.duration) {
+                bail!(misfit);
+            }
+            match fault.what {
+                What::RestartServer(_) | What::DrainServer(_) if !is_own => bail!(
+                    "the fault `{fault}` needs a server that loadgen can start again at the same address: expected neither --url nor \
+                     --target beside it"
+                ),
+                What::PauseServer(_) if !is_known => bail!(
+                    "the fault `{fault}` needs to know the server's process: expected --server-pid, or no --url, so that a server is \
+                     started"
+                ),
+                What::Vanish(_) if !cfg!(target_os = "linux") => {
+                    bail!("the fault `{fault}` needs a socket filter of Linux: expected another fault on this system")
+                }
+                _ => {}
+            }
+        }
         Ok(())
     }
 
     /// The server at `url`, as it is spoken with.
     pub fn resolve(&self, url: &str) -> anyhow::Result<Target> {
-        Target::resolve_as(url, Arc::clone(&self.target), self.token.clone())
+        Target::resolve_as(url, Arc::clone(&self.target), self.token.clone(), &self.trust)
     }
 
     /// The server's URL as it may be shown.
@@ -188,11 +229,13 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         eprintln!("warning: {warning}");
     }
     let server = if named.is_none() { Some(order.start_server(cores).await?) } else { None };
+    let child = server.as_ref().map(|server| server.pid);
     let target = match (named, &server) {
         (Some(target), _) => target,
         (None, Some(server)) => order.resolve(&server.url)?,
         (None, None) => unreachable!("a server is started where none is named"),
     };
+    let (server, own_server) = lend(order, server, cores)?;
     let is_led = matches!(order.place.gate, Gate::Leader(_));
     // A leader has looked for all, once.
     if !is_led {
@@ -205,7 +248,8 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     let setup = Setup {
         plan: Arc::clone(&plan),
         target: target.clone(),
-        child: server.as_ref().map(|server| server.pid),
+        child,
+        own_server: own_server.clone(),
         server_pid: order.server_pid,
         cores: cores.clone(),
         threads: order.load.threads.unwrap_or(cores.of_generator() as u32).min(plan.own_clients().len() as u32).max(1),
@@ -238,12 +282,33 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         )?
         .write(folder.path())?;
     }
+    if run.measured.recovery.is_some() {
+        folder.write_recovery(&outcome.recovery)?;
+    }
     folder.write(&run, &outcome.log, started, &outcome.rows)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
         server.stop().await?;
     }
+    if let Some(server) = own_server {
+        server.stop().await?;
+    }
     Ok(run)
+}
+
+/// A server that faults may end is handed to who commits them.
+fn lend(
+    order: &Order,
+    server: Option<ServerProcess>,
+    cores: &Cores,
+) -> anyhow::Result<(Option<ServerProcess>, Option<OwnServer>)> {
+    match server {
+        Some(server) if order.faults.iter().any(Fault::ends_server) => {
+            let program = server_process::find_server()?;
+            Ok((None, Some(OwnServer::new(server, program, cores.clone()))))
+        }
+        server => Ok((server, None)),
+    }
 }
 
 /// The load that was asked for, with a number of its own if none was given.
@@ -283,6 +348,8 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
         connection: load.connection,
         socketio: load.socketio,
         hold_up: None,
+        reconnection: load.reconnection.clone(),
+        faults: order.faults.clone(),
     })
 }
 
@@ -309,6 +376,8 @@ pub fn asked(order: &Order, plan: &Plan) -> Asked {
         wait_s: load.wait.as_secs_f64(),
         connection: load.connection.name().into(),
         socketio: (order.transport == Transport::SocketIo).then(|| load.socketio.name().into()),
+        reconnect: Some(load.reconnection.policy.name().into()),
+        faults: order.faults.iter().map(ToString::to_string).collect(),
         pin: format!("{:?}", load.pin).to_lowercase(),
         shard: (!plan.shard.is_whole()).then(|| plan.shard.to_string()),
     }

@@ -3,6 +3,7 @@
 //! Measuring starts when all clients are live, so the number of expected deliveries is exact.
 
 mod outcome;
+mod troubles;
 mod waiting;
 
 pub use outcome::Outcome;
@@ -18,6 +19,7 @@ use crate::config::Bounds;
 use crate::cores::Cores;
 use crate::cpu_time;
 use crate::display::Display;
+use crate::faults::{OwnServer, Watch};
 use crate::gate::{Gate, Waiting};
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
@@ -30,6 +32,7 @@ use crate::recording::{Departures, Windows};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use outcome::Course;
+use troubles::Troubles;
 
 /// Between "all is ready" and the first notification: time for every player to learn of the window.
 const LEAD: Duration = Duration::from_millis(200);
@@ -49,6 +52,8 @@ pub struct Setup {
     pub target: Target,
     /// Process id of the server if it is our child.
     pub child: Option<u32>,
+    /// The server if it is our child and may be ended and started again.
+    pub own_server: Option<OwnServer>,
     /// Process id of the server if somebody named it.
     pub server_pid: Option<u32>,
     /// Who runs on which cores.
@@ -90,7 +95,7 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();
-    Conductor { setup, interrupt, windows, journal, readings, phases: Vec::new(), rss_before }
+    Conductor { setup, interrupt, windows, journal, readings, phases: Vec::new(), rss_before, watch: None }
         .lead(&players, publisher)
         .await
 }
@@ -103,6 +108,8 @@ struct Conductor<'a> {
     readings: Readings,
     phases: Vec<Phase>,
     rss_before: Option<u64>,
+    /// Looks at the clients of a run with faults, from the beginning of the window on.
+    watch: Option<Watch>,
 }
 
 impl Conductor<'_> {
@@ -133,9 +140,11 @@ impl Conductor<'_> {
         players.iter().for_each(|player| player.set_window(window_ns.clone()));
         self.enter("warm-up", Some(plan.warmup + LEAD));
         let publishing = publisher.begin(begin);
+        let faults = Troubles::begin(setup, window.start);
         self.wait_until(window.start - MARK_LEAD, Some(&publishing)).await?;
 
         let from = self.mark().await?;
+        self.watch = (!plan.faults.is_empty()).then(|| Watch::new(window.start, from.counters));
         self.readings.start = self.journal.stats().read().await;
         self.wait_until(window.start, Some(&publishing)).await?;
         self.enter("measure", Some(plan.duration));
@@ -152,6 +161,7 @@ impl Conductor<'_> {
 
         self.enter("drain", Some(plan.drain));
         let (report, drain_was_cut) = self.drain(publishing).await?;
+        let faults = self.end(faults).await?;
         // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
         if !self.interrupt.is_wanted() {
             players.iter().for_each(Player::set_too_late);
@@ -165,9 +175,11 @@ impl Conductor<'_> {
         players.iter().for_each(Player::set_too_late);
         self.enter("close", None);
         // A reader that leaves before the server has looked at its request is never counted as one.
+        // One that was started again counts anew, so there is nothing to wait for.
+        let counts_on = !self.interrupt.is_wanted() && !plan.ends_server();
         let opened_before = self.readings.before.as_ref().map_or(0, |reading| reading.of(plan.transport).opened);
         let opened = opened_before + self.journal.counters().await?.opened;
-        if !self.interrupt.is_wanted() {
+        if counts_on {
             self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
         }
         let closing = Closing {
@@ -181,7 +193,7 @@ impl Conductor<'_> {
         }
         let last = self.mark().await?;
         let opened = opened_before + last.counters.opened;
-        let has_finished = |readers: &ConnectionStats| readers.open == 0 && readers.opened >= opened;
+        let has_finished = |readers: &ConnectionStats| readers.open == 0 && (readers.opened >= opened || !counts_on);
         self.readings.last = self.journal.stats().read_when(plan.transport, has_finished).await;
         self.end_phase();
         let records = self.journal.finish(None).await?;
@@ -201,6 +213,9 @@ impl Conductor<'_> {
             rss_before: self.rss_before,
             rss_end,
             interrupted: self.interrupt.is_wanted(),
+            watched: self.watch.map(Watch::into_rows),
+            faults,
+            start: window.start,
         };
         Ok(course.outcome(setup))
     }

@@ -2,19 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use results::{Bytes, Connections, LatencyLog, Measured, Percentiles, Phase, Polls, SeriesRow};
+use results::{Bytes, Connections, LatencyLog, Measured, Percentiles, Phase, Polls, Recovery, RecoveryRow, SeriesRow};
 
 use super::Setup;
 use crate::clock;
+use crate::faults::{Done, Fault, Losses, ServerFault, recovery};
 use crate::journal::Records;
 use crate::marks::{Mark, accepted, books, bytes, generator_cost, whole_run};
 use crate::parts::{Parts, least, sum};
+use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
 use crate::reconciliation::reconcile;
 use crate::recording::stack;
 use crate::server_cost::{Readings, can_be_known};
 use crate::verdict::{self, Circumstances};
+
+/// How long, after a server is back, its publisher may still be on its way: a pause of 200 ms before it connects again, and the attempt.
+const PUBLISHER_RETURNS: Duration = Duration::from_millis(500);
 
 /// What a run leaves behind.
 pub struct Outcome {
@@ -28,6 +33,8 @@ pub struct Outcome {
     pub log: LatencyLog,
     /// A row a second.
     pub rows: Vec<SeriesRow>,
+    /// A row each tenth of a second, of a run with faults.
+    pub recovery: Vec<RecoveryRow>,
     /// What is needed to add this run to others of which it is a shard.
     pub parts: Parts,
 }
@@ -62,6 +69,12 @@ pub(super) struct Course {
     pub rss_end: Option<u64>,
     /// True when the user stopped the run.
     pub interrupted: bool,
+    /// What was seen of a run with faults.
+    pub watched: Option<Vec<RecoveryRow>>,
+    /// What was done to the server.
+    pub faults: Vec<ServerFault>,
+    /// When the window began.
+    pub start: Instant,
 }
 
 impl Course {
@@ -82,6 +95,9 @@ impl Course {
             rss_before,
             rss_end,
             interrupted,
+            watched,
+            faults,
+            start,
         } = self;
         let plan = &setup.plan;
         let window_bytes = Bytes { whole_run: Some(whole_run(&last)), ..bytes(&from, &to, plan.payload) };
@@ -89,11 +105,16 @@ impl Course {
         let server = readings.cost(plan.transport, plan.clients, window_bytes.deliveries, setup.cores.server.clone());
         let books = books(plan, accepted(&report), &to, &last, interrupted);
         let reconciliation = match setup.child {
-            Some(_) if setup.target.file.is_feed() => reconcile(&books, &readings, plan.transport),
+            // One that was started again has begun to count anew.
+            Some(_) if setup.target.file.is_feed() && !plan.ends_server() => {
+                reconcile(&books, &readings, plan.transport)
+            }
             _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
-        let circumstances = circumstances(setup, &readings, told_all, drain_was_cut);
+        let circumstances = circumstances(setup, &readings, told_all, drain_was_cut, &faults);
+        let mut rows = watched.unwrap_or_default();
+        let recovery = (!plan.faults.is_empty()).then(|| recover(plan, &closed, &faults, start, &mut rows));
         let polled = to.counters.since(from.counters);
         let parts = Parts {
             loop_lag: to.loop_lag.clone(),
@@ -141,19 +162,55 @@ impl Course {
             polls: plan.is_poll().then_some(Polls { answered: polled.polls, wasted: polled.wasted_polls }),
             generator,
             reconciliation: reconciliation.unwrap_or_default(),
+            recovery,
         };
         let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
-        Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows, parts }
+        Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows, recovery: rows, parts }
     }
 }
 
-fn circumstances(setup: &Setup, readings: &Readings, has_cost: bool, drain_was_cut: bool) -> Circumstances {
+/// What is reported of the faults; `of_server` are those that were committed there, and all others began when they were due.
+fn recover(
+    plan: &Plan,
+    closed: &[Closed],
+    of_server: &[ServerFault],
+    start: Instant,
+    rows: &mut [RecoveryRow],
+) -> Recovery {
+    let losses = closed.iter().fold(Losses::default(), |sum, closed| sum.plus(&closed.losses));
+    let seen = rows.last().map_or(0.0, |row| row.at_s);
+    let done = |(index, fault): (usize, &Fault)| {
+        if fault.is_of_server() {
+            let done = of_server.iter().find(|done| done.fault == index)?;
+            let after = |instant: Instant| instant.saturating_duration_since(start);
+            return Some(Done { at: after(done.at), until: Some(after(done.until)), clients: None });
+        }
+        let struck = closed.iter().filter_map(|closed| closed.struck.get(index)).sum();
+        let was_due = fault.start().as_secs_f64() < seen;
+        was_due.then(|| Done { at: fault.start(), until: None, clients: Some(struck) })
+    };
+    let done: Vec<_> = plan.faults.iter().enumerate().map(done).collect();
+    recovery(plan, &done, &losses, rows)
+}
+
+fn circumstances(
+    setup: &Setup,
+    readings: &Readings,
+    has_cost: bool,
+    drain_was_cut: bool,
+    faults: &[ServerFault],
+) -> Circumstances {
+    let of_server = setup.plan.faults.iter().any(Fault::is_of_server);
     Circumstances {
         drain_was_cut,
-        server_restarted: readings.are_of_several_processes(),
+        was_struck: !setup.plan.faults.is_empty(),
+        server_away: faults.iter().map(|fault| fault.until - fault.at + PUBLISHER_RETURNS).sum(),
+        window: setup.plan.duration,
+        server_restarted: readings.are_of_several_processes() && !setup.plan.ends_server(),
         server_fell_silent: (readings.have_any()
             || can_be_known(setup.child.or(setup.server_pid), setup.target.file.is_feed()))
-            && !has_cost,
+            && !has_cost
+            && !of_server,
         publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.own_rate() * setup.plan.topics.len() as f64)),
     }
 }

@@ -8,6 +8,7 @@ use feed::Transport;
 
 use super::{Conductor, GLANCE, LEAD, MARK_LEAD};
 use crate::clock;
+use crate::faults::Watch;
 use crate::gate::{Gate, Waiting};
 use crate::plan::Plan;
 use crate::publisher::{Publishing, Report, Stop};
@@ -48,7 +49,8 @@ impl Conductor<'_> {
     }
 
     /// Waits until `deadline`, or until the user wants to end; writes a row each second meanwhile. It asks the players for nothing in
-    /// between: each question wakes two threads, which is CPU that the clients would be charged with.
+    /// between, unless there are faults to be watched: each question wakes two threads, which is CPU that the clients would be charged
+    /// with.
     pub(super) async fn wait_until(
         &mut self,
         deadline: Instant,
@@ -76,12 +78,19 @@ impl Conductor<'_> {
     /// Sleeps until the next row is due, at most until `deadline`, or until the user wants to end.
     async fn sleep_until(&mut self, deadline: Instant, publishing: Option<&Publishing>) -> anyhow::Result<()> {
         let next_row = self.journal.next_row();
+        let next_look = self.watch.as_ref().map_or(next_row, Watch::next);
         tokio::select! {
-            () = clock::sleep_until(deadline.min(next_row)) => {}
+            () = clock::sleep_until(deadline.min(next_row).min(next_look)) => {}
             () = self.interrupt.wanted() => {}
         }
         if clock::now() >= next_row {
             self.journal.end_row(publishing).await?;
+        }
+        if let Some(watch) = &mut self.watch
+            && clock::now() >= watch.next()
+        {
+            let counters = self.journal.counters().await?;
+            watch.enter(clock::now(), counters);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::LoadArgs;
 use super::values::percent_value;
+use crate::faults::Fault;
 use crate::target_args::{ContenderName, TargetArgs};
 
 const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference is `lower` or `higher` when its interval \
@@ -19,6 +20,10 @@ const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_RULES)]
 pub struct CompareArgs {
+    /// Take flags from a scenario: reconnect-storm, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
+    /// hyphens. A flag given beside it takes its place
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Option<String>,
     /// Transports to compare, separated by commas; TRANSPORT@TARGET is one on another server than --target says; one that is
     /// named twice is compared with itself (A/A), which must come out as not distinguishable
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "short-poll,long-poll,sse,ws")]
@@ -32,6 +37,12 @@ pub struct CompareArgs {
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// Do something to the run on purpose, at an instant of the measured window: `cut 30% at 5s` (connections reset), `stall 10% for 5s`
+    /// (read no more), `vanish 10% at 5s` (no FIN, no ACK), `churn 5%/s [for TIME]`; to a server that the run started, `restart-server
+    /// [for TIME] at 8s` (killed), `drain-server at 8s` (SIGTERM); to one whose process is known, `pause-server for 2s`. Without `at`, a
+    /// second after measuring began. May be given several times
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<Fault>,
     /// Folder for the results; it must not exist. Default: wirelab-runs/TIME-compare
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

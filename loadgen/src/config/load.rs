@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{positive_time_value, rate_value, time_value};
 use crate::plan::{Arrival, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
+use crate::reconnection::Reconnection;
 
 /// The load, and how it is measured.
 #[derive(Debug, Clone, Args)]
@@ -74,6 +75,9 @@ pub struct LoadArgs {
     /// time from the other
     #[arg(long, value_enum, default_value_t = Pin::Auto)]
     pub pin: Pin,
+    /// How clients come back.
+    #[command(flatten)]
+    pub reconnection: Reconnection,
     /// Bounds beyond which a run is not to be believed.
     #[command(flatten)]
     pub bounds: Bounds,

@@ -7,6 +7,8 @@ mod load;
 mod run;
 mod values;
 
+pub(crate) use values::positive_time_value;
+
 pub use check::{CheckArgs, SelftestArgs};
 pub use compare::{CompareArgs, DiffArgs};
 pub use find_max::{FindMaxArgs, VaryArg};
@@ -15,6 +17,7 @@ pub use run::{MergeArgs, PartArgs, RunArgs, StartAt};
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::echo::EchoArgs;
 use crate::selftest::stub::Script;
 
 /// Plays thousands of clients against a realtime server and measures what arrives, when, and at what cost.
@@ -50,6 +53,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Measure a server whose behaviour is known, over every transport, and compare: is this machine fit to measure on?
     Selftest(SelftestArgs),
+    /// Be a WebSocket client that says everything back, for the server of a conformance suite to try
+    #[command(hide = true)]
+    Echo(EchoArgs),
     /// Be that server
     #[command(hide = true)]
     Stub(Script),

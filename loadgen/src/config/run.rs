@@ -9,6 +9,7 @@ use feed::Transport;
 use super::values::url_value;
 use super::{LoadArgs, conditions_and_exit_codes};
 use crate::assertion::Condition;
+use crate::faults::Fault;
 use crate::shard::{MOST_SHARDS, Shard};
 use crate::target_args::TargetArgs;
 
@@ -16,6 +17,10 @@ use crate::target_args::TargetArgs;
 #[derive(Debug, Args)]
 #[command(after_help = conditions_and_exit_codes())]
 pub struct RunArgs {
+    /// Take flags from a scenario: reconnect-storm, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
+    /// hyphens. A flag given beside it takes its place
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Option<String>,
     /// How notifications are carried: short-poll, long-poll, sse, ws or socketio
     #[arg(long, value_name = "NAME")]
     pub transport: Transport,
@@ -33,6 +38,12 @@ pub struct RunArgs {
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// Do something to the run on purpose, at an instant of the measured window: `cut 30% at 5s` (connections reset), `stall 10% for 5s`
+    /// (read no more), `vanish 10% at 5s` (no FIN, no ACK), `churn 5%/s [for TIME]`; to a server that the run started, `restart-server
+    /// [for TIME] at 8s` (killed), `drain-server at 8s` (SIGTERM); to one whose process is known, `pause-server for 2s`. Without `at`, a
+    /// second after measuring began. May be given several times
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<Fault>,
     /// How several processes play it.
     #[command(flatten)]
     pub part: PartArgs,

@@ -29,7 +29,7 @@ pub(super) fn time_value(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) fn positive_time_value(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive_time_value(text: &str) -> Result<Duration, String> {
     match time_value(text) {
         Ok(Duration::ZERO) => Err("expected a time above zero, for example 500ms or 20s".into()),
         result => result,

@@ -63,6 +63,10 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
     let circumstances = Circumstances {
         // Each shard says so of itself.
         drain_was_cut: false,
+        // Several processes commit no faults.
+        was_struck: false,
+        server_away: Duration::ZERO,
+        window: Duration::from_secs_f64(first.run.asked.duration_s),
         server_restarted: observed.is_some_and(|observed| observed.server_restarted),
         server_fell_silent: observed.is_some_and(|observed| observed.server_fell_silent),
         publishing_interval: publishing_interval(&first.run, parts.len()),
@@ -140,6 +144,7 @@ fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observ
         generator,
         reconciliation: observed.map(|observed| observed.reconciliation.clone()).unwrap_or_default(),
         bytes,
+        recovery: None,
     }
 }
 

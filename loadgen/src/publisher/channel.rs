@@ -12,9 +12,12 @@ use anyhow::Context;
 use feed::Postmark;
 use futures_util::future::join_all;
 use results::Accepted;
+use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::books::{Books, Pending, UNCONNECTED};
 use super::http::Http;
@@ -24,6 +27,11 @@ use crate::clock;
 use crate::plan::{Arrive, Plan};
 use crate::target::{Publishing, Target};
 use taken::Taken;
+
+/// The receiving half of a connection.
+pub(super) type Reading = Either<OwnedReadHalf, ReadHalf<TlsStream<TcpStream>>>;
+/// The sending half of a connection.
+pub(super) type Writing = Either<OwnedWriteHalf, WriteHalf<TlsStream<TcpStream>>>;
 
 /// Pause before a lost publishing channel is opened again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
@@ -133,7 +141,7 @@ pub struct Channel {
     kind: Kind,
     target: Target,
     /// The sending half; taken while something is written, absent while the connection is lost.
-    writer: RefCell<Option<OwnedWriteHalf>>,
+    writer: RefCell<Option<Writing>>,
     /// True while the sending half is taken and may come back.
     is_writing: Cell<bool>,
     /// Told when the sending half is back, or lost.
@@ -250,17 +258,24 @@ impl Channel {
     }
 
     /// Connects within a bound, and says what stands before the first notification; returns what came with the answer to that.
-    async fn connect(&self) -> anyhow::Result<(OwnedReadHalf, Vec<u8>)> {
+    async fn connect(&self) -> anyhow::Result<(Reading, Vec<u8>)> {
         tokio::time::timeout(CONNECT_BOUND, self.dial()).await.with_context(|| {
             let bound = CONNECT_BOUND.as_secs();
             format!("the server did not let the publisher in within {bound} s: expected an answer to its handshake")
         })?
     }
 
-    async fn dial(&self) -> anyhow::Result<(OwnedReadHalf, Vec<u8>)> {
-        let tcp = TcpStream::connect(self.target.address).await?;
-        tcp.set_nodelay(true)?;
-        let (mut reader, mut writer) = tcp.into_split();
+    async fn dial(&self) -> anyhow::Result<(Reading, Vec<u8>)> {
+        let (mut reader, mut writer): (Reading, Writing) = match self.target.open().await? {
+            Either::Left(tcp) => {
+                let (reader, writer) = tcp.into_split();
+                (Either::Left(reader), Either::Left(writer))
+            }
+            Either::Right(sealed) => {
+                let (reader, writer) = tokio::io::split(sealed);
+                (Either::Right(reader), Either::Right(writer))
+            }
+        };
         let rest = match &self.kind {
             Kind::Http(_) => Vec::new(),
             Kind::Ws(ws) => ws.shake_hands(&self.target, &mut reader, &mut writer).await?,
@@ -274,7 +289,7 @@ impl Channel {
     }
 
     /// Reads what comes, and connects again whenever the connection is lost.
-    async fn keep_reading(self: Rc<Self>, mut reader: OwnedReadHalf, mut rest: Vec<u8>) {
+    async fn keep_reading(self: Rc<Self>, mut reader: Reading, mut rest: Vec<u8>) {
         loop {
             match &self.kind {
                 Kind::Http(_) => super::http::read_answers(&mut reader, &self.books).await,

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use feed::Postmark;
 use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
 
 use super::books::Books;
+use super::channel::Reading;
 use super::message::{Message, text_of};
 use crate::clock;
 use crate::plan::Plan;
@@ -43,7 +43,7 @@ impl Http {
 }
 
 /// Matches answers to requests until the channel ends or stops making sense.
-pub(super) async fn read_answers(reader: &mut OwnedReadHalf, books: &RefCell<Books>) {
+pub(super) async fn read_answers(reader: &mut Reading, books: &RefCell<Books>) {
     let mut received = Vec::new();
     while let Ok(1..) = reader.read_buf(&mut received).await {
         let at_ns = clock::now_ns();

@@ -10,10 +10,9 @@ use feed::framings::engine_io;
 use feed::framings::socket_io::{self, Kind, Packet};
 use feed::framings::websocket::{self, Message as Frame, Opcode, ProtocolError, Reader, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::books::Books;
-use super::channel::Channel;
+use super::channel::{Channel, Reading, Writing};
 use super::message::{Message, text_of};
 use crate::clock;
 use crate::plan::Plan;
@@ -102,12 +101,7 @@ impl SocketIo {
     }
 
     /// Opens the session, joins the namespace, and says what is to be said first.
-    pub(super) async fn join(
-        &self,
-        target: &Target,
-        reader: &mut OwnedReadHalf,
-        writer: &mut OwnedWriteHalf,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn join(&self, target: &Target, reader: &mut Reading, writer: &mut Writing) -> anyhow::Result<()> {
         let Publishing::SocketIo { path, auth, first, .. } = &target.file.publishing else {
             unreachable!("only a target that publishes over Socket.IO is asked");
         };
@@ -211,7 +205,7 @@ impl Heard {
 }
 
 /// Answers pings, matches acknowledgements, and returns when the session or its connection ends.
-pub(super) async fn listen(reader: &mut OwnedReadHalf, session: &SocketIo, channel: &Channel, books: &RefCell<Books>) {
+pub(super) async fn listen(reader: &mut Reading, session: &SocketIo, channel: &Channel, books: &RefCell<Books>) {
     let mut received = Vec::new();
     while let Ok(1..) = reader.read_buf(&mut received).await {
         let at_ns = clock::now_ns();

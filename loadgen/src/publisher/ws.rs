@@ -6,9 +6,8 @@ use anyhow::Context;
 use feed::Postmark;
 use feed::framings::websocket::{self, Message as Frame, Opcode, Reader, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::channel::Channel;
+use super::channel::{Channel, Reading, Writing};
 use super::message::{Message, text_of};
 use crate::plan::Plan;
 use crate::target::{Publishing, Target, Values, Variable};
@@ -62,8 +61,8 @@ impl Ws {
     pub(super) async fn shake_hands(
         &self,
         target: &Target,
-        reader: &mut OwnedReadHalf,
-        writer: &mut OwnedWriteHalf,
+        reader: &mut Reading,
+        writer: &mut Writing,
     ) -> anyhow::Result<Vec<u8>> {
         let Publishing::Ws { request, subprotocol, first, .. } = &target.file.publishing else {
             unreachable!("only a target that publishes through a WebSocket is asked");
@@ -83,7 +82,7 @@ impl Ws {
 }
 
 /// Takes in what comes, answers pings, and returns when the server ends the connection.
-pub(super) async fn discard(reader: &mut OwnedReadHalf, rest: Vec<u8>, channel: &Channel) {
+pub(super) async fn discard(reader: &mut Reading, rest: Vec<u8>, channel: &Channel) {
     let mut frames = Reader::new(Role::Client, MAX_MESSAGE);
     let mut received = rest;
     loop {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use feed::{Postmark, postmarks};
 
 use super::{Entry, Ledger, Recorder};
+use crate::clock;
 use crate::plan::Plan;
 use crate::shard::Shard;
 
@@ -20,6 +21,8 @@ pub struct Account {
     shard: Shard,
     windows: Arc<Windows>,
     ledgers: Ledgers,
+    /// When its client began to resume, the last time that it did, ns; 0 while it never has.
+    resumes_from_ns: u64,
     recorder: Rc<Recorder>,
 }
 
@@ -106,7 +109,7 @@ impl Account {
     pub fn new(run: u32, topic: u16, shard: Shard, windows: Arc<Windows>, recorder: Rc<Recorder>) -> Self {
         let of_topic = windows.publishers.iter().skip(usize::from(topic)).step_by(windows.topics);
         let ledgers = Ledgers::new(of_topic.map(|window| Ledger::new(window.sequences.start)));
-        Self { run, topic, shard, windows, ledgers, recorder }
+        Self { run, topic, shard, windows, ledgers, resumes_from_ns: 0, recorder }
     }
 
     /// An account of a client of the one topic of a run that one process plays; the window has these `sequences`.
@@ -143,11 +146,30 @@ impl Account {
         } else if is_new {
             self.recorder.record_heard(shard, postmark, at_ns);
         }
+        // Only instants of our own clock can be held against it.
+        let is_caught_up = is_new && is_own && postmark.intended_ns < self.resumes_from_ns;
         self.recorder.count(|counters| {
             counters.received += 1;
             counters.delivered += u64::from(is_new);
+            counters.caught_up += u64::from(is_caught_up);
+            counters.repeated += u64::from(entry == Entry::Repeated);
         });
         true
+    }
+
+    /// Enters that the client was interrupted: its transport was lost, it left, or it reads no more for a while.
+    pub fn interrupted(&self) {
+        self.recorder.count(|counters| counters.interrupted += 1);
+    }
+
+    /// Enters that the client begins to resume now: what it then receives of an earlier time is caught up.
+    pub fn resumes(&mut self) {
+        self.resumes_from_ns = clock::now_ns();
+    }
+
+    /// Enters that it has resumed.
+    pub fn resumed(&self) {
+        self.recorder.count(|counters| counters.resumed += 1);
     }
 
     /// Enters a message that is neither a notification of this run nor the feed's own.

@@ -91,6 +91,13 @@ impl Ledger {
         }
     }
 
+    /// The numbers below `end` that have not been received.
+    pub fn unheard(&self, end: u32) -> impl Iterator<Item = Range<u32>> {
+        let behind = self.next..end.max(self.next);
+        let holes = self.missing.iter().map(move |hole| hole.start.min(end)..hole.end.min(end));
+        holes.chain(std::iter::once(behind)).filter(|range| !range.is_empty())
+    }
+
     /// What ledgers that close alike have in common: their holes and where they end.
     pub(super) fn shape(&self) -> (u32, u32, Vec<(u32, u32)>) {
         (self.first, self.next, self.missing.iter().map(|hole| (hole.start, hole.end)).collect())
@@ -121,6 +128,9 @@ impl Ledger {
         true
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +170,16 @@ mod tests {
         assert_eq!(ledger.enter(0, true), Entry::Repeated);
         let books = ledger.close(2, &[]);
         assert_eq!((books.lost, books.late, books.duplicated), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_was_not_heard_is_told_by_number() {
+        let mut ledger = Ledger::new(5);
+        for sequence in [6, 9] {
+            ledger.enter(sequence, false);
+        }
+        assert_eq!(ledger.unheard(12).collect::<Vec<_>>(), [5..6, 7..9, 10..12]);
+        assert_eq!(ledger.unheard(8).collect::<Vec<_>>(), [5..6, 7..8], "what was never published is no loss");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
 use super::{Counters, Departures, Ledger, Snapshot, Stack, stack};
+use crate::faults::Losses;
 use crate::parts::sum;
 use crate::wire::Traffic;
 
@@ -174,12 +175,50 @@ impl Recorder {
         Deliveries { gaps: self.counters.borrow().gaps, ..sum(closed.iter()) }
     }
 
+    /// How many clients have lost each notification of this process's publishers, the window beginning with number `firsts` of each
+    /// topic; arguments as of [`close_ledgers`](Self::close_ledgers), which must come after.
+    pub fn losses(&self, base: u16, firsts: &[u32], ends: &[u32], refused: &[Vec<u32>]) -> Losses {
+        let len = |topic: usize| ends[topic].saturating_sub(firsts[topic]) as usize;
+        // One more where a loss begins, one less behind its end.
+        let mut edges: Vec<Vec<i64>> = (0..ends.len()).map(|topic| vec![0; len(topic) + 1]).collect();
+        for (publisher, ledger) in &*self.ledgers.borrow() {
+            let Some(topic) = publisher.checked_sub(base).map(usize::from).filter(|topic| *topic < ends.len()) else {
+                continue;
+            };
+            for range in ledger.unheard(ends[topic]) {
+                let place = |number: u32| number.saturating_sub(firsts[topic]) as usize;
+                edges[topic][place(range.start)] += 1;
+                edges[topic][place(range.end)] -= 1;
+            }
+        }
+        let lost = |(topic, edges): (usize, Vec<i64>)| {
+            let mut open = 0;
+            let mut lost: Vec<u64> = edges
+                .into_iter()
+                .map(|edge| {
+                    open += edge;
+                    open.unsigned_abs()
+                })
+                .collect();
+            // What was never published is nobody's loss.
+            for number in &refused[topic] {
+                if let Some(lost) = number.checked_sub(firsts[topic]).and_then(|place| lost.get_mut(place as usize)) {
+                    *lost = 0;
+                }
+            }
+            lost
+        };
+        Losses(edges.into_iter().enumerate().map(lost).collect())
+    }
+
     /// The counters of this instant.
     pub fn counters(&self) -> Counters {
         Counters {
             connections: self.traffic.open(),
             bytes_received: self.traffic.received(),
             bytes_sent: self.traffic.sent(),
+            tls_received: self.traffic.tls_received(),
+            tls_sent: self.traffic.tls_sent(),
             abandoned: self.traffic.abandoned(),
             ..*self.counters.borrow()
         }

@@ -24,10 +24,20 @@ pub struct Counters {
     pub failed: u64,
     /// Clients that came back after their transport was lost.
     pub reconnected: u64,
+    /// Clients whose transport was lost, who left, or who were made to read no more.
+    pub interrupted: u64,
+    /// Clients who were live again, or read again, after that.
+    pub resumed: u64,
+    /// Attempts to connect that were begun.
+    pub attempts: u64,
     /// Notifications received, of the warm-up and repeated ones included.
     pub received: u64,
     /// Different notifications of the window received.
     pub delivered: u64,
+    /// Different notifications of the window received that were published before their client began to resume.
+    pub caught_up: u64,
+    /// Notifications received again.
+    pub repeated: u64,
     /// Messages of a stream that carried no postmark of this run, and were none of the feed's own either.
     pub foreign: u64,
     /// Gaps told by the server.
@@ -40,6 +50,10 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Stream bytes sent.
     pub bytes_sent: u64,
+    /// Bytes that TLS added to those received.
+    pub tls_received: u64,
+    /// Bytes that TLS added to those sent.
+    pub tls_sent: u64,
     /// Connections given up before the server had ended them.
     pub abandoned: u64,
     /// Times that no histogram holds, or that ended before they began.
@@ -57,14 +71,21 @@ impl Counters {
             opened: combine(self.opened, other.opened),
             failed: combine(self.failed, other.failed),
             reconnected: combine(self.reconnected, other.reconnected),
+            interrupted: combine(self.interrupted, other.interrupted),
+            resumed: combine(self.resumed, other.resumed),
+            attempts: combine(self.attempts, other.attempts),
             received: combine(self.received, other.received),
             delivered: combine(self.delivered, other.delivered),
+            caught_up: combine(self.caught_up, other.caught_up),
+            repeated: combine(self.repeated, other.repeated),
             foreign: combine(self.foreign, other.foreign),
             gaps: combine(self.gaps, other.gaps),
             polls: combine(self.polls, other.polls),
             wasted_polls: combine(self.wasted_polls, other.wasted_polls),
             bytes_received: combine(self.bytes_received, other.bytes_received),
             bytes_sent: combine(self.bytes_sent, other.bytes_sent),
+            tls_received: combine(self.tls_received, other.tls_received),
+            tls_sent: combine(self.tls_sent, other.tls_sent),
             abandoned: combine(self.abandoned, other.abandoned),
             out_of_range: combine(self.out_of_range, other.out_of_range),
         }

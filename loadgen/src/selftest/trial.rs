@@ -16,9 +16,10 @@ use crate::cores::Cores;
 use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use crate::reconnection::Reconnection;
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
-use crate::target::Target;
+use crate::target::{Target, Trust};
 use crate::{clock, display};
 
 /// Longest wait until the stub has seen the end of every client.
@@ -133,6 +134,8 @@ impl Trial {
             connection: Reuse::Reuse,
             socketio: SocketIoMode::Upgrade,
             hold_up: self.hold_up.clone(),
+            reconnection: Reconnection::default(),
+            faults: Vec::new(),
         })
     }
 
@@ -155,11 +158,12 @@ impl Trial {
     pub async fn lead(&self, stub: ServerProcess, bounds: &Bounds, interrupt: &Interrupt) -> anyhow::Result<Findings> {
         let plan = Arc::new(self.plan()?);
         let cores = Cores::divide(Pin::Off, true)?;
-        let target = Target::resolve(&stub.url)?;
+        let target = Target::resolve(&stub.url, &Trust::default())?;
         let setup = Setup {
             plan: Arc::clone(&plan),
             target: target.clone(),
             child: None,
+            own_server: None,
             server_pid: None,
             threads: (cores.of_generator() as u32).min(plan.clients),
             cores,
@@ -176,7 +180,7 @@ impl Trial {
 
 /// Asks for the truth once every client has gone.
 async fn ask(target: &Target) -> anyhow::Result<Truth> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let http = target.http().build()?;
     let bound = clock::now() + GOODBYE_BOUND;
     loop {
         let answer = http.get(target.join(TRUTH_PATH)).send().await.context("the stub does not answer")?;

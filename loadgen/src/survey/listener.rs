@@ -26,7 +26,7 @@ pub(super) struct Listener {
 impl Listener {
     pub(super) fn new(plan: &Arc<Plan>, target: &Target, client: u32) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
+        let dialer = Dialer::unbound(target, Rc::clone(&traffic));
         let recorder = Rc::new(Recorder::new(traffic));
         recorder.set_window(0..u64::MAX);
         Self {

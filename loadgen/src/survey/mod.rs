@@ -17,6 +17,7 @@ use rand::RngExt;
 use crate::clients::{Client, LongPoll, ShortPoll, SocketIo, Sse, Ws};
 use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use crate::publisher::Channels;
+use crate::reconnection::Reconnection;
 use crate::shard::Shard;
 use crate::target::{Target, reason};
 use listener::Listener;
@@ -206,5 +207,7 @@ fn plan(transport: Transport) -> anyhow::Result<Plan> {
         connection: Reuse::Reuse,
         socketio: SocketIoMode::Upgrade,
         hold_up: None,
+        reconnection: Reconnection::default(),
+        faults: Vec::new(),
     })
 }

@@ -8,6 +8,7 @@ mod request;
 mod session_url;
 mod subscription;
 mod template;
+mod tls;
 mod token;
 mod toml_file;
 
@@ -18,6 +19,7 @@ pub use request::Request;
 pub use session_url::SessionUrl;
 pub use subscription::{Remember, SocketIoSubscription, Subscription};
 pub use template::{Escape, Template, UnknownVariable, Values, Variable};
+pub use tls::{Seal, Trust, unreached};
 pub use token::{Token, reason, redacted, redacted_words};
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -25,11 +27,19 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use reqwest::Url;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+/// A connection in the clear, or sealed.
+pub type Line = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// Where the server is, and what it understands.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Its base URL, with the scheme `http`.
+    /// Its base URL, with the scheme `http` or `https`.
     pub url: Url,
     /// The address that it resolved to, once: name service is no part of the measurement.
     pub address: SocketAddr,
@@ -41,16 +51,18 @@ pub struct Target {
     pub file: Arc<TargetFile>,
     /// The secret that lets clients in, if it wants one.
     pub token: Option<Token>,
+    /// What connections are sealed with, if they are.
+    pub seal: Option<Seal>,
 }
 
 impl Target {
-    /// Resolves the base URL of a feed, such as `http://127.0.0.1:8080`; `ws://` is taken for `http://`.
-    pub fn resolve(text: &str) -> anyhow::Result<Self> {
-        Self::resolve_as(text, Arc::new(TargetFile::feed()), None)
+    /// Resolves the base URL of a feed, such as `http://127.0.0.1:8080`; `ws://` is taken for `http://`, `wss://` for `https://`.
+    pub fn resolve(text: &str, trust: &Trust) -> anyhow::Result<Self> {
+        Self::resolve_as(text, Arc::new(TargetFile::feed()), None, trust)
     }
 
-    /// Resolves the base URL of a server that is spoken with as `file` says.
-    pub fn resolve_as(text: &str, file: Arc<TargetFile>, token: Option<Token>) -> anyhow::Result<Self> {
+    /// Resolves the base URL of a server that is spoken with as `file` says, and believed as `trust` says.
+    pub fn resolve_as(text: &str, file: Arc<TargetFile>, token: Option<Token>, trust: &Trust) -> anyhow::Result<Self> {
         let url = parse(text)?;
         let name = url.host_str().with_context(|| format!("the URL `{text}` names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
@@ -64,7 +76,8 @@ impl Target {
             None => name.to_owned(),
         };
         let prefix = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { url, address, host, prefix, file, token })
+        let seal = trust.seal(&url)?;
+        Ok(Self { url, address, host, prefix, file, token, seal })
     }
 
     /// The secret, to be sent.
@@ -85,7 +98,27 @@ impl Target {
 
     /// The URL of a path below the base, for control requests.
     pub fn join(&self, path: &str) -> String {
-        format!("http://{}{}{path}", self.host, self.prefix)
+        format!("{}://{}{}{path}", self.url.scheme(), self.host, self.prefix)
+    }
+
+    /// Opens a connection that no simulated client has, and that nobody counts.
+    pub async fn open(&self) -> std::io::Result<Line> {
+        let tcp = TcpStream::connect(self.address).await?;
+        tcp.set_nodelay(true)?;
+        Ok(match &self.seal {
+            None => Either::Left(tcp),
+            Some(seal) => {
+                let connector = TlsConnector::from(Arc::clone(seal.config()));
+                Either::Right(connector.connect(seal.server().clone(), tcp).await?)
+            }
+        })
+    }
+
+    /// A client for control requests, which go past every proxy.
+    pub fn http(&self) -> reqwest::ClientBuilder {
+        let config =
+            self.seal.as_ref().map_or_else(|| tls::nobody().clone(), |seal| ClientConfig::clone(seal.config()));
+        reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config)
     }
 }
 
@@ -94,9 +127,8 @@ pub fn parse(text: &str) -> anyhow::Result<Url> {
     let expected = "expected one like http://127.0.0.1:8080";
     let url: Url = text.parse().with_context(|| format!("`{text}` is not a URL: {expected}"))?;
     match url.scheme() {
-        "http" => Ok(url),
-        "ws" => Ok(text.replacen("ws", "http", 1).parse()?),
-        "https" | "wss" => bail!("`{text}` needs TLS, which this build does not speak: {expected}"),
+        "http" | "https" => Ok(url),
+        "ws" | "wss" => Ok(text.replacen("ws", "http", 1).parse()?),
         other => bail!("`{text}` has the scheme `{other}`: {expected}"),
     }
 }
@@ -107,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_base_url_becomes_address_host_and_prefix() {
-        let target = Target::resolve("ws://127.0.0.1:8080/feed/").unwrap();
+        let target = Target::resolve("ws://127.0.0.1:8080/feed/", &Trust::default()).unwrap();
         assert_eq!(target.address.to_string(), "127.0.0.1:8080");
         assert_eq!((target.host.as_str(), target.prefix.as_str()), ("127.0.0.1:8080", "/feed"));
         assert_eq!(target.join("/stats"), "http://127.0.0.1:8080/feed/stats");
@@ -116,14 +148,14 @@ mod tests {
     #[test]
     fn a_secret_in_the_base_url_is_not_shown_however_the_url_spells_it() {
         let token = Token::new("s3 cr\"t".into()).unwrap();
-        let target =
-            Target::resolve_as("http://127.0.0.1/s3 cr\"t/x", Arc::new(TargetFile::feed()), Some(token)).unwrap();
+        let (file, trust) = (Arc::new(TargetFile::feed()), Trust::default());
+        let target = Target::resolve_as("http://127.0.0.1/s3 cr\"t/x", file, Some(token), &trust).unwrap();
         assert_eq!(target.shown_url(), "http://127.0.0.1/***/x");
     }
 
     #[test]
     fn what_is_no_usable_url_is_refused_by_name() {
-        for text in ["127.0.0.1:8080", "nonsense", "ftp://127.0.0.1", "wss://127.0.0.1"] {
+        for text in ["127.0.0.1:8080", "nonsense", "ftp://127.0.0.1"] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(text) && error.contains("expected one like"), "{error}");
         }

@@ -87,7 +87,7 @@ impl Connection {
                     if received.is_empty() {
                         return Poll::Ready(Ok(None));
                     }
-                    let found = self.take_in(received, at, &mut take)?;
+                    let found = self.take(received, at, &mut take)?;
                     if found.is_some() {
                         return Poll::Ready(Ok(found));
                     }
@@ -98,7 +98,7 @@ impl Connection {
     }
 
     /// Shows `take` what was `received`, at `at` (ns), behind what was kept, and keeps what it does not use.
-    pub fn take_in<T, E>(
+    pub fn take<T, E>(
         &mut self,
         received: &[u8],
         at: u64,
@@ -114,6 +114,12 @@ impl Connection {
             self.drop_kept(used);
             Ok(found)
         }
+    }
+
+    /// Receives and keeps what comes next; false when the peer has ended the stream.
+    pub async fn take_in(&mut self) -> io::Result<bool> {
+        let came = self.read(|bytes, _| Ok::<_, io::Error>((!bytes.is_empty()).then_some((0, ())))).await?;
+        Ok(came.is_some())
     }
 
     /// Ends our side, then takes in what still comes until the peer has ended its own.
@@ -180,6 +186,11 @@ impl Connection {
     /// Has the runtime watch the socket no longer, until somebody awaits it again: somebody else does.
     pub fn unwatch(&mut self) {
         self.socket.unwatch();
+    }
+
+    /// True when something was received that the socket says nothing of any more: who watches the socket reads that first.
+    pub fn has_unread(&self) -> bool {
+        self.socket.has_unread()
     }
 
     /// What was received and not taken when the peer ended the stream.

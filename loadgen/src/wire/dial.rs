@@ -4,9 +4,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
+use feed::framings::tls::Tls;
 use tokio::net::TcpSocket;
 
 use super::{Connection, Counted, Traffic};
+use crate::faults::Board;
+use crate::target::{Seal, Target};
 
 /// Ports that clients take of one loopback source address. One address has 28,232 ephemeral ports on Linux, and a closed
 /// connection holds its own for a minute (`TIME_WAIT`), whichever server it went to.
@@ -25,26 +28,46 @@ pub struct Dialer {
     base: Option<Ipv4Addr>,
     clients_per_source: u32,
     traffic: Rc<Traffic>,
+    seal: Option<Seal>,
+    /// Where faults find the clients' sockets, in a run that has some.
+    board: Option<Rc<Board>>,
 }
 
 impl Dialer {
-    /// Dials `server`, counting into `traffic`, for clients that hold up to `ports_per_client` ports at a time. Each `run` has
+    /// Dials the server of `target`, counting into `traffic`, for clients that hold up to `ports_per_client` ports at a time. Each `run` has
     /// source addresses of its own on loopback, so that it does not find the ports taken that the run before it has just
     /// closed.
-    pub fn new(server: SocketAddr, run: u32, ports_per_client: u32, traffic: Rc<Traffic>) -> Self {
+    pub fn new(target: &Target, run: u32, ports_per_client: u32, traffic: Rc<Traffic>) -> Self {
+        let (server, seal) = (target.address, target.seal.clone());
         let base = match server.ip() {
             IpAddr::V4(address) if address.is_loopback() && cfg!(target_os = "linux") => {
                 Some(Ipv4Addr::new(127, (run % 253) as u8 + 1, 0, 1))
             }
             _ => None,
         };
-        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic }
+        Self { server, base, clients_per_source: clients_per_source(ports_per_client), traffic, seal, board: None }
     }
 
-    /// Dials `server` from whichever source address the system takes: for what is no client of the load, and must not be
+    /// The same, with each client's sockets known to `board`.
+    pub fn known_to(self, board: Rc<Board>) -> Self {
+        Self { board: Some(board), ..self }
+    }
+
+    /// True when its connections speak TLS.
+    pub fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
+    /// Where faults find the clients' sockets.
+    pub fn board(&self) -> Option<&Board> {
+        self.board.as_deref()
+    }
+
+    /// Dials the server of `target` from whichever source address the system takes: for what is no client of the load, and must not be
     /// taken for one in a capture.
-    pub fn unbound(server: SocketAddr, traffic: Rc<Traffic>) -> Self {
-        Self { server, base: None, clients_per_source: PORTS_PER_SOURCE, traffic }
+    pub fn unbound(target: &Target, traffic: Rc<Traffic>) -> Self {
+        let (server, seal) = (target.address, target.seal.clone());
+        Self { server, base: None, clients_per_source: PORTS_PER_SOURCE, traffic, seal, board: None }
     }
 
     /// Opens a connection for `client`.
@@ -56,6 +79,14 @@ impl Dialer {
             socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
         }
         let tcp = socket.connect(self.server).await?.into_std()?;
-        Ok(Connection::new(Counted::new(tcp, Rc::clone(&self.traffic))))
+        let mut counted = Counted::new(tcp, Rc::clone(&self.traffic));
+        if let Some(seal) = &self.seal {
+            // Boxed, so that those who connect in the clear do not carry it.
+            Box::pin(counted.seal(Tls::new(seal.connection()?))).await?;
+        }
+        if let Some(board) = &self.board {
+            board.seat(client).sockets.enter(counted.socket());
+        }
+        Ok(Connection::new(counted))
     }
 }

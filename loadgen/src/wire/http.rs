@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::time::Duration;
 
 use feed::framings::chunked::{self, ChunkError};
 
@@ -52,6 +53,8 @@ pub struct Head {
     pub websocket_accept: Option<String>,
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// `Retry-After` in seconds; a date, which it may be as well, is not looked at.
+    pub retry_after: Option<Duration>,
     /// True when the connection may carry another request.
     pub keeps_alive: bool,
     /// How the body is delimited.
@@ -94,6 +97,7 @@ pub fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, 
         etag: None,
         websocket_accept: None,
         content_type: None,
+        retry_after: None,
         keeps_alive: response.version == Some(1),
         body: Body::UntilClose,
         wanted: vec![None; wanted.len()],
@@ -108,6 +112,9 @@ pub fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, 
             head.body = Body::Chunked;
         } else if is("connection") && field.value.eq_ignore_ascii_case(b"close") {
             head.keeps_alive = false;
+        } else if is("retry-after") {
+            let seconds = std::str::from_utf8(field.value).ok().and_then(|text| text.trim().parse().ok());
+            head.retry_after = seconds.map(Duration::from_secs);
         } else if is("etag") {
             head.etag = Some(text(field.value).trim_matches('"').to_owned());
         } else if is("sec-websocket-accept") {
@@ -228,6 +235,16 @@ mod tests {
         assert_eq!(body("HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\n\r\n"), Body::Length(0));
         assert_eq!(body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 12\r\n\r\n"), Body::Chunked);
         assert_eq!(body("HTTP/1.1 200 OK\r\n\r\n"), Body::UntilClose);
+    }
+
+    #[test]
+    fn a_wait_in_seconds_is_heard_and_a_date_is_not() {
+        let wait = |value: &str| {
+            let head = format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 0\r\n\r\n");
+            read_head(head.as_bytes()).unwrap().unwrap().1.retry_after
+        };
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!([wait("Fri, 31 Dec 1999 23:59:59 GMT"), wait("-1")], [None, None]);
     }
 
     #[test]

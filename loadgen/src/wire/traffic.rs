@@ -30,6 +30,8 @@ impl Add for TcpIp {
 pub struct Traffic {
     received: Cell<u64>,
     sent: Cell<u64>,
+    sealed_received: Cell<u64>,
+    sealed_sent: Cell<u64>,
     abandoned: Cell<u64>,
     next_key: Cell<u64>,
     open: RefCell<BTreeMap<u64, Rc<TcpStream>>>,
@@ -42,6 +44,8 @@ impl Default for Traffic {
         Self {
             received: Cell::default(),
             sent: Cell::default(),
+            sealed_received: Cell::default(),
+            sealed_sent: Cell::default(),
             abandoned: Cell::default(),
             next_key: Cell::default(),
             open: RefCell::default(),
@@ -59,6 +63,16 @@ impl Traffic {
     /// Stream bytes sent so far.
     pub fn sent(&self) -> u64 {
         self.sent.get()
+    }
+
+    /// Bytes that TLS added to those received: its records less what was in them; 0 in the clear.
+    pub fn tls_received(&self) -> u64 {
+        self.sealed_received.get().saturating_sub(self.received())
+    }
+
+    /// The same of those sent. What is sealed and not yet sent counts as sent in the clear, and here once it is.
+    pub fn tls_sent(&self) -> u64 {
+        self.sealed_sent.get().saturating_sub(self.sent())
     }
 
     /// Connections that are open.
@@ -81,6 +95,11 @@ impl Traffic {
 
     pub(super) fn count_sent(&self, bytes: usize) {
         self.sent.set(self.sent.get() + bytes as u64);
+    }
+
+    pub(super) fn count_sealed(&self, received: u64, sent: u64) {
+        self.sealed_received.set(self.sealed_received.get() + received);
+        self.sealed_sent.set(self.sealed_sent.get() + sent);
     }
 
     /// TCP/IP bytes so far, of open and closed connections; `None` where the system does not tell. One system call per open

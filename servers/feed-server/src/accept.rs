@@ -14,14 +14,21 @@ use tokio::time::sleep;
 use crate::brokers::Broker;
 use crate::config::Config;
 use crate::connection::{Lobby, serve};
-use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, turn_away};
+use crate::guards::addresses::Addresses;
+use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, refusal, turn_away};
+use crate::guards::keys::Keys;
+use crate::http2::{self, Streams};
 use crate::hub::{Habits, Hub};
+use crate::line::Line;
 use crate::socket::Socket;
-use crate::stats::{Meter, Reason, Stats};
+use crate::stats::{Meter, Stats};
+use crate::tls::{Guest, Porter};
 
 /// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
 /// connects a second late.
 const BACKLOG: i32 = 4096;
+/// Why a send buffer cannot be had. The kernel says nothing, it gives less.
+const NARROW: &str = "the kernel gives no --send-buffer as large: ask for less, or raise net.core.wmem_max";
 /// Rest after `accept` failed for want of files or memory: long enough for some to be freed.
 const REST: Duration = Duration::from_millis(20);
 
@@ -29,7 +36,9 @@ const REST: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Listening {
     pub(crate) listener: TcpListener,
+    pub(crate) porter: Option<Porter>,
     pub(crate) connections_max: usize,
+    pub(crate) keys: Option<Keys>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) broker: Broker,
 }
@@ -39,26 +48,44 @@ impl Listening {
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
+
+    /// Its base URL.
+    pub fn url(&self) -> std::io::Result<String> {
+        let scheme = if self.porter.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.address()?))
+    }
 }
 
-/// Does all that can fail before serving: makes room for the connections, listens on `config.listen`, and connects to
+/// Does all that can fail before serving: makes room for the connections, reads the keys of tokens, listens on `config.listen`, and connects to
 /// `config.broker`.
 pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
-    let listener = bind(config.listen)?;
+    let audience = config.jwt_audience.as_deref();
+    let keys = config.jwt_keys.as_ref().map(|file| Keys::load(file, audience)).transpose()?;
+    let porter = config.tls.porter(config.listen.ip(), config.head_timeout)?;
+    let listener = bind(config)?;
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let habits = Habits { bound: config.history(), workers, coalesce: config.coalesce };
     let hub = Arc::new(Hub::new(config.topics_max, habits));
     let broker = Broker::connect(config, hub.clone()).await?;
-    Ok(Listening { listener, connections_max, hub, broker })
+    Ok(Listening { listener, porter, connections_max, keys, hub, broker })
 }
 
-fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn bind(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.listen;
     let listen = || -> std::io::Result<TcpListener> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restarted server takes its port back at once; on Linux this lets nobody else in.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        // Connections inherit both.
+        let send_buffer = config.send_buffer as usize;
+        socket.set_send_buffer_size(send_buffer)?;
+        if socket.send_buffer_size()? < send_buffer {
+            return Err(std::io::Error::new(ErrorKind::InvalidInput, NARROW));
+        }
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()))?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
@@ -75,44 +102,75 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Where connections come in.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    /// Who shows the certificate, if there is one.
+    pub(crate) porter: Option<Porter>,
+}
+
 /// Accepts until `shutdown`; every connection is a task.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    Door { listener, porter }: Door,
     lobby: Arc<Lobby>,
     stats: Arc<Stats>,
     inside: Arc<Inside>,
+    addresses: Arc<Addresses>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let door = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
     let mut shutdown = std::pin::pin!(shutdown);
     let mut number = 0;
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
-            stream = next(&listener) => stream?,
+            accepted = next(&listener) => accepted?,
         };
         // Small answers go out at once; Nagle would hold them until the last one is acknowledged.
         if stream.set_nodelay(true).is_err() {
             continue;
         }
         number += 1;
-        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), number)));
-        match inside.enter() {
-            Some(place) => {
-                let lobby = lobby.clone();
+        let (visit, place) = match addresses.enter(peer.ip()) {
+            Ok(visit) => (visit, inside.enter().ok_or_else(|| refusal(inside.max))),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit.clone()).of_peer(peer));
+        match (place, porter.clone()) {
+            (Ok(place), None) => {
+                let (socket, lobby) = (Socket::new(Line::Clear(stream), meter), lobby.clone());
                 tokio::spawn(async move {
                     serve(socket, lobby).await;
                     drop(place);
                 });
             }
-            None => {
-                socket.meter().ended(Reason::ConnectionsMax);
+            (Ok(place), Some(porter)) => {
+                let (lobby, stats, inside) = (lobby.clone(), stats.clone(), inside.clone());
+                let streams = Streams { lobby, stats, inside, number, visit };
+                tokio::spawn(async move {
+                    match porter.receive(stream).await {
+                        Some(Guest::One(line)) => serve(Socket::new(line, meter), streams.lobby).await,
+                        Some(Guest::Two(stream)) => Box::pin(http2::answer(*stream, streams)).await,
+                        None => {}
+                    }
+                    drop(place);
+                });
+            }
+            (Err(refusal), porter) => {
+                meter.turned_away(refusal.guard());
                 // Nobody may hold up those behind, nor the end of the server: without room for an answer there is none.
                 if let Ok(room) = door.clone().try_acquire_owned() {
-                    let max = inside.max;
                     tokio::spawn(async move {
-                        turn_away(socket, max).await;
+                        let guest = match porter {
+                            Some(porter) => porter.receive(stream).await,
+                            None => Some(Guest::One(Line::Clear(stream))),
+                        };
+                        // Who speaks HTTP/2 is only closed.
+                        if let Some(Guest::One(line)) = guest {
+                            turn_away(Socket::new(line, meter), refusal).await;
+                        }
                         drop(room);
                     });
                 }
@@ -121,13 +179,23 @@ pub(crate) async fn accept(
     }
 }
 
-async fn next(listener: &TcpListener) -> anyhow::Result<TcpStream> {
+async fn next(listener: &TcpListener) -> anyhow::Result<(TcpStream, SocketAddr)> {
+    let mut rests = 0_u64;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok(stream),
+            Ok(accepted) => {
+                if rests > 0 {
+                    tracing::warn!(rests, "accepting again");
+                }
+                return Ok(accepted);
+            }
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept; resting");
+                // Said once, however long it lasts.
+                if rests == 0 {
+                    tracing::warn!(%error, "cannot accept: who comes waits until it can");
+                }
+                rests += 1;
                 sleep(REST).await;
             }
         }
@@ -147,7 +215,7 @@ impl Inside {
         Arc::new(Self { count: AtomicUsize::new(0), max, left: Notify::new() })
     }
 
-    fn enter(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         let enter = |count| (count < self.max).then_some(count + 1);
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
         Some(Place(self.clone()))
@@ -171,7 +239,7 @@ impl Inside {
 
 /// A connection's place inside.
 #[derive(Debug)]
-struct Place(Arc<Inside>);
+pub(crate) struct Place(Arc<Inside>);
 
 impl Drop for Place {
     fn drop(&mut self) {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
-use tokio::sync::watch;
 
+use crate::drain::Closing;
+use crate::entrance::Entrance;
 use crate::rest::Rest;
 use crate::socket::Socket;
 use crate::takeover::Deliver;
@@ -16,20 +16,14 @@ use crate::{detour, direct};
 #[derive(Debug)]
 pub(crate) struct Lobby {
     pub(crate) http: http1::Builder,
-    pub(crate) router: Router,
-    pub(crate) closing: watch::Receiver<bool>,
+    pub(crate) entrance: Entrance,
+    pub(crate) closing: Closing,
     /// How long a connection may idle between requests.
     pub(crate) idle: Duration,
     /// How long a client may take nothing of its answers.
     pub(crate) write_timeout: Duration,
-}
-
-impl Lobby {
-    /// True once the server stops: the next answer is a connection's last.
-    pub(crate) fn is_closing(&self) -> bool {
-        // Told once, and never seen through this receiver. Nobody who could tell any more is a stop, too.
-        self.closing.has_changed().unwrap_or(true)
-    }
+    /// Bytes that a head may have.
+    pub(crate) head_max: usize,
 }
 
 /// How a phase of HTTP ends, unless the connection does.
@@ -49,7 +43,7 @@ pub(crate) enum Left {
 pub(crate) async fn serve(mut socket: Socket, lobby: Arc<Lobby>) {
     let mut rest = None;
     loop {
-        let resting = rest.get_or_insert_with(|| Rest::new(lobby.idle, lobby.closing.clone()));
+        let resting = rest.get_or_insert_with(|| Rest::new(lobby.idle, lobby.closing.clone(), socket.meter().clone()));
         let Some(arrived) = resting.arrivals(&mut socket).await else { return };
         let mut left = Box::pin(direct::answer(socket, arrived, &lobby)).await;
         if let Some(Left::Detour(detour)) = left {

@@ -210,8 +210,12 @@ impl Drop for Chair {
 async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>) {
     let row = &log.fanout().rows[row];
     let mut seen = head.borrow_and_update().cursor;
+    let mut has_told = false;
     while head.changed().await.is_ok() {
         let Head { cursor, closing } = *head.borrow_and_update();
+        // That the server stops, everybody has to hear once, to know when to go.
+        let mut tells = closing && !has_told;
+        has_told = closing;
         loop {
             let parcel = Parcel::read(&log, seen, cursor);
             // The seats are taken after the news were read: who sits down from now on has seen them.
@@ -226,13 +230,14 @@ async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>) {
                         continue;
                     }
                     match &parcel {
-                        Some(parcel) if !closing => seats[next].bring(parcel, now),
+                        Some(parcel) if !tells => seats[next].bring(parcel, now),
                         _ => seats[next].call(),
                     }
                     next += 1;
                 }
                 yield_now().await;
             }
+            tells = false;
             let mut row = lock(row);
             seats.append(&mut row.seats);
             row.seats = seats;
@@ -353,6 +358,7 @@ mod tests {
 
     use super::*;
     use crate::hub::{Habits, Hub};
+    use crate::line::Line;
     use crate::stats::{Meter, Stats};
 
     #[tokio::test]
@@ -365,7 +371,7 @@ mod tests {
         for _ in 0..5 * ABANDONED_MAX {
             let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), 0)));
+            let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(stats.clone(), 0)));
             let outlet = Outlet::new(socket, log.start(After::Now).cursor, clock::now());
             let mut chair = Chair::new(log.clone(), outlet, 0);
             let sitting = chair.sit(Form::Frames, false, false, |_| Poll::Pending);

@@ -3,16 +3,18 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use feed::{After, Cursor, Epoch, Notification, Payload, TopicName};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::clock;
+use crate::drain::Departures;
 use crate::fanout::Fanout;
+use crate::keys::{Before, Key};
 use crate::window::{Encoded, Limit, Window};
 
 /// All topics.
@@ -21,6 +23,7 @@ pub(crate) struct Hub {
     topics: RwLock<Topics>,
     topics_max: usize,
     habits: Habits,
+    departures: Arc<OnceLock<Departures>>,
 }
 
 /// What is the same for every topic.
@@ -47,7 +50,7 @@ pub(crate) struct TooManyTopics(pub(crate) usize);
 impl Hub {
     /// No topics yet.
     pub(crate) fn new(topics_max: usize, habits: Habits) -> Self {
-        Self { topics: RwLock::default(), topics_max, habits }
+        Self { topics: RwLock::default(), topics_max, habits, departures: Arc::default() }
     }
 
     /// The log of `topic`; asking for it makes it.
@@ -62,7 +65,7 @@ impl Hub {
         if topics.logs.len() >= self.topics_max {
             return Err(TooManyTopics(self.topics_max));
         }
-        let log = Arc::new(Log::new(topic.clone(), self.habits, topics.closing));
+        let log = Arc::new(Log::new(topic.clone(), self.habits, self.departures.clone(), topics.closing));
         topics.logs.insert(topic.clone(), log.clone());
         Ok(log)
     }
@@ -72,12 +75,14 @@ impl Hub {
         read(&self.topics).logs.len()
     }
 
-    /// Tells every reader, present and to come, that the server stops.
-    pub(crate) fn close(&self) {
+    /// Tells every reader, present and to come, that the server stops, and when to leave. What waits for `--coalesce` is announced: some
+    /// leave before that would be over.
+    pub(crate) fn close(&self, departures: Departures) {
+        self.departures.get_or_init(|| departures);
         let mut topics = write(&self.topics);
         topics.closing = true;
         for log in topics.logs.values() {
-            log.head.send_modify(|head| head.closing = true);
+            log.head.send_modify(|head| *head = Head { cursor: log.head(), closing: true });
         }
     }
 }
@@ -87,7 +92,7 @@ impl Hub {
 pub(crate) struct Head {
     /// The cursor after the newest notification.
     pub(crate) cursor: Cursor,
-    /// The server stops: say goodbye.
+    /// The server stops: say goodbye when it is time.
     pub(crate) closing: bool,
 }
 
@@ -108,6 +113,7 @@ pub(crate) struct Log {
     coalesce: Duration,
     /// True while an announcement is to come.
     will_announce: AtomicBool,
+    departures: Arc<OnceLock<Departures>>,
 }
 
 /// A notification that a broker numbered.
@@ -122,6 +128,19 @@ pub(crate) struct Numbered<'a> {
     /// The payload, JSON.
     pub(crate) payload: Cow<'a, RawValue>,
 }
+
+/// What was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// The cursor of the notification.
+    pub(crate) cursor: Cursor,
+    /// True when it had been published before, under the same key: nothing was appended.
+    pub(crate) is_repeated: bool,
+}
+
+/// Something else was published under the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyReused;
 
 /// What became of a notification that was numbered elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +176,12 @@ pub(crate) struct Batch {
 }
 
 impl Log {
-    fn new(topic: TopicName, Habits { bound, workers, coalesce }: Habits, closing: bool) -> Self {
+    fn new(
+        topic: TopicName,
+        Habits { bound, workers, coalesce }: Habits,
+        departures: Arc<OnceLock<Departures>>,
+        closing: bool,
+    ) -> Self {
         let epoch = new_epoch();
         let head = watch::Sender::new(Head { cursor: Cursor { epoch, offset: 0 }, closing });
         Self {
@@ -167,6 +191,7 @@ impl Log {
             fanout: Fanout::new(workers),
             coalesce,
             will_announce: AtomicBool::new(false),
+            departures,
         }
     }
 
@@ -174,10 +199,26 @@ impl Log {
         self.topic.as_str()
     }
 
-    /// Numbers and appends in one step, under one lock, then wakes the readers.
+    /// Appends what has no key.
+    #[cfg(test)]
     pub(crate) fn append(self: &Arc<Self>, payload: &Payload) -> Cursor {
+        self.append_once(payload, None).expect("without a key nothing is a repeat").cursor
+    }
+
+    /// Numbers and appends in one step, under one lock, then wakes the readers; unless it was published before, under this `key`, and is
+    /// still retained.
+    pub(crate) fn append_once(self: &Arc<Self>, payload: &Payload, key: Option<&Key>) -> Result<Published, KeyReused> {
         let cursor = {
             let mut window = write(&self.window);
+            let before = key.and_then(|key| window.keys.find(key, payload));
+            match before {
+                None => {}
+                Some(Before::Same(offset)) => {
+                    let cursor = Cursor { offset, ..window.head() };
+                    return Ok(Published { cursor, is_repeated: true });
+                }
+                Some(Before::Other) => return Err(KeyReused),
+            }
             let Cursor { epoch, offset } = window.head();
             let numbered = Numbered {
                 cursor: Cursor { epoch, offset: offset + 1 },
@@ -186,10 +227,13 @@ impl Log {
                 payload: Cow::Borrowed(&payload.json),
             };
             window.push(self.encode(&numbered));
+            if let Some(key) = key {
+                window.keys.remember(key, payload, numbered.cursor.offset);
+            }
             numbered.cursor
         };
         self.announce();
-        cursor
+        Ok(Published { cursor, is_repeated: false })
     }
 
     /// Appends what was numbered elsewhere, if it is the next one, then wakes the readers.
@@ -237,7 +281,7 @@ impl Log {
 
     /// Wakes the readers, or sees to it that they are woken when `--coalesce` is over.
     fn announce(self: &Arc<Self>) {
-        if self.coalesce.is_zero() {
+        if self.coalesce.is_zero() || self.announced().closing {
             return self.announce_now();
         }
         if !self.will_announce.swap(true, Ordering::AcqRel) {
@@ -279,6 +323,11 @@ impl Log {
     /// What was last announced.
     pub(crate) fn announced(&self) -> Head {
         *self.head.borrow()
+    }
+
+    /// When the connection of this number leaves; now, unless the server has said when it stops.
+    pub(crate) fn departure(&self, number: u32) -> Instant {
+        self.departures.get().map_or_else(clock::now, |departures| departures.of(number))
     }
 
     /// What readers wait on.
@@ -331,3 +380,6 @@ fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod properties;

@@ -1,12 +1,12 @@
 //! `feed-server`: reads its flags, says where it listens, serves until it is told to stop.
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use feed_server::{Config, listen, run};
+use feed_server::{Config, LogFormat, listen, run};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -25,7 +25,11 @@ fn main() -> ExitCode {
 fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("bad --log `{}`: expected for example `info` or `feed_server=debug`", config.log))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
     // The CPUs that this process may use, not those that the machine has.
     let workers = config.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let mut runtime = match workers {
@@ -36,14 +40,15 @@ fn serve(config: Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listening = listen(&config).await?;
         let stop = stop(config.exit_on_stdin_close)?;
-        println!("feed-server listening on http://{}", listening.address()?);
+        println!("feed-server listening on {}", listening.url()?);
         std::io::stdout().flush()?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
         tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?
     })
 }
 
-/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot.
+/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot, with the exit code that
+/// shells give a program which such a signal ended.
 fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -63,11 +68,11 @@ fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
             Ok(()) = ended => {}
         }
         tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            std::process::exit(130);
+            let signal = tokio::select! {
+                _ = interrupt.recv() => SignalKind::interrupt(),
+                _ = terminate.recv() => SignalKind::terminate(),
+            };
+            std::process::exit(128 + signal.as_raw_value());
         });
     })
 }

@@ -102,6 +102,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::line::Line;
     use crate::stats::{Kind, Meter, Stats};
 
     /// An outlet, its client, and its counters.
@@ -110,7 +111,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let stats = Arc::new(Stats::new());
-        let socket = Socket::new(stream, Arc::new(Meter::new(stats.clone(), 0)));
+        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(stats.clone(), 0)));
         let cursor = Cursor { epoch: Epoch::from_number(1), offset: 10 };
         (Outlet::new(socket, cursor, clock::now()), client, stats)
     }

@@ -7,15 +7,23 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
-use feed::Payload;
+use feed::{Payload, TopicName};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::app::App;
+use crate::brokers::Failure;
 use crate::detour::WholeBody;
 use crate::guards::{self, topics::Topic};
+use crate::hub::Published;
+use crate::keys::{Key, KeyError};
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter};
+
+/// Says that two publications are one (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that one had been published before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Where it lives.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -29,21 +37,59 @@ async fn publish(
     request: Request,
 ) -> Response {
     meter.label(Kind::Other);
-    match accept(&app, topic, request).await {
-        Ok(answer) => {
-            app.stats.published.fetch_add(1, Relaxed);
-            let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-            (StatusCode::CREATED, Extension(WholeBody), headers, answer).into_response()
-        }
+    let asked = match read(&app, topic, request).await {
+        Ok(asked) => asked,
         Err(refusal) => {
-            app.stats.refused.fetch_add(1, Relaxed);
-            refusal.into_response()
+            refuse(&app);
+            return refusal.into_response();
         }
+    };
+    let Asked { topic, payload, key } = asked;
+    match once(&app, &topic, &payload, key.as_ref()).await {
+        Ok(Published { cursor, is_repeated }) => {
+            let answer = format!(r#"{{"id":{},"epoch":"{}"}}"#, cursor.offset, cursor.epoch);
+            let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+            let mut answer = (StatusCode::CREATED, Extension(WholeBody), headers, answer).into_response();
+            if is_repeated {
+                answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            }
+            answer
+        }
+        Err(failure) => Refusal::from(failure).into_response(),
     }
 }
 
-async fn accept(app: &App, topic: Result<Topic, Refusal>, request: Request) -> Result<String, Refusal> {
-    let Topic(topic) = topic?;
+/// Publishes what came in a request or over a socket, once if it has a `key`; counted.
+pub(crate) async fn once(
+    app: &App,
+    topic: &TopicName,
+    payload: &Payload,
+    key: Option<&Key>,
+) -> Result<Published, Failure> {
+    let published = app.broker.publish_once(topic, payload, key).await;
+    let counter = match &published {
+        Ok(Published { is_repeated: false, .. }) => &app.stats.published,
+        Ok(_) => &app.stats.repeated,
+        Err(_) => &app.stats.refused,
+    };
+    counter.fetch_add(1, Relaxed);
+    published
+}
+
+/// Counts what makes no sense.
+pub(crate) fn refuse(app: &App) {
+    app.stats.refused.fetch_add(1, Relaxed);
+}
+
+/// A publication that makes sense.
+struct Asked {
+    topic: TopicName,
+    payload: Payload,
+    key: Option<Key>,
+}
+
+async fn read(app: &App, topic: Result<Topic, Refusal>, request: Request) -> Result<Asked, Refusal> {
+    let topic = topic?.into_publishable(app)?;
     let (http::request::Parts { headers, .. }, body) = request.into_parts();
     let body = guards::body::read(body, app.config.body_max, "--body-max", app.config.head_timeout).await?;
     let payload = match media_type(&headers)? {
@@ -52,8 +98,24 @@ async fn accept(app: &App, topic: Result<Topic, Refusal>, request: Request) -> R
             Refusal::bad_request(format!("malformed JSON: {error}; expected a JSON value, or another content-type"))
         })?,
     };
-    let cursor = app.broker.publish(&topic, &payload).await?;
-    Ok(format!(r#"{{"id":{},"epoch":"{}"}}"#, cursor.offset, cursor.epoch))
+    Ok(Asked { topic, payload, key: key(&headers)? })
+}
+
+/// The key of a publication that may be repeated: a string as RFC 8941 writes it (section 3.3.3), or, as many clients do, without its
+/// quotes.
+fn key(headers: &HeaderMap) -> Result<Option<Key>, Refusal> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let bad = |error: &dyn std::fmt::Display| Refusal::bad_request(format!("Idempotency-Key: {error}"));
+    if values.next().is_some() {
+        return Err(bad(&"more than one: expected one"));
+    }
+    let text = value.to_str().unwrap_or_default().trim();
+    let unquoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if unquoted.contains(['"', '\\']) {
+        return Err(bad(&KeyError));
+    }
+    unquoted.parse().map(Some).map_err(|error: KeyError| bad(&error))
 }
 
 /// The media type of what is published, unless it is JSON or not said. `curl -d` calls everything a form: nobody publishes

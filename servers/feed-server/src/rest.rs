@@ -2,15 +2,17 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
+use crate::drain::Closing;
 use crate::socket::Socket;
+use crate::stats::Meter;
 
 /// What ends a rest, kept from one to the next.
 pub(crate) struct Rest {
@@ -20,9 +22,9 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Of a connection that may idle for `idle`, on a server that stops when `closing` says so.
-    pub(crate) fn new(idle: Duration, mut closing: watch::Receiver<bool>) -> Self {
-        let closed = async move { drop(closing.wait_for(|closing| *closing).await) };
+    /// Of the connection that `meter` counts, which may idle for `idle`, on a server that stops when `closing` says so.
+    pub(crate) fn new(idle: Duration, closing: Closing, meter: Arc<Meter>) -> Self {
+        let closed = async move { closing.due(&meter).await };
         Self { idle, timer: Box::pin(sleep_until(clock::now() + idle)), closed: Box::pin(closed) }
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::clock;
 use crate::fanout::{Chair, Form, Roused};
-use crate::hub::{Batch, Log, Start};
+use crate::hub::{Batch, Head, Log, Start};
 use crate::outbox::Outbox;
 use crate::outlet::Outlet;
 use crate::socket::Socket;
@@ -38,10 +38,21 @@ pub(crate) struct Session {
     form: Form,
     timer: Pin<Box<Sleep>>,
     write_timeout: Duration,
-    told: bool,
+    leaving: Leaving,
     listening: bool,
     /// Batches and readings since this last waited for news, or let others have their turn.
     turns: u32,
+}
+
+/// Whether a session is about to end because the server stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    Not,
+    /// At this instant; until then, it goes on.
+    At(Instant),
+    /// As soon as it has seen this offset, which was announced when its instant came.
+    After(u64),
+    Told,
 }
 
 /// Why a session woke up.
@@ -59,7 +70,7 @@ pub(crate) enum Wake {
     FellBehind,
     /// The client took nothing for too long.
     Stalled,
-    /// The server stops. Said once.
+    /// The server stops, and it is time to go. Said once, after everything that was announced, unless the client takes nothing.
     Closing,
     /// The connection is broken.
     Gone,
@@ -78,13 +89,13 @@ impl Session {
     /// Boxed, so that the tasks that hold and pass it stay small. What comes while it waits is written for it in this `form`.
     pub(crate) fn new(socket: Socket, log: Arc<Log>, cursor: Cursor, form: Form, write_timeout: Duration) -> Box<Self> {
         let now = clock::now();
-        let number = socket.meter().number();
+        let number = socket.meter().number() as usize;
         Box::new(Self {
             chair: Chair::new(log, Outlet::new(socket, cursor, now), number),
             form,
             timer: Box::pin(sleep_until(now + write_timeout)),
             write_timeout,
-            told: false,
+            leaving: Leaving::Not,
             listening: true,
             turns: 0,
         })
@@ -148,8 +159,7 @@ impl Session {
             }) else {
                 return Wake::Gone;
             };
-            if head.closing && !self.told {
-                self.told = true;
+            if head.closing && self.leaves(head, cursor, blocked.is_some()) {
                 return Wake::Closing;
             }
             if blocked.is_none() && head.is_beyond(cursor) {
@@ -164,6 +174,7 @@ impl Session {
             }
             let stalled = blocked.map(|since| since + self.write_timeout);
             let alarm = stalled.map_or(due, |stalled| due.min(stalled));
+            let alarm = if let Leaving::At(instant) = self.leaving { alarm.min(instant) } else { alarm };
             // The timer may ring too early, never too late: moving it only forward spares the timer wheel at every delivery.
             if self.timer.deadline() > alarm || self.timer.is_elapsed() {
                 self.timer.as_mut().reset(alarm);
@@ -171,7 +182,7 @@ impl Session {
             // A stream that is blocked is called at every announcement: it may have fallen out of the window.
             let form = if blocked.is_some() { Form::Call } else { self.form };
             let timer = &mut self.timer;
-            match self.chair.sit(form, self.told, listens, |cx| timer.as_mut().poll(cx)).await {
+            match self.chair.sit(form, self.leaving != Leaving::Not, listens, |cx| timer.as_mut().poll(cx)).await {
                 Some(Roused::Called) => self.turns = 0,
                 Some(Roused::Writable) => {}
                 Some(Roused::Answered) => return Wake::Answered,
@@ -196,6 +207,25 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// True once, when it is time to go, on a server that stops.
+    fn leaves(&mut self, head: Head, cursor: Cursor, is_blocked: bool) -> bool {
+        if self.leaving == Leaving::Not {
+            let number = self.chair.with(|outlet| outlet.socket.meter().number());
+            self.leaving = Leaving::At(self.log().departure(number));
+        }
+        if let Leaving::At(instant) = self.leaving
+            && clock::now() >= instant
+        {
+            self.leaving = Leaving::After(head.cursor.offset);
+        }
+        let Leaving::After(last) = self.leaving else { return false };
+        let has_seen_it = !head.is_beyond(cursor) || (head.cursor.epoch == cursor.epoch && cursor.offset >= last);
+        if has_seen_it || is_blocked {
+            self.leaving = Leaving::Told;
+        }
+        self.leaving == Leaving::Told
     }
 
     /// Takes what follows the cursor, and moves it.
@@ -260,6 +290,23 @@ impl Session {
         self.chair.into_socket()
     }
 
+    /// Waits until an answer is written. It may take as long as it goes on: a client that takes nothing of it for `--write-timeout` is
+    /// given up.
+    pub(crate) async fn answer_written(&self) -> Option<()> {
+        while self.has_queued()? {
+            let room = poll_fn(|cx| self.chair.with(|outlet| outlet.socket.poll_write_ready(cx)));
+            // Boxed, for it is seldom needed: an answer mostly fits.
+            match Box::pin(timeout(self.write_timeout, room)).await {
+                Ok(room) => room.ok()?,
+                Err(_) => {
+                    self.ended(Reason::WriteTimeout);
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
+
     async fn written(&self) -> Option<()> {
         while self.has_queued()? {
             poll_fn(|cx| self.chair.with(|outlet| outlet.socket.poll_write_ready(cx))).await.ok()?;
@@ -290,7 +337,36 @@ mod tests {
 
     use super::*;
     use crate::hub::{Habits, Hub};
+    use crate::line::Line;
     use crate::stats::Stats;
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_holds_one_reading_of_the_log_and_no_more() {
+        let bound = Limit { count: 1000, bytes: 64 << 20 };
+        let hub = Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO });
+        let log = hub.log(&"news".parse().unwrap()).unwrap();
+        let large = serde_json::value::to_raw_value(&"x".repeat(60_000)).unwrap();
+        for _ in 0..200 {
+            log.append(&Payload { content_type: None, json: large.clone() });
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        let start = log.start(After::Earliest);
+        let mut session = Session::new(socket, log.clone(), start.cursor, Form::Frames, Duration::from_secs(60));
+        let quiet = Duration::from_millis(200);
+        while session.next(clock::now() + quiet).await == Wake::Moved {
+            let batch = session.read().unwrap();
+            session.deliver(batch.entries.iter().map(|entry| entry.frame()));
+        }
+        for _ in 0..200 {
+            log.append(&Payload { content_type: None, json: large.clone() });
+            assert_ne!(session.next(clock::now()).await, Wake::Moved, "nothing more is read for who takes nothing");
+        }
+        let held = session.chair.with(|outlet| outlet.outbox.bytes());
+        assert!(held > 0 && held <= STREAM_LIMIT.bytes + 60_200, "{held} bytes in the outbox");
+    }
 
     #[tokio::test]
     async fn catching_up_lets_others_have_their_turn() {
@@ -305,7 +381,7 @@ mod tests {
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         std::thread::spawn(move || while client.read(&mut [0; 64 << 10]).is_ok_and(|read| read > 0) {});
         let (stream, _) = listener.accept().await.unwrap();
-        let socket = Socket::new(stream, Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
         let start = log.start(After::Earliest);
         let mut session = Session::new(socket, log.clone(), start.cursor, Form::Frames, Duration::from_secs(10));
 

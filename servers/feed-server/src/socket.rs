@@ -1,6 +1,6 @@
-//! A client's TCP connection, every byte counted, that may begin with bytes which were read before they were due.
+//! A client's connection, every byte counted, that may begin with bytes which were read before they were due.
 
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::time::timeout;
 
-use crate::stats::{Kind, Meter};
+use crate::line::Line;
+use crate::stats::{Kind, Meter, Reason};
 
 /// How long a client may take to end its side after the server has ended its own.
 const LINGER: Duration = Duration::from_secs(1);
@@ -23,14 +23,14 @@ pub(crate) const ARRIVALS_MAX: usize = 16 << 10;
 /// The connection. Hyper drives it through `AsyncRead` and `AsyncWrite`, streams through the calls that never wait.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    line: Line,
     unread: Bytes,
     meter: Arc<Meter>,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, meter: Arc<Meter>) -> Self {
-        Self { stream, unread: Bytes::new(), meter }
+    pub(crate) fn new(line: Line, meter: Arc<Meter>) -> Self {
+        Self { line, unread: Bytes::new(), meter }
     }
 
     pub(crate) fn meter(&self) -> &Arc<Meter> {
@@ -70,30 +70,30 @@ impl Socket {
         })
     }
 
-    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.stream.ready(interest).await
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<()> {
+        self.line.ready(interest).await
     }
 
     /// Reads what is there; `WouldBlock` when nothing is, 0 when the client has ended its side.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.stream.try_read(buffer)?;
+        let read = self.line.try_read(buffer).inspect_err(|error| self.notice(error))?;
         self.meter.read(read);
         Ok(read)
     }
 
     /// Asks to be woken when there is something to read; tells at once if there is.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_read_ready(cx)
+        self.line.poll_read_ready(cx)
     }
 
     /// Asks to be woken when there is room to write; tells at once if there is.
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_write_ready(cx)
+        self.line.poll_write_ready(cx)
     }
 
     /// Writes what fits; `WouldBlock` when nothing does.
     pub(crate) fn try_write_one(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.stream.try_write(bytes)?;
+        let written = self.line.try_write(bytes).inspect_err(|error| self.notice(error))?;
         self.meter.written(self.meter.kind(), written);
         Ok(written)
     }
@@ -106,9 +106,10 @@ impl Socket {
     /// The same, counted as the answer to a request of `kind`.
     pub(crate) fn try_write_for(&self, kind: Kind, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = match slices {
-            [slice] => self.stream.try_write(slice)?,
-            slices => self.stream.try_write_vectored(slices)?,
+            [slice] => self.line.try_write(slice),
+            slices => self.line.try_write_vectored(slices),
         };
+        let written = written.inspect_err(|error| self.notice(error))?;
         self.meter.written(kind, written);
         Ok(written)
     }
@@ -135,8 +136,11 @@ impl AsyncRead for Socket {
             return Poll::Ready(Ok(()));
         }
         let before = out.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, out);
+        let polled = Pin::new(&mut self.line).poll_read(cx, out);
         self.meter.read(out.filled().len() - before);
+        if let Poll::Ready(Err(error)) = &polled {
+            self.notice(error);
+        }
         polled
     }
 }
@@ -144,7 +148,7 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.meter.set_flushed(false);
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let polled = Pin::new(&mut self.line).poll_write(cx, bytes);
         self.count(polled)
     }
 
@@ -154,30 +158,40 @@ impl AsyncWrite for Socket {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.meter.set_flushed(false);
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let polled = Pin::new(&mut self.line).poll_write_vectored(cx, slices);
         self.count(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.line.is_write_vectored()
     }
 
     /// Hyper calls this when its own buffer is empty, and only then.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.line).poll_flush(cx))?;
         self.meter.set_flushed(true);
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.line).poll_shutdown(cx)
     }
 }
 
 impl Socket {
     fn count(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(written)) = polled {
-            self.meter.written(self.meter.kind(), written);
+        match &polled {
+            Poll::Ready(Ok(written)) => self.meter.written(self.meter.kind(), *written),
+            Poll::Ready(Err(error)) => self.notice(error),
+            Poll::Pending => {}
         }
         polled
+    }
+
+    /// Counts a client whose machine is gone; the kernel says so once a connection.
+    fn notice(&self, error: &io::Error) {
+        if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) {
+            self.meter.ended(Reason::Vanished);
+        }
     }
 }

@@ -10,6 +10,7 @@ use feed::{Cursor, Epoch, Notification};
 use serde_json::value::RawValue;
 
 use crate::hub::Entered;
+use crate::keys::Keys;
 
 /// A notification in every wire form; a form is made when the first reader needs it, and shared by all of them.
 #[derive(Debug)]
@@ -78,12 +79,14 @@ pub(crate) struct Window {
     ring: VecDeque<Arc<Encoded>>,
     bytes: usize,
     bound: Limit,
+    /// Under which what is retained was published.
+    pub(crate) keys: Keys,
 }
 
 impl Window {
     /// An empty ring that grows as it is used, up to `bound`.
     pub(crate) fn new(epoch: Epoch, bound: Limit) -> Self {
-        Self { epoch, head: 0, ring: VecDeque::new(), bytes: 0, bound }
+        Self { epoch, head: 0, ring: VecDeque::new(), bytes: 0, bound, keys: Keys::default() }
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -134,6 +137,7 @@ impl Window {
             let oldest = self.ring.pop_front().expect("it is not empty");
             self.bytes -= oldest.json.len();
         }
+        self.keys.forget(self.oldest().offset);
     }
 
     /// What follows `cursor`, up to `limit`; `None` when some of it is lost.
@@ -151,6 +155,9 @@ impl Window {
         Some(self.ring.range(seen..).take(limit.count).take_while(fits).cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

@@ -1,46 +1,11 @@
 //! The program: what it prints, how it stops, and what it says when it cannot start.
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod lab;
+
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 
-struct Program {
-    child: Child,
-    address: String,
-}
-
-impl Program {
-    fn start(flags: &[&str]) -> Self {
-        let mut child = command(&[&["--listen", "127.0.0.1:0"], flags].concat()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("feed-server listening on http://").unwrap_or_else(|| panic!("{line}"));
-        Self { address: address.trim_end().to_owned(), child }
-    }
-
-    fn open(&self, path: &str) -> TcpStream {
-        let mut client = TcpStream::connect(&self.address).unwrap();
-        write!(client, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        client
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
-
-fn command(flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_feed-server"));
-    command.args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn signal(child: &Child, signal: &str) {
-    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-}
+use lab::program::{Program, command};
 
 fn read_until(client: &mut TcpStream, end: &str) -> String {
     let mut seen = Vec::new();
@@ -56,10 +21,10 @@ fn read_until(client: &mut TcpStream, end: &str) -> String {
 fn sigterm_and_ctrl_c_end_open_streams_and_the_program_with_success() {
     for name in ["-TERM", "-INT"] {
         for workers in ["1", "2"] {
-            let mut program = Program::start(&["--workers", workers]);
+            let mut program = Program::start(&["--workers", workers, "--drain", "1s"]);
             let mut stream = program.open("/topics/news/sse");
             read_until(&mut stream, "\n\n\r\n");
-            signal(&program.child, name);
+            program.signal(name);
             let mut rest = String::new();
             stream.read_to_string(&mut rest).unwrap();
             assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
@@ -70,15 +35,19 @@ fn sigterm_and_ctrl_c_end_open_streams_and_the_program_with_success() {
 
 #[test]
 fn a_second_signal_does_not_wait() {
-    let mut program = Program::start(&["--drain", "1h"]);
-    let mut stuck = TcpStream::connect(&program.address).unwrap();
-    write!(stuck, "POST /topics/news HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1").unwrap();
-    let mut stream = program.open("/topics/news/sse");
-    read_until(&mut stream, "\n\n\r\n");
-    signal(&program.child, "-INT");
-    read_until(&mut stream, "0\r\n\r\n");
-    signal(&program.child, "-INT");
-    assert_eq!(program.child.wait().unwrap().code(), Some(130));
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut program = Program::start(&["--drain", "1h"]);
+        let mut stuck = TcpStream::connect(&program.address).unwrap();
+        write!(stuck, "POST /topics/news HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1").unwrap();
+        let mut idle = program.open("/healthz");
+        read_until(&mut idle, "ok\n");
+        let mut stream = program.open("/topics/news/sse");
+        read_until(&mut stream, "\n\n\r\n");
+        program.signal(name);
+        assert_eq!(idle.read(&mut [0]).unwrap(), 0, "it has heard the first");
+        program.signal(name);
+        assert_eq!(program.end().0, Some(code));
+    }
 }
 
 #[test]

@@ -133,7 +133,7 @@ async fn an_answer_that_is_cut_says_that_there_is_more() {
 async fn an_unchanged_feed_is_answered_with_304() {
     let server = Server::start(&[]);
     server.publish_numbers(1..=1).await;
-    let http = reqwest::Client::new();
+    let http = lab::http();
     for path in ["/topics/news/short-poll", "/topics/news/long-poll?wait=0.05"] {
         let first = http.get(server.url(path)).send().await.unwrap();
         assert_eq!(
@@ -156,7 +156,7 @@ async fn a_browser_that_reconnects_goes_on_after_its_last_event_id() {
     server.publish_numbers(1..=5).await;
     let cursor = server.read(Transport::ShortPoll, None).await.cursor;
     let epoch = cursor.split(':').next().unwrap();
-    let http = reqwest::Client::new();
+    let http = lab::http();
     let url = server.url("/topics/news/sse?after=earliest");
     let mut answer = http.get(url).header("last-event-id", format!("{epoch}:3")).send().await.unwrap();
     let mut text = String::new();

@@ -62,6 +62,65 @@ async fn a_reader_that_falls_behind_is_told_and_ended_while_others_get_everythin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_stops_reading_costs_the_kernel_no_more_than_its_send_buffer() {
+    let send_buffer = 64 << 10;
+    let server = Server::start(&["--send-buffer", &send_buffer.to_string(), "--history", "300"]);
+    for (kind, request) in
+        [("sse", "GET /topics/news/sse HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()), ("ws", handshake(""))]
+    {
+        let mut slow = dial_narrow(&server).await;
+        slow.write(request).await;
+        slow.read_until("recovered\":true}", 1).await;
+        for _ in 0..100 {
+            server.publish("news", &large()).await;
+        }
+        let connections = server.stats().await.connections.remove(kind).unwrap();
+        // The kernel's count may be of twice the bytes; a receive buffer of 4 KiB is the smallest that there is.
+        let bound = 2 * send_buffer + (16 << 10);
+        assert!(
+            connections.bytes_written < bound,
+            "{kind}: {} of 6 MB for one that reads nothing",
+            connections.bytes_written
+        );
+        assert_eq!((connections.open, connections.ended.len()), (1, 0), "{kind}: it is within the history");
+        for _ in 0..300 {
+            server.publish("news", &large()).await;
+        }
+        server.stats_when(|stats| stats.connections[kind].ended.get("fell-behind") == Some(&1)).await;
+        let metrics = server.get("/metrics").await.text().await.unwrap();
+        assert!(metrics.contains(&format!("feed_ended_total{{transport=\"{kind}\",reason=\"fell-behind\"}} 1\n")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_answer_may_take_as_long_as_it_goes_on_and_no_longer() {
+    let server = Server::start(&["--send-buffer", "8192", "--write-timeout", "1s"]);
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = dial_narrow(&server).await;
+        client.get("/topics/news/long-poll").await;
+        clients.push(client);
+    }
+    server.stats_when(|stats| stats.connections["long-poll"].open == 2).await;
+    server.publish("news", &large()).await;
+    // One reads slowly, for longer than a farewell would be waited for; the other does not read at all.
+    let mut slow = clients.remove(0);
+    let before = now();
+    let mut seen = Vec::new();
+    let mut piece = vec![0; 2 << 10];
+    while !seen.ends_with(b"\"}]}") {
+        let read =
+            tokio::time::timeout(lab::PATIENCE, slow.stream.read(&mut piece)).await.expect("it goes on").unwrap();
+        assert!(read > 0, "an answer that was cut after {} bytes, {:?}", seen.len(), before.elapsed());
+        seen.extend_from_slice(&piece[..read]);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    assert!(before.elapsed() > Duration::from_millis(3500), "{} bytes in {:?}", seen.len(), before.elapsed());
+    let stats = server.stats_when(|stats| stats.connections["long-poll"].ended.contains_key("write-timeout")).await;
+    assert_eq!((stats.connections["long-poll"].open, &stats.connections["long-poll"].ended["write-timeout"]), (1, &1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_takes_nothing_is_ended_in_time() {
     let server = Server::start(&["--write-timeout", "300ms"]);
     for (kind, request) in

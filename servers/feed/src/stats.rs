@@ -25,8 +25,14 @@ pub struct ServerStats {
     pub topics: u64,
     /// Notifications accepted.
     pub published: u64,
+    /// Publishing requests that repeated one under its idempotency key: nothing was appended.
+    #[serde(default)]
+    pub repeated: u64,
     /// Publishing requests refused.
     pub refused: u64,
+    /// Requests and connections that each guard refused, by the guard's name; empty if the server does not say.
+    #[serde(default)]
+    pub refusals: BTreeMap<String, u64>,
     /// The broker behind the server.
     #[serde(default)]
     pub broker: BrokerStats,

@@ -93,7 +93,7 @@ async fn nonsense_is_refused_with_what_was_expected() {
     }
     assert_eq!(post(&url, "application/json", format!("\"{}\"", "x".repeat(2_000_000))).await.0, 413);
     for query in ["since=x", "since=-1", "since=", "since=99999999999999999999", "since=%F0%9F%98%80"] {
-        let answer = reqwest::get(peer.http(&format!("/api/messages?{query}"))).await.unwrap();
+        let answer = lab::http().get(peer.http(&format!("/api/messages?{query}"))).send().await.unwrap();
         assert_eq!(answer.status(), 400, "{query}");
     }
     publish(&peer, "still here").await;

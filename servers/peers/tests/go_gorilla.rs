@@ -69,6 +69,10 @@ async fn nonsense_is_refused_and_a_notification_that_is_too_long_as_well() {
     let Some(peer) = Peer::for_test("go-gorilla", &[]).await else { return };
     assert_eq!(publish(&peer, "news", &"x".repeat(65 << 10)).await.0, 413);
     assert_eq!(publish(&peer, "news/sse", "1").await.0, 404);
-    assert_eq!(reqwest::get(peer.http("/topics/news")).await.unwrap().status(), 405);
-    assert_eq!(reqwest::get(peer.http("/topics/news/ws")).await.unwrap().status(), 400, "no WebSocket client");
+    assert_eq!(lab::http().get(peer.http("/topics/news")).send().await.unwrap().status(), 405);
+    assert_eq!(
+        lab::http().get(peer.http("/topics/news/ws")).send().await.unwrap().status(),
+        400,
+        "no WebSocket client"
+    );
 }

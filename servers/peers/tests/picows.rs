@@ -24,7 +24,7 @@ async fn what_one_says_reaches_all_of_its_topic_untouched() {
     second.leave().await;
     first.say("2").await;
     assert_eq!(first.hear().await, "2");
-    assert_eq!(reqwest::get(peer.http("/topics/news")).await.unwrap().status(), 404);
+    assert_eq!(lab::http().get(peer.http("/topics/news")).send().await.unwrap().status(), 404);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::*;
 use crate::plan::{Plan, tests::plan};
 use crate::reading_room::{Queue, Room};
 use crate::recording::{Counters, Recorder};
-use crate::target::Target;
+use crate::target::{Target, Trust};
 use crate::wire::{Dialer, Traffic};
 
 /// Long enough for anything that happens at all.
@@ -24,7 +24,7 @@ type Told<T> = (Counters, u64, Option<ClientError>, T);
 /// be stopped.
 fn poll<T: Send + 'static>(answers: u64, serve: impl FnOnce(TcpListener, u32) -> T + Send + 'static) -> Told<T> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap()), &Trust::default()).unwrap();
     let plan = Arc::new(Plan { transport: Transport::LongPoll, ..plan() });
     let (run, (done, served)) = (plan.run, mpsc::channel());
     // Whoever connects when the server has nothing more to say is not refused.
@@ -33,7 +33,7 @@ fn poll<T: Send + 'static>(answers: u64, serve: impl FnOnce(TcpListener, u32) ->
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (counters, turns, lost) = runtime.block_on(async {
         let traffic = Rc::new(Traffic::default());
-        let dialer = Dialer::unbound(target.address, Rc::clone(&traffic));
+        let dialer = Dialer::unbound(&target, Rc::clone(&traffic));
         let site = Rc::new(Site::new(plan, dialer, &target));
         let room = Room::new(Queue::new().unwrap());
         let recorder = Rc::new(Recorder::new(traffic));

@@ -98,7 +98,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::target::Target;
+    use crate::target::{Target, Trust};
     use crate::wire::Traffic;
 
     /// Polls once, then stops waiting.
@@ -114,10 +114,10 @@ mod tests {
     async fn who_stops_waiting_finds_dialling_and_sending_where_they_were() {
         const PATIENCE: Duration = Duration::from_secs(20);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap()), &Trust::default()).unwrap();
         let traffic = Rc::new(Traffic::default());
         let recorder = Rc::new(Recorder::new(Rc::clone(&traffic)));
-        let mut line = Line::new(0, Dialer::unbound(target.address, traffic), Rc::clone(&recorder));
+        let mut line = Line::new(0, Dialer::unbound(&target, traffic), Rc::clone(&recorder));
         assert!(begin(line.open()).await.is_none(), "a connection takes more than one look");
         assert!(line.open().await.unwrap() && !line.open().await.unwrap());
         assert_eq!(recorder.snapshot(false).counters.opened, 1);

@@ -88,7 +88,7 @@ impl Client for SocketIo {
     }
 
     fn resume(&self) -> Resume {
-        Resume { cursor: self.conversation.cursor(), remembered: Vec::new() }
+        Resume { cursor: self.conversation.cursor(), ..Resume::default() }
     }
 
     async fn close(mut self) {

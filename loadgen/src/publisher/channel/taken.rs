@@ -1,21 +1,20 @@
 //! The sending half of a channel in the hands of one writer: nobody else writes meanwhile.
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
 
-use super::Channel;
+use super::{Channel, Writing};
 
 /// The sending half while something is written. It goes back when all of that was, unless its connection was lost meanwhile:
 /// then a new one is on its way.
 pub(super) struct Taken<'a> {
     channel: &'a Channel,
     /// Absent from the first byte to the last.
-    writer: Option<OwnedWriteHalf>,
+    writer: Option<Writing>,
     losses: u64,
 }
 
 impl<'a> Taken<'a> {
-    pub(super) fn new(channel: &'a Channel, writer: OwnedWriteHalf) -> Self {
+    pub(super) fn new(channel: &'a Channel, writer: Writing) -> Self {
         Self { channel, writer: Some(writer), losses: channel.losses.get() }
     }
 

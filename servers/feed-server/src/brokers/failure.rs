@@ -1,6 +1,9 @@
 //! Why a broker cannot do what it is asked, and what a client is told.
 
-use crate::hub::TooManyTopics;
+use http::StatusCode;
+
+use crate::guards::count::Guard;
+use crate::hub::{KeyReused, TooManyTopics};
 use crate::refusal::Refusal;
 
 /// Why nothing was published, or cannot be followed.
@@ -13,7 +16,9 @@ pub(crate) enum Failure {
     #[error("the broker is out of reach: nothing was done, try again")]
     OutOfReach,
     /// The broker was asked and did not confirm.
-    #[error("the broker did not confirm: it may be done or not; read the topic before you try again")]
+    #[error(
+        "the broker did not confirm: it may be done or not; what had an idempotency key can be published again, else read the topic first"
+    )]
     Unconfirmed,
     /// The broker was asked what it holds, and did not say, or nothing that makes sense.
     #[error("the broker did not tell what it holds of this topic: try again; the server's log says why")]
@@ -21,6 +26,17 @@ pub(crate) enum Failure {
     /// The broker said no: nothing was done.
     #[error("the broker refused: nothing was done; the server's log says why")]
     Refused,
+    /// The key stands for another publication, which is still retained.
+    #[error(
+        "this idempotency key was used for something else: a repeat has the same payload, anything else its own key"
+    )]
+    KeyReused,
+}
+
+impl From<KeyReused> for Failure {
+    fn from(KeyReused: KeyReused) -> Self {
+        Self::KeyReused
+    }
 }
 
 impl From<TooManyTopics> for Failure {
@@ -29,9 +45,13 @@ impl From<TooManyTopics> for Failure {
     }
 }
 
-/// 503, for later may work.
+/// 503, for later may work; 422 where it never will (draft-ietf-httpapi-idempotency-key-header, section 2.7).
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self::overloaded(failure.to_string())
+        match failure {
+            Failure::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, failure.to_string()),
+            Failure::TooManyTopics(_) => Self::overloaded(failure.to_string()).by(Guard::TopicsMax),
+            _ => Self::overloaded(failure.to_string()),
+        }
     }
 }

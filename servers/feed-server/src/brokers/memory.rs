@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use feed::{After, BrokerStats, Cursor, Payload, TopicName};
+use feed::{After, BrokerStats, Payload, TopicName};
 
 use super::Failure;
-use crate::hub::{Hub, Log};
+use crate::hub::{Hub, Log, Published};
+use crate::keys::Key;
 
 /// Numbers under the lock of the topic's own log.
 #[derive(Debug)]
@@ -19,9 +20,14 @@ impl Memory {
         Self { hub }
     }
 
-    /// Appends to the log itself.
-    pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, Failure> {
-        Ok(self.hub.log(topic)?.append(payload))
+    /// Appends to the log itself, which knows the keys of what it retains.
+    pub(crate) async fn publish(
+        &self,
+        topic: &TopicName,
+        payload: &Payload,
+        key: Option<&Key>,
+    ) -> Result<Published, Failure> {
+        Ok(self.hub.log(topic)?.append_once(payload, key)?)
     }
 
     /// The log that is appended to is the log that is read: nothing lies between.

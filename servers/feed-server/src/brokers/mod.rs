@@ -2,7 +2,8 @@
 //!
 //! 1. `connect` returns when publishing would work, or says in a sentence what to try.
 //! 2. `publish` appends and numbers in one step. Whoever publishes, and through whichever server: a topic has one order, its
-//!    offsets are contiguous from 1, and the notification is in the log before the publisher is answered.
+//!    offsets are contiguous from 1, and the notification is in the log before the publisher is answered. What was published under a
+//!    key is published once for as long as it is retained: a repeat gets its cursor, anything else under the key is refused.
 //! 3. `follow` brings every appended notification to this server's log, in order, without a hole; when history is lost, the
 //!    log goes on under another epoch, so that no reader takes new offsets for old ones.
 //!
@@ -22,7 +23,8 @@ pub use self::choice::Choice;
 use self::choice::Chosen;
 pub(crate) use self::failure::Failure;
 use crate::config::Config;
-use crate::hub::{Hub, Log};
+use crate::hub::{Hub, Log, Published};
+use crate::keys::Key;
 
 /// The broker in use.
 #[derive(Debug)]
@@ -51,9 +53,19 @@ impl Broker {
 
     /// Appends `payload` to `topic`; the cursor is that of the new notification.
     pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, Failure> {
+        Ok(self.publish_once(topic, payload, None).await?.cursor)
+    }
+
+    /// The same, unless it was published before under this `key`.
+    pub(crate) async fn publish_once(
+        &self,
+        topic: &TopicName,
+        payload: &Payload,
+        key: Option<&Key>,
+    ) -> Result<Published, Failure> {
         match self {
-            Self::Memory(memory) => memory.publish(topic, payload).await,
-            Self::Redis(redis) => redis.publish(topic, payload).await,
+            Self::Memory(memory) => memory.publish(topic, payload, key).await,
+            Self::Redis(redis) => redis.publish(topic, payload, key).await,
         }
     }
 

@@ -15,9 +15,12 @@ use feed::framings::{chunked, sse};
 use feed::{After, Cursor};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+use rand::RngExt;
 
 use crate::app::App;
 use crate::fanout::Form;
+use crate::guards::grants::{Lease, Pass};
+use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
@@ -29,6 +32,10 @@ use crate::takeover::{self, Takeover};
 
 /// What a client may send after its request, though nobody listens; more ends the stream.
 const IGNORED_MAX: usize = 16 << 10;
+
+/// How long a client of a server that stops shall wait before it comes back, in parts of `--sse-retry`: clients that once came together
+/// drift apart.
+const RETRY: std::ops::Range<f64> = 0.5..1.5;
 
 /// Where it lives.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -44,6 +51,8 @@ async fn open(
     version: Version,
     uri: Uri,
     headers: HeaderMap,
+    cors: Option<Extension<Cors>>,
+    pass: Option<Extension<Pass>>,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
     if version != Version::HTTP_11 {
@@ -68,11 +77,15 @@ async fn open(
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        if let Some(Extension(cors)) = cors {
+            cors.dress(&mut head);
+        }
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
         greet(&mut session, start, app.config.sse_retry);
-        deliver(session, app.config.heartbeat, app.config.sse_retry)
+        let lease = Lease::of(pass.as_deref());
+        deliver(session, app.config.heartbeat, app.config.sse_retry, lease)
     }))
 }
 
@@ -91,10 +104,11 @@ fn greet(session: &mut Session, start: Start, retry: Duration) {
 }
 
 /// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration, lease: Lease) -> Option<Socket> {
     let mut ignored = 0;
     let reason = loop {
-        match session.next(session.wrote() + heartbeat).await {
+        match session.next(lease.cut(session.wrote() + heartbeat)).await {
+            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => break Reason::TokenExpired,
             Wake::Moved => match session.read() {
                 Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
@@ -121,6 +135,7 @@ async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration
                 return None;
             }
             Wake::Closing => {
+                let retry = retry.mul_f64(rand::rng().random_range(RETRY));
                 session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
                 break Reason::Shutdown;
             }

@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::fanout::Form;
+use crate::guards::messages::{self, Messages};
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::outbox::Outbox;
@@ -31,6 +32,7 @@ use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
 use crate::subscription::{self, Params};
 use crate::takeover::{self, Takeover};
+use crate::transports::acknowledged::{self, Wish};
 
 /// Bytes that a client may say between two pings of the server and that get no answer, beyond one message of the largest size;
 /// more ends the stream. They are read, because a pong or a close may be among them; a well-behaved client sends next to none.
@@ -61,17 +63,22 @@ async fn open(
     let accept = shake_hands(&method, version, &headers)?;
     let log = topic.log(&app, after).await?;
     Ok(Takeover::response(move |socket| {
-        let head = [
-            (CONNECTION, HeaderValue::from_static("upgrade")),
-            (UPGRADE, HeaderValue::from_static("websocket")),
-            (SEC_WEBSOCKET_ACCEPT, accept),
-        ];
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
-        session.send(takeover::head(StatusCode::SWITCHING_PROTOCOLS, &head.into_iter().collect()));
+        session.send(head(accept));
         greet(&mut session, start);
-        deliver(session, app)
+        deliver(session, app, topic, false)
     }))
+}
+
+/// The answer to a handshake.
+pub(super) fn head(accept: HeaderValue) -> Vec<u8> {
+    let fields = [
+        (CONNECTION, HeaderValue::from_static("upgrade")),
+        (UPGRADE, HeaderValue::from_static("websocket")),
+        (SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    takeover::head(StatusCode::SWITCHING_PROTOCOLS, &fields.into_iter().collect())
 }
 
 /// Checks the handshake, and says what to answer to its key.
@@ -112,17 +119,31 @@ fn greet(session: &mut Session, start: Start) {
     }
 }
 
-/// Waits, writes, moves the cursor, answers pings, until somebody goes.
-async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
-    let Config { ping_interval, pong_timeout, message_max, .. } = app.config;
-    let mut client =
-        Client { reader: Reader::new(Role::Server, message_max), heard: false, goodbye: None, ignored: 0, answered: 0 };
+/// Waits, writes, moves the cursor, answers pings, and publishes on `topic` what the client says, until somebody goes. With `echo`,
+/// what it says is said back to it.
+pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: Topic, echo: bool) -> Option<Socket> {
+    let Config { ping_interval, pong_timeout, message_max, body_max, .. } = app.config;
+    let lease = topic.lease();
+    let mut client = Client {
+        reader: Reader::new(Role::Server, message_max),
+        messages: Messages::new(app.config.messages()),
+        echo,
+        heard: false,
+        goodbye: None,
+        wishes: Vec::new(),
+        payload_max: body_max,
+        ignored: 0,
+        answered: 0,
+    };
     let ignored_max = IGNORED_MAX.saturating_add(message_max);
     let mut ignored_bytes = 0;
     let (mut pinged, mut overdue) = (false, false);
     let mut due = clock::now() + ping_interval;
     let (code, why, reason) = loop {
-        match session.next(due).await {
+        match session.next(lease.cut(due)).await {
+            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => {
+                break (close::POLICY, "token expired", Reason::TokenExpired);
+            }
             Wake::Moved => match session.read() {
                 Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.frame())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
@@ -134,6 +155,11 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
             Wake::Readable => {
                 ignored_bytes += session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
                 ignored_bytes = ignored_bytes.saturating_sub(std::mem::take(&mut client.answered));
+                for wish in std::mem::take(&mut client.wishes) {
+                    // Boxed: idle readers, who are many, have no room for it.
+                    let ack = Box::pin(acknowledged::fulfil(&app, &topic, wish)).await;
+                    session.send(text(&ack));
+                }
                 for _ in 0..std::mem::take(&mut client.ignored) {
                     session.meter().ignored();
                 }
@@ -147,6 +173,7 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
                         session.finish().await;
                         return None;
                     }
+                    Some(Goodbye::TooOften) => break (close::POLICY, messages::REFUSAL, Reason::MessagesPerSecond),
                     Some(Goodbye::Fault(error)) => {
                         let reason = if error.code == close::TOO_BIG { Reason::TooMuch } else { Reason::ProtocolError };
                         break (error.code, error.reason, reason);
@@ -177,8 +204,7 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
                 session.ended(Reason::WriteTimeout);
                 return None;
             }
-            // Whether the server comes back is not for it to know: 1001, not 1012.
-            Wake::Closing => break (close::GOING_AWAY, "the server stops", Reason::Shutdown),
+            Wake::Closing => break (close::RESTART, "the server stops: come back", Reason::Shutdown),
             Wake::Gone | Wake::Answered => return None,
         }
     };
@@ -191,8 +217,14 @@ async fn deliver(mut session: Box<Session>, app: Arc<App>) -> Option<Socket> {
 /// What comes from the client.
 struct Client {
     reader: Reader,
+    messages: Messages,
+    echo: bool,
     heard: bool,
     goodbye: Option<Goodbye>,
+    /// What it wants to publish, and has not been answered.
+    wishes: Vec<Wish>,
+    /// Bytes that a payload may have.
+    payload_max: usize,
     /// Messages that get no answer.
     ignored: usize,
     /// Bytes of messages that got one.
@@ -202,24 +234,44 @@ struct Client {
 enum Goodbye {
     Said(Option<u16>),
     Fault(websocket::ProtocolError),
+    TooOften,
 }
 
 impl Client {
-    /// Answers pings, in frames and in text, and ignores whatever else a client may say: the feed goes one way.
+    /// Answers pings, in frames and in text, keeps what is to be published, and ignores whatever else a client may say.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, heard, goodbye, ignored, answered } = self;
+        let Self { reader, messages, echo, heard, goodbye, wishes, payload_max, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
+            _ if matches!(goodbye, Some(Goodbye::TooOften)) => {}
+            Message::Ping(_) | Message::Text(_) | Message::Binary(_) if !messages.admit() => {
+                *goodbye = Some(Goodbye::TooOften);
+            }
             Message::Ping(payload) => {
                 *answered += FRAME_HEAD + payload.len();
                 outbox.push(websocket::write(Opcode::Pong, payload).into());
             }
             Message::Pong(_) => *heard = true,
             Message::Close(code, _) => *goodbye = Some(Goodbye::Said(code)),
+            Message::Text(said) if *echo => {
+                *answered += FRAME_HEAD + said.len();
+                outbox.push(websocket::write(Opcode::Text, said.as_bytes()).into());
+            }
+            Message::Binary(said) if *echo => {
+                *answered += FRAME_HEAD + said.len();
+                outbox.push(websocket::write(Opcode::Binary, said).into());
+            }
             Message::Text(said) if is_ping(said) => {
                 *answered += FRAME_HEAD + said.len();
                 outbox.push(text(br#"{"type":"pong"}"#));
             }
-            Message::Text(_) | Message::Binary(_) => *ignored += 1,
+            Message::Text(said) => match acknowledged::read(said, *payload_max) {
+                Some(wish) => {
+                    *answered += FRAME_HEAD + said.len();
+                    wishes.push(wish);
+                }
+                None => *ignored += 1,
+            },
+            Message::Binary(_) => *ignored += 1,
         });
         if let Err(error) = heard_out {
             *goodbye = Some(Goodbye::Fault(error));

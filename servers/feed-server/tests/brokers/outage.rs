@@ -9,7 +9,7 @@ use crate::redis::{Keeps, Redis};
 
 /// Publishes a number; the status, and `Retry-After` if it is there.
 async fn try_publish(server: &Server, number: u64) -> (u16, Option<String>) {
-    let post = reqwest::Client::new().post(server.url("/topics/news")).body(number.to_string());
+    let post = crate::lab::http().post(server.url("/topics/news")).body(number.to_string());
     let answer = post.timeout(PATIENCE).send().await.unwrap();
     let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
     (answer.status().as_u16(), retry)

@@ -152,7 +152,7 @@ async fn redis_retains_no_more_bytes_than_it_is_asked_to() {
 async fn what_is_no_json_crosses_servers_unharmed() {
     let Some(redis) = Redis::start("what_is_no_json_crosses_servers_unharmed", Keeps::Nothing) else { return };
     let (one, other) = (redis.server(&[]).await, redis.server(&[]).await);
-    let http = reqwest::Client::new();
+    let http = crate::lab::http();
     let bodies = [("text/plain; charset=utf-8", "grüß Gott \u{0}\n".as_bytes()), ("image/png", &[0, 255, 10, 13, 32])];
     for (media_type, body) in bodies {
         let post = http.post(one.url("/topics/news")).header("content-type", media_type).body(body.to_vec());

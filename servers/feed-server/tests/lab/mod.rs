@@ -1,6 +1,9 @@
 //! A server on a free port, and readers that share no code with it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod netns;
+pub(crate) mod npm;
+pub(crate) mod program;
 mod reader;
 
 use std::net::SocketAddr;
@@ -21,6 +24,13 @@ pub(crate) use reader::{Reader, Started};
 
 /// Long enough for anything that happens at all; waiting this long is failing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client for requests. It could speak TLS, so it asks for who does the ciphering, even where there is none.
+pub(crate) fn http() -> reqwest::Client {
+    // An error says that somebody was here before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
 
 /// Now, to see how long something took.
 #[expect(clippy::disallowed_methods, reason = "the clock of the tests")]
@@ -49,7 +59,7 @@ impl Server {
         let address = listening.address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(feed_server::run(listening, config, async move { drop(stopped.await) }));
-        Self { address, http: reqwest::Client::new(), stop: Some(stop), running }
+        Self { address, http: http(), stop: Some(stop), running }
     }
 
     /// Tells it to stop, without waiting.

@@ -46,10 +46,10 @@ impl Reader {
             waiting: VecDeque::new(),
             wire: match transport {
                 Transport::ShortPoll | Transport::LongPoll => {
-                    Wire::Poll { http: reqwest::Client::new(), url: format!("http{url}") }
+                    Wire::Poll { http: super::http(), url: format!("http{url}") }
                 }
                 Transport::Sse => {
-                    let answer = reqwest::get(format!("http{url}{query}")).await.unwrap();
+                    let answer = super::http().get(format!("http{url}{query}")).send().await.unwrap();
                     assert_eq!(answer.headers()["content-type"], "text/event-stream");
                     Wire::Sse { answer: Box::new(answer), text: String::new() }
                 }

@@ -43,7 +43,7 @@ impl Polls {
         assert_eq!(status, 200, "{body}");
         let sid = opened(&body)["sid"].as_str().unwrap().to_owned();
         let url = server.url(&format!("/socket.io/{POLLING}&sid={sid}"));
-        Self { http: reqwest::Client::new(), url, sid, waiting: VecDeque::new(), pinged: false }
+        Self { http: crate::lab::http(), url, sid, waiting: VecDeque::new(), pinged: false }
     }
 
     /// Opens a session and enters the namespace.

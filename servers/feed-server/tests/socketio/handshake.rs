@@ -106,7 +106,7 @@ async fn websocket_query() {
 
 async fn method() {
     let server = Server::start(&[]);
-    let http = reqwest::Client::new();
+    let http = crate::lab::http();
     let url = server.url(&format!("/socket.io/{POLLING}"));
     for method in [reqwest::Method::POST, reqwest::Method::PUT, reqwest::Method::DELETE] {
         assert_eq!(http.request(method.clone(), &url).send().await.unwrap().status(), 400, "{method}");
@@ -115,7 +115,7 @@ async fn method() {
 
 async fn unknown_sid() {
     let server = Server::start(&[]);
-    let http = reqwest::Client::new();
+    let http = crate::lab::http();
     for sid in ["AAAAAAAAAAAAAAAA", "abc", ""] {
         let url = server.url(&format!("/socket.io/{POLLING}&sid={sid}"));
         assert_eq!(http.get(&url).send().await.unwrap().status(), 400, "poll, {sid}");
@@ -128,7 +128,7 @@ async fn method_in_session() {
     let server = Server::start(&[]);
     let mut polls = Polls::enter(&server).await;
     let url = server.url(&format!("/socket.io/{POLLING}&sid={}", polls.sid));
-    let http = reqwest::Client::new();
+    let http = crate::lab::http();
     assert_eq!(http.put(&url).send().await.unwrap().status(), 400);
     polls.post(r#"420["nothing"]"#).await;
     polls.next_json("430").await;

@@ -1,9 +1,8 @@
 //! The official JavaScript client, over polling, over WebSocket, and from the one to the other.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::lab::Server;
+use crate::lab::{Server, npm};
 
 /// What the client prints, the way apart.
 const TRANSCRIPT: &str = "\
@@ -20,35 +19,9 @@ still over {last}
 disconnected: io client disconnect
 ";
 
-fn run(command: &mut Command) -> Result<Output, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("{name} cannot be run: {error}"))?;
-    match output.status.success() {
-        true => Ok(output),
-        false => Err(format!(
-            "{name} failed: {}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
-}
-
-/// Installs the client where builds go, so that the sources stay as they are.
-fn set_up() -> Result<PathBuf, String> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/socketio/js");
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("socketio-js");
-    std::fs::create_dir_all(&place).map_err(|error| error.to_string())?;
-    for file in ["package.json", "package-lock.json", ".npmrc", "client.mjs"] {
-        std::fs::copy(sources.join(file), place.join(file)).map_err(|error| format!("{file}: {error}"))?;
-    }
-    run(Command::new("node").arg("--version"))?;
-    run(Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(&place))?;
-    Ok(place)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_client_sends_and_receives_over_every_transport() {
-    let place = match tokio::task::spawn_blocking(set_up).await.unwrap() {
+    let place = match tokio::task::spawn_blocking(|| npm::set_up("socketio/js", "socketio-js")).await.unwrap() {
         Ok(place) => place,
         Err(reason) => {
             println!("SKIPPED the_official_client_sends_and_receives_over_every_transport: {reason}");
@@ -62,7 +35,7 @@ async fn the_official_client_sends_and_receives_over_every_transport() {
     ] {
         let server = Server::start(&[]);
         let (url, place) = (server.url(""), place.clone());
-        let run = move || run(Command::new("node").args(["client.mjs", &url, way]).current_dir(place));
+        let run = move || npm::run(Command::new("node").args(["client.mjs", &url, way]).current_dir(place));
         let output = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
         let transcript = String::from_utf8(output.stdout).unwrap();
         println!("--- socket.io-client, {way}\n{transcript}");

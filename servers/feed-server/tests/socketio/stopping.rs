@@ -1,13 +1,17 @@
 //! Stopping: every session gets its goodbye.
 
+use std::time::Duration;
+
+use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{Polls, Ws};
-use crate::lab::Server;
+use crate::lab::{Server, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_session_is_told_when_the_server_stops() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["--drain", "1s"]);
     let mut ws = Ws::enter(&server).await;
     ws.say(r#"420["subscribe",{"topic":"news"}]"#).await;
     ws.next_json("430").await;
@@ -20,14 +24,16 @@ async fn every_session_is_told_when_the_server_stops() {
     let held_at_the_door = tokio::spawn(async move { polls_at_the_door.poll().await });
     server.stats_when(|stats| stats.connections["socketio"].open >= 4).await;
     // The polls have come when everything that was sent for them is read.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     server.tell_to_stop();
 
-    let mut last = String::new();
-    while let Some(packet) = ws.hear().await {
-        last = packet;
+    let mut said = Vec::new();
+    while let Some(Ok(message)) = ws.0.next().await {
+        said.push(message);
     }
-    assert_eq!(last, "1", "a close packet: the client will connect again");
+    let [.., Message::Text(packet), Message::Close(Some(close))] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(packet.as_str(), "1", "a close packet: the client will connect again");
+    assert_eq!(u16::from(close.code), 1012);
     assert_eq!(held.await.unwrap(), (200, "1".to_owned()));
     assert_eq!(held_at_the_door.await.unwrap(), (200, "1".to_owned()));
     at_the_door.assert_closed().await;
@@ -36,15 +42,17 @@ async fn every_session_is_told_when_the_server_stops() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_takes_nothing_does_not_hold_up_the_end() {
-    let server = Server::start(&["--drain", "30s"]);
+    let server = Server::start(&["--drain", "6s"]);
     let mut ws = Ws::enter(&server).await;
     ws.say(r#"420["subscribe",{"topic":"news"}]"#).await;
     ws.next_json("430").await;
     for _ in 0..150 {
         server.publish("news", &format!("\"{}\"", "x".repeat(60_000))).await;
     }
-    // Nothing is read; `stop` waits less than `--drain`.
+    // Nothing is read; its instant comes within 3 s, and its end is not waited for much longer.
+    let before = now();
     server.stop().await;
+    assert!(before.elapsed() < Duration::from_millis(5500), "{:?}", before.elapsed());
     let mut rest = Vec::new();
     let _ = ws.0.get_mut().read_to_end(&mut rest).await;
 }

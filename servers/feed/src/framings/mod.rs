@@ -5,4 +5,7 @@ pub mod engine_io;
 pub mod poll;
 pub mod socket_io;
 pub mod sse;
+mod text;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod websocket;

@@ -16,6 +16,13 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+/// A client for requests. It could speak TLS, so it asks for who does the ciphering, even where there is none.
+pub(crate) fn http() -> reqwest::Client {
+    // An error says that somebody was here before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 /// Longest wait for what must come: generous, because a machine that tests in parallel is slow.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
@@ -26,14 +33,14 @@ pub(crate) async fn bounded<T>(wait: impl Future<Output = T>) -> T {
 
 /// The body of an answer, which must be a success.
 pub(crate) async fn get(url: &str) -> String {
-    let answer = reqwest::Client::new().get(url).timeout(BOUND).send().await.unwrap();
+    let answer = http().get(url).timeout(BOUND).send().await.unwrap();
     assert!(answer.status().is_success(), "{url}: {}", answer.status());
     answer.text().await.unwrap()
 }
 
 /// Status and body of the answer to a POST.
 pub(crate) async fn post(url: &str, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
-    let request = reqwest::Client::new().post(url).timeout(BOUND).header("Content-Type", content_type).body(body);
+    let request = http().post(url).timeout(BOUND).header("Content-Type", content_type).body(body);
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }

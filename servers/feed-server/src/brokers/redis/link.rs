@@ -20,6 +20,7 @@ use super::scripts::Scripts;
 use super::topic::Topic;
 use crate::brokers::Failure;
 use crate::hub::{Hub, TooManyTopics, new_epoch};
+use crate::keys::Key;
 use crate::window::Limit;
 
 /// Commands that wait to be written at a time; publishers beyond them wait for a place. What waits is written at once.
@@ -58,6 +59,14 @@ pub(super) struct Link {
 struct Lines {
     commands: MultiplexedConnection,
     listening: PubSubSink,
+}
+
+/// What Redis says of a publication.
+pub(super) enum Appended {
+    /// The cursor after it, and its timestamp in microseconds.
+    Now(Cursor, u64),
+    /// It had been published before, under the same key; its cursor.
+    Before(Cursor),
 }
 
 impl Link {
@@ -240,11 +249,17 @@ impl Link {
         }
     }
 
-    /// Appends and numbers; the cursor after the notification, and its timestamp in microseconds.
-    pub(super) async fn publish(&self, topic: &Topic, payload: &Payload) -> Result<(Cursor, u64), Failure> {
+    /// Appends and numbers, unless it was published under this `key` before.
+    pub(super) async fn publish(
+        &self,
+        topic: &Topic,
+        payload: &Payload,
+        key: Option<&Key>,
+    ) -> Result<Appended, Failure> {
         let mut publish = self.scripts.publish.prepare_invoke();
         address(&mut publish, topic, topic.seen());
         publish.arg(entry::write(payload)).arg(self.history.count).arg(self.history.bytes).arg(&topic.channel);
+        publish.arg(key.map_or("", Key::as_str));
         let (epoch, offset, timestamp): (String, u64, String) = match self.run(&publish).await? {
             Ok(answer) => answer,
             Err(error) => {
@@ -253,8 +268,11 @@ impl Link {
                 return Err(if refused { Failure::Refused } else { Failure::Unconfirmed });
             }
         };
-        if let (Ok(epoch), Ok(timestamp)) = (epoch.parse(), timestamp.parse()) {
-            return Ok((Cursor { epoch, offset }, timestamp));
+        match (epoch.parse(), &*timestamp, timestamp.parse()) {
+            (_, "differs", _) => return Err(Failure::KeyReused),
+            (Ok(epoch), "repeated", _) => return Ok(Appended::Before(Cursor { epoch, offset })),
+            (Ok(epoch), _, Ok(timestamp_us)) => return Ok(Appended::Now(Cursor { epoch, offset }, timestamp_us)),
+            _ => {}
         }
         self.strange(&format!("the epoch `{epoch}` or the timestamp `{timestamp}`"));
         Err(Failure::Unconfirmed)
@@ -304,7 +322,7 @@ impl Link {
 /// The keys and arguments that `topic.lua` expects.
 fn address(script: &mut ScriptInvocation<'_>, topic: &Topic, known: Option<Cursor>) {
     let epoch = known.map(|known| known.epoch.to_string()).unwrap_or_default();
-    script.key(&topic.hash).key(&topic.stream).key("wirelab:life");
+    script.key(&topic.hash).key(&topic.stream).key("wirelab:life").key(&topic.keys);
     script.arg(new_epoch().as_str()).arg(epoch).arg(known.map_or(0, |known| known.offset));
 }
 

@@ -10,7 +10,8 @@
 //! offset that its log still holds; all of the epoch is given up then. What escapes: a loss of which no server is left that had seen
 //! the end, and one that is noticed only after more than `--history` was published over it.
 //!
-//! A topic is a hash (epoch, head, bytes) and a stream, changed by scripts that run as one step. News travel over pub/sub,
+//! A topic is a hash (epoch, head, bytes), a stream, and a hash of the keys of what is retained, changed by scripts that run as one step.
+//! A key holds across all servers, for as long as Redis retains what was published under it. News travel over pub/sub,
 //! whole, on a channel a topic; a server that notices a hole reads it from the stream. A server holds two connections: one
 //! for commands of all publishers at once, one that listens. Between the latter and the log, the client library keeps what has come
 //! in a queue without a bound: to stop reading would have Redis drop the connection (`client-output-buffer-limit pubsub`: 32 MiB by
@@ -30,13 +31,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use feed::{After, BrokerStats, Cursor, Payload, TopicName};
+use feed::{After, BrokerStats, Payload, TopicName};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use self::link::Link;
+use self::link::{Appended, Link};
 use super::Failure;
-use crate::hub::{Entered, Hub, Log, Numbered};
+use crate::hub::{Entered, Hub, Log, Numbered, Published};
+use crate::keys::Key;
 use crate::window::Limit;
 
 /// Longest wait for an answer of Redis, and for a notification to come back over pub/sub: ordinarily it is a millisecond, and a
@@ -60,9 +62,17 @@ impl Redis {
     }
 
     /// Has Redis append and number, and sees that this server's own log has it too before the publisher is answered.
-    pub(crate) async fn publish(&self, topic: &TopicName, payload: &Payload) -> Result<Cursor, Failure> {
+    pub(crate) async fn publish(
+        &self,
+        topic: &TopicName,
+        payload: &Payload,
+        key: Option<&Key>,
+    ) -> Result<Published, Failure> {
         let topic = self.link.topic(topic)?;
-        let (cursor, timestamp_us) = self.link.publish(&topic, payload).await?;
+        let (cursor, timestamp_us) = match self.link.publish(&topic, payload, key).await? {
+            Appended::Now(cursor, timestamp_us) => (cursor, timestamp_us),
+            Appended::Before(cursor) => return Ok(Published { cursor, is_repeated: true }),
+        };
         if !topic.is_followed() {
             topic.remember(cursor);
         } else {
@@ -73,7 +83,7 @@ impl Redis {
                 let _ = timeout(ANSWER, topic.log.reached(cursor)).await;
             }
         }
-        Ok(cursor)
+        Ok(Published { cursor, is_repeated: false })
     }
 
     /// The first time, listens to the topic and reads its history. Later, only asks when the reader has seen what this server

@@ -1,7 +1,8 @@
 -- What Redis knows of a topic, before anything is done to it. A topic that is new, or whose history was lost, begins another
 -- epoch here: in the same step as whatever follows, so that no two servers ever make one each.
 --
--- KEYS  1 the topic (hash), 2 its log (stream, whose ids are offset-0), 3 the life of the data
+-- KEYS  1 the topic (hash), 2 its log (stream, whose ids are offset-0), 3 the life of the data, 4 the idempotency keys of what is
+--       retained (hash: offset and digest of what was published)
 -- ARGV  1 an epoch to take if one is needed, 2 the epoch that the server knows, 3 the newest offset that it knows of that epoch;
 --       larger than any offset when the server has seen two notifications under one
 local life = redis.call('GET', KEYS[3]) or '0'
@@ -12,7 +13,7 @@ local epoch, head, bytes = topic[1], tonumber(topic[2]), tonumber(topic[3])
 local went_back = epoch == ARGV[2] and head < tonumber(ARGV[3])
 if not epoch or topic[4] ~= life or went_back then
   epoch, head, bytes = ARGV[1], 0, 0
-  redis.call('DEL', KEYS[2])
+  redis.call('DEL', KEYS[2], KEYS[4])
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'head', 0, 'bytes', 0, 'life', life)
 end
 -- Whole numbers as text: Lua would write large ones as 1e+15.

@@ -26,6 +26,8 @@ pub(super) struct Topic {
     pub(super) hash: String,
     /// Key of its stream.
     pub(super) stream: String,
+    /// Key of the hash with the idempotency keys of what is retained.
+    pub(super) keys: String,
     /// Its channel.
     pub(super) channel: String,
     /// True once every connection is to listen to the channel.
@@ -54,6 +56,7 @@ impl Topic {
             log,
             hash: format!("wirelab:topic:{}", name.as_str()),
             stream: format!("wirelab:log:{}", name.as_str()),
+            keys: format!("wirelab:keys:{}", name.as_str()),
             channel: format!("wirelab:news:{}", name.as_str()),
             wanted: AtomicBool::new(false),
             followed: AtomicBool::new(false),

@@ -1,7 +1,6 @@
 //! The way in over HTTP: what a request is about, and the rules of Engine.IO that the library leaves to us.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -18,7 +17,7 @@ use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 use tower_service::Service;
 
 use super::line::{Line, Lines};
@@ -28,20 +27,19 @@ use super::{namespace, upgrade};
 use crate::app::App;
 use crate::detour::WholeBody;
 use crate::guards;
+use crate::guards::count::Guard;
+use crate::guards::grants::Pass;
 use crate::refusal::Refusal;
-use crate::stats::{Kind, Meter};
+use crate::stats::{Kind, Meter, Reason};
 
 /// Between packets in the body of a poll or a post.
 const SEPARATOR: u8 = 0x1e;
 /// The packet that ends a session.
-const CLOSE: &str = "1";
+pub(super) const CLOSE: &str = "1";
 /// The packet that says nothing, which ends a poll.
 const NOOP: &str = "6";
 /// Binary attachments of one event: those of this feed have one. An event with more ends the session.
 const ATTACHMENTS_MAX: usize = 16;
-/// How long the library may take to answer a held poll when the server stops; then we do.
-const FAREWELL: Duration = Duration::from_secs(1);
-
 /// Where it lives.
 pub(crate) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let (over, mut hung_up) = mpsc::unbounded_channel::<String>();
@@ -77,6 +75,7 @@ async fn open(
 ) -> Result<Response, Refusal> {
     meter.label(Kind::SocketIo);
     let (mut parts, body) = request.into_parts();
+    let pass = parts.extensions.remove::<Pass>();
     // The library keeps what opens a session as long as the session: it must not keep the connection's meter.
     parts.extensions = http::Extensions::new();
     let field = |name| parameter(&parts.uri, name);
@@ -90,8 +89,8 @@ async fn open(
         },
     };
     match (field("EIO"), field("transport"), &parts.method, session) {
-        (Some("4"), Some("websocket"), _, session) => upgrade::open(door, parts, session),
-        (Some("4"), Some("polling"), &Method::GET, Session::New) => door.handshake(parts).await,
+        (Some("4"), Some("websocket"), _, session) => upgrade::open(door, parts, session, pass),
+        (Some("4"), Some("polling"), &Method::GET, Session::New) => door.handshake(parts, pass).await,
         (Some("4"), Some("polling"), &Method::GET, Session::Known(sid, line)) => {
             Ok(door.poll(&meter, parts, sid, &line).await)
         }
@@ -131,29 +130,33 @@ impl Door {
         namespace::open(&io, &app);
         let stopping = app.clone();
         tokio::spawn(async move {
-            stopping.stopped().await;
+            // Sessions have their farewell from us, when a connection of theirs leaves; what is left then has none.
+            if let Some(departures) = stopping.closing.clone().begun().await {
+                sleep_until(departures.end()).await;
+            }
             io.close().await;
         });
         Self { app, service, lines: Arc::new(Lines::new(over)) }
     }
 
-    /// A line for a new session. Three quarters of a payload leave room for what is no notification: a poll's answer is then never
+    /// A line for a new session, of a client that showed `pass`. Three quarters of a payload leave room for what is no notification: a poll's answer is then never
     /// cut, and the library has nothing to forget when a session that has a packet left over becomes a WebSocket.
-    pub(super) fn line(&self) -> Arc<Line> {
-        Line::new(self.app.config.socketio_payload_max / 4 * 3)
+    pub(super) fn line(&self, pass: Option<Pass>) -> Arc<Line> {
+        Line::new(self.app.config.socketio_payload_max / 4 * 3, pass)
     }
 
     /// Begins a session that polls.
-    async fn handshake(&self, mut parts: Parts) -> Result<Response, Refusal> {
+    async fn handshake(&self, mut parts: Parts, pass: Option<Pass>) -> Result<Response, Refusal> {
         #[derive(Deserialize)]
         struct Open {
             sid: String,
         }
         let max = self.app.config.socketio_sessions_max;
         let Some(_place) = self.lines.reserve(max) else {
-            return Err(Refusal::overloaded(format!("{max} polling sessions are open already: come back later")));
+            let error = format!("{max} polling sessions are open already: come back later");
+            return Err(Refusal::overloaded(error).by(Guard::SocketIoSessionsMax));
         };
-        let line = self.line();
+        let line = self.line(pass);
         parts.extensions.insert(line.clone());
         let (status, body) = self.pass(parts, Bytes::new()).await;
         if let Some(open) = body.strip_prefix(b"0").and_then(|json| serde_json::from_slice::<Open>(json).ok()) {
@@ -164,12 +167,18 @@ impl Door {
 
     /// Holds a poll until the session has something to say.
     async fn poll(self: Arc<Self>, meter: &Meter, parts: Parts, sid: String, line: &Line) -> Response {
-        let held = Held { door: self.clone(), sid: Some(sid) };
+        let held = Held { door: self.clone(), sid: Some(sid.clone()) };
         let (status, body) = tokio::select! {
             biased;
             () = line.until_probed() => (StatusCode::OK, Bytes::from_static(NOOP.as_bytes())),
             answered = self.pass(parts, Bytes::new()) => answered,
-            () = self.farewell() => (StatusCode::OK, Bytes::from_static(CLOSE.as_bytes())),
+            () = self.app.closing.clone().due(meter) => {
+                if line.ends() {
+                    self.app.stats.ended(Kind::SocketIo, Reason::Shutdown);
+                }
+                self.end(&sid).await;
+                (StatusCode::OK, Bytes::from_static(CLOSE.as_bytes()))
+            }
         };
         held.answered();
         let written = notifications(&body);
@@ -224,11 +233,6 @@ impl Door {
         let request = http::Request::post(format!("{SOCKET_IO_PATH}?EIO=4&transport=polling&sid={sid}")).body(());
         let (parts, ()) = request.expect("a known sid is URL-safe").into_parts();
         self.pass(parts, Bytes::from_static(CLOSE.as_bytes())).await;
-    }
-
-    async fn farewell(&self) {
-        self.app.stopped().await;
-        sleep(FAREWELL).await;
     }
 }
 

@@ -46,6 +46,11 @@ impl Frames {
         ended
     }
 
+    /// True between two frames: what is written next begins another.
+    pub(super) fn is_between(&self) -> bool {
+        self.head_len == 0
+    }
+
     /// True while the length is not yet known.
     fn in_head(&self) -> bool {
         let needed = match (self.head_len, self.head[1] & 0x7f) {

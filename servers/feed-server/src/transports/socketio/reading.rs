@@ -28,11 +28,12 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads until the client goes, falls behind, or the server stops; then the session has its own farewell.
+    /// Reads until the client goes or falls behind, or its session has its farewell.
     pub(super) async fn deliver(mut self) {
         let mut head = self.log.watch();
         let mut room = self.line.room.watch();
-        while !head.borrow_and_update().closing {
+        loop {
+            head.mark_unchanged();
             // Seen before room is asked for: what comes back in between wakes us.
             room.mark_unchanged();
             let batch = match self.log.after(self.cursor, NEXT) {

@@ -15,11 +15,18 @@ use super::line::{Line, Way};
 use crate::socket::Socket;
 use crate::stats::Reason;
 
+/// A socket that came back.
+pub(super) struct Returned {
+    pub(super) socket: Socket,
+    /// True when every frame that was begun was written to its end.
+    pub(super) is_whole: bool,
+}
+
 /// A socket on loan to the library.
 pub(super) struct Wire {
     /// `None` only while this is dropped.
     socket: Option<Socket>,
-    back: Option<oneshot::Sender<Socket>>,
+    back: Option<oneshot::Sender<Returned>>,
     line: Arc<Line>,
     frames: Frames,
     /// Bytes that the library writes first and that have been written already.
@@ -37,7 +44,7 @@ impl Wire {
         line: Arc<Line>,
         written: usize,
         patience: Duration,
-    ) -> (Self, oneshot::Receiver<Socket>) {
+    ) -> (Self, oneshot::Receiver<Returned>) {
         let (back, returned) = oneshot::channel();
         let frames = Frames::default();
         (Self { socket: Some(socket), back: Some(back), line, frames, written, patience, stalled: None }, returned)
@@ -108,7 +115,7 @@ impl Drop for Wire {
     fn drop(&mut self) {
         if let (Some(socket), Some(back)) = (self.socket.take(), self.back.take()) {
             // Nobody waits for it only when the connection's task is gone, and then the socket may go as well.
-            let _ = back.send(socket);
+            let _ = back.send(Returned { socket, is_whole: self.frames.is_between() });
         }
     }
 }

@@ -1,0 +1,85 @@
+//! How a run got over the faults that were committed on purpose: the summary in `run.json`, and the rows of `recovery.csv`.
+
+use serde::{Deserialize, Serialize};
+
+/// What was done to a run on purpose, and what came of it. Times count from the beginning of the measured window, and are known to a
+/// tenth of a second.
+///
+/// A client is *interrupted* when its transport is lost, when it leaves, or when it is made to read no more; it has *resumed* once its
+/// transport is live again, or once it reads again. It is *live* in between.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The faults, in the order in which they were asked for.
+    pub faults: Vec<FaultReport>,
+    /// Fewest clients that were live at a time; `None` for a run that ended before it was looked at.
+    pub lowest_live: Option<u64>,
+    /// Clients live at the last look, after the drain phase.
+    pub live_at_end: Option<u64>,
+    /// Interruptions.
+    pub interrupted: u64,
+    /// How many of them ended.
+    pub resumed: u64,
+    /// Most attempts to connect that were begun within any second, whatever became of them.
+    pub peak_attempts_per_s: u64,
+    /// Deliveries that were caught up: of what was published before the attempt began by which their client resumed.
+    pub caught_up: u64,
+}
+
+/// One fault. All but `fault`, `at_s`, `until_s` and `clients` is of the time from it to the next one, or to the end of the drain
+/// phase; churn, which has no next, ends no other's time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// As it was asked for, for example `cut 30% at 5s`.
+    pub fault: String,
+    /// When it was done, s; `None` when the run ended before.
+    pub at_s: Option<f64>,
+    /// When what was done to the server was over, s: it listens again, or goes on; `None` for other faults, and where it did not.
+    pub until_s: Option<f64>,
+    /// Clients that it was done to: those chosen that were live; `None` for what is done to the server.
+    pub clients: Option<u64>,
+    /// Clients that were interrupted.
+    pub interrupted: u64,
+    /// Time from the fault until as many as half of them had resumed, s; `None` when that was not seen, or nobody was interrupted.
+    pub half_live_s: Option<f64>,
+    /// The same for 95 %.
+    pub most_live_s: Option<f64>,
+    /// The same for all of them.
+    pub all_live_s: Option<f64>,
+    /// Most attempts to connect that were begun within any second.
+    pub peak_attempts_per_s: u64,
+    /// Deliveries caught up.
+    pub caught_up: u64,
+    /// Gaps that the server told.
+    pub gaps: u64,
+    /// Deliveries repeated.
+    pub duplicated: u64,
+    /// Deliveries lost, of notifications that were due in this time.
+    pub lost: u64,
+}
+
+/// A tenth of a second. Counters are of the time since the row before; `live` is of its end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryRow {
+    /// End of this row, seconds since measuring began.
+    pub at_s: f64,
+    /// Clients that are live and read (gauge).
+    pub live: u64,
+    /// Clients interrupted.
+    pub interrupted: u64,
+    /// Clients that resumed.
+    pub resumed: u64,
+    /// Attempts to connect that were begun.
+    pub attempts: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Deliveries received, repeated ones included.
+    pub delivered: u64,
+    /// Deliveries caught up.
+    pub caught_up: u64,
+    /// Deliveries repeated.
+    pub duplicated: u64,
+    /// Gaps that the server told.
+    pub gaps: u64,
+    /// Deliveries lost, of notifications that were due in this row.
+    pub lost: u64,
+}

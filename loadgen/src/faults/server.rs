@@ -1,0 +1,133 @@
+//! What is done to the server: it is killed, asked to end, or stopped for a while, and where it ended, started again in the same place.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::Mutex;
+
+use super::{Fault, What};
+use crate::clock;
+use crate::cores::Cores;
+use crate::server_process::ServerProcess;
+
+/// Longest wait for a server that was asked to end, before it is killed: more than any drain that it is likely to be given.
+const DRAIN_BOUND: Duration = Duration::from_secs(60);
+
+/// When a fault of the server was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerFault {
+    /// Index of the fault.
+    pub fault: usize,
+    /// When it began.
+    pub at: Instant,
+    /// When it was over: the server listens again, or goes on.
+    pub until: Instant,
+}
+
+/// The server that a run has started, and can start again.
+#[derive(Debug, Clone)]
+pub struct OwnServer {
+    process: Arc<Mutex<Option<ServerProcess>>>,
+    program: PathBuf,
+    url: String,
+    cores: Cores,
+}
+
+impl OwnServer {
+    /// Takes over `process`, a feed-server that was started from `program`, on its share of the `cores`.
+    pub fn new(process: ServerProcess, program: PathBuf, cores: Cores) -> Self {
+        let url = process.url.clone();
+        Self { process: Arc::new(Mutex::new(Some(process))), program, url, cores }
+    }
+
+    /// Ends it as [`ServerProcess::stop`] does, if it is there.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        match self.process.lock().await.take() {
+            Some(process) => process.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Kills it, or asks it to end and waits for that, and starts it again where it was, `away` after it was told at the earliest.
+    async fn restart(&self, is_gentle: bool, away: Option<Duration>) -> anyhow::Result<()> {
+        let back = clock::now() + away.unwrap_or_default();
+        let mut place = self.process.lock().await;
+        let process = place.take().context("the server has ended before")?;
+        if is_gentle { process.terminate(DRAIN_BOUND).await } else { process.kill().await }?;
+        clock::sleep_until(back).await;
+        let address = self.url.strip_prefix("http://").context("our own server listens on http://")?;
+        self.cores.lend_to_server()?;
+        let started = ServerProcess::start_at(&self.program, address).await;
+        self.cores.take_own()?;
+        let process = started.with_context(|| format!("the server did not come back to {address}"))?;
+        if process.url != self.url {
+            bail!("the server came back at {} instead of {}", process.url, self.url);
+        }
+        *place = Some(process);
+        Ok(())
+    }
+
+    async fn pid(&self) -> Option<u32> {
+        self.process.lock().await.as_ref().map(|process| process.pid)
+    }
+}
+
+/// Commits the `faults` of a server, in order of time, one after the other, the window beginning at `start`. `own` is the server if
+/// the run started it, `pid` its process.
+pub async fn commit(
+    faults: Vec<Fault>,
+    own: Option<OwnServer>,
+    pid: Option<u32>,
+    start: Instant,
+) -> anyhow::Result<Vec<ServerFault>> {
+    let mut due: Vec<(usize, Fault)> =
+        faults.into_iter().enumerate().filter(|(_, fault)| fault.is_of_server()).collect();
+    due.sort_by_key(|(_, fault)| fault.start());
+    let mut committed = Vec::new();
+    for (fault, asked) in due {
+        clock::sleep_until(start + asked.start()).await;
+        let at = clock::now();
+        match (&asked.what, &own) {
+            (What::RestartServer(away), Some(server)) => server.restart(false, *away).await,
+            (What::DrainServer(away), Some(server)) => server.restart(true, *away).await,
+            (What::PauseServer(length), _) => {
+                let current = match &own {
+                    Some(server) => server.pid().await,
+                    None => pid,
+                };
+                pause(current.context("nobody knows the server's process")?, *length).await
+            }
+            _ => unreachable!("that the run can start its server again is asked before it begins"),
+        }
+        .with_context(|| format!("the fault `{asked}` could not be committed"))?;
+        committed.push(ServerFault { fault, at, until: clock::now() });
+    }
+    Ok(committed)
+}
+
+async fn pause(pid: u32, length: Duration) -> anyhow::Result<()> {
+    let _stopped = Stopped::new(pid)?;
+    clock::sleep_until(clock::now() + length).await;
+    Ok(())
+}
+
+/// A process that is stopped, until this is dropped, however that comes: a server must not stay so when a run is given up.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(pid: u32) -> anyhow::Result<Self> {
+        let process = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process has such a number")?;
+        kill_process(process, Signal::STOP).with_context(|| format!("cannot stop the process {pid}"))?;
+        Ok(Self(process))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // One that has been killed meanwhile needs it no longer.
+        let _ = kill_process(self.0, Signal::CONT);
+    }
+}
