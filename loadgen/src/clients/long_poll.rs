@@ -76,11 +76,7 @@ impl Client for LongPoll {
 }
 
 impl Seated {
-    /// Moves a client here.
-    #[expect(
-        clippy::boxed_local,
-        reason = "the box goes with this call: emptied in a future, it would live as long as that"
-    )]
+    /// Moves a client here. Its box goes with this call: emptied in a future, it would live as long as that.
     fn take(client: Box<LongPoll>, site: &Rc<Site>) -> Box<Self> {
         Box::new(Self { line: client.line, site: Rc::clone(site), hangs_up: false, reads_alone: false })
     }
