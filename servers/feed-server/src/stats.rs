@@ -112,8 +112,10 @@ impl Reason {
             | Self::PongTimeout
             | Self::Vanished
             | Self::ProtocolError
-            | Self::TooMuch => true,
-            Self::ConnectionsMax | Self::Shutdown => false,
+            | Self::TooMuch
+            | Self::MessagesPerSecond
+            | Self::TokenExpired => true,
+            Self::ConnectionsMax | Self::ConnectionsPerAddress | Self::Shutdown => false,
         }
     }
 }
