@@ -104,7 +104,7 @@ impl Reason {
     }
 
     /// True for the end of what went on well until then: it is worth a line in the log. Who is not let in is counted alone, so that
-    /// strangers cannot fill a disk; a token ends when it said it would, and a server that stops says so itself.
+    /// strangers cannot fill a disk, and a server that stops says so itself.
     const fn is_abnormal(self) -> bool {
         match self {
             Self::FellBehind
@@ -113,8 +113,9 @@ impl Reason {
             | Self::Vanished
             | Self::ProtocolError
             | Self::TooMuch
-            | Self::MessagesPerSecond => true,
-            Self::ConnectionsMax | Self::ConnectionsPerAddress | Self::TokenExpired | Self::Shutdown => false,
+            | Self::MessagesPerSecond
+            | Self::TokenExpired => true,
+            Self::ConnectionsMax | Self::ConnectionsPerAddress | Self::Shutdown => false,
         }
     }
 }

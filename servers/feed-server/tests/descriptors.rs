@@ -150,7 +150,11 @@ fn a_listener_without_files_serves_who_is_there_costs_nothing_and_goes_on_when_i
 #[test]
 fn a_server_that_could_let_nobody_in_does_not_start() {
     let output = Command::new("sh")
-        .args(["-c", "ulimit -n 64 && exec \"$0\" --listen 127.0.0.1:0 --exit-on-stdin-close", env!("CARGO_BIN_EXE_feed-server")])
+        .args([
+            "-c",
+            "ulimit -n 64 && exec \"$0\" --listen 127.0.0.1:0 --exit-on-stdin-close",
+            env!("CARGO_BIN_EXE_feed-server"),
+        ])
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -14,13 +14,12 @@ use axum::{Extension, Router};
 use feed::framings::{chunked, sse};
 use feed::{After, Cursor};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use rand::RngExt;
 
 use crate::app::App;
 use crate::fanout::Form;
-use crate::guards::grants::Lease;
+use crate::guards::grants::{Lease, Pass};
 use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
@@ -48,16 +47,17 @@ async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Topic,
+    cors: Option<Extension<Cors>>,
+    pass: Option<Extension<Pass>>,
     request: Request,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
-    let (Parts { method, uri, version, headers, extensions, .. }, _) = request.into_parts();
-    if version != Version::HTTP_11 {
+    if request.version() != Version::HTTP_11 {
         let error = "expected HTTP/1.1: a stream is sent in chunks";
         return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, error));
     }
-    let Params { after } = subscription::params(&uri)?;
-    let after = match headers.get("last-event-id") {
+    let Params { after } = subscription::params(request.uri())?;
+    let after = match request.headers().get("last-event-id") {
         Some(id) if !id.is_empty() => Some(last_event_id(id)?),
         _ => subscription::after(after.as_deref())?,
     }
@@ -68,20 +68,21 @@ async fn open(
         (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    if method == Method::HEAD {
+    if *request.method() == Method::HEAD {
         return Ok((StatusCode::OK, head).into_response());
     }
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        if let Some(cors) = extensions.get::<Cors>() {
+        if let Some(Extension(cors)) = cors {
             cors.dress(&mut head);
         }
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
         greet(&mut session, start, app.config.sse_retry);
-        deliver(session, app.config.heartbeat, app.config.sse_retry, topic.lease())
+        let lease = Lease::of(pass.as_deref());
+        deliver(session, app.config.heartbeat, app.config.sse_retry, lease)
     }))
 }
 
