@@ -23,7 +23,7 @@ fn payload() -> Payload {
 
 /// Appends, and returns the offset of what was published, and whether it had been before.
 fn append(log: &Arc<Log>, key: Option<&Key>) -> (u64, bool) {
-    let Published { cursor, is_repeated } = log.append(&payload(), key).expect("all payloads are the same");
+    let Published { cursor, is_repeated } = log.append_once(&payload(), key).expect("all payloads are the same");
     (cursor.offset, is_repeated)
 }
 
