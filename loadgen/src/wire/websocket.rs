@@ -54,3 +54,58 @@ pub fn hear(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use feed::framings::websocket::{Role, close, close_payload, write};
+
+    use super::*;
+
+    /// What a client enters of the server's `frames`, what it answers to them, and how it goes on.
+    fn talk(frames: &[u8]) -> (Vec<Vec<u8>>, Vec<String>, Result<(), Goodbye>) {
+        let (mut replies, mut entered) = (Vec::new(), Vec::new());
+        let mut reader = Reader::new(Role::Client, 1024);
+        let heard = hear(&mut reader, frames, &mut replies, |_, message, _| entered.push(message.to_vec()));
+        let mut said = Vec::new();
+        // Masked as a client must: the server's reader takes nothing else.
+        Reader::new(Role::Server, 1024).read(&replies, |message| said.push(format!("{message:?}"))).unwrap();
+        (entered, said, heard)
+    }
+
+    #[test]
+    fn pings_are_answered_with_their_payload_and_messages_are_entered() {
+        let frames = [write(Opcode::Ping, b"x"), write(Opcode::Text, b"hello"), write(Opcode::Pong, b"unasked")];
+        let (entered, said, heard) = talk(&frames.concat());
+        assert_eq!((entered, said, heard), (vec![b"hello".to_vec()], vec!["Pong([120])".to_owned()], Ok(())));
+    }
+
+    #[test]
+    fn a_close_is_answered_with_its_code_and_nothing_is_heard_after_it() {
+        for (payload, code, answer) in [
+            (close_payload(close::RESTART, "back soon"), Some(close::RESTART), "Close(Some(1012), \"\")"),
+            (Vec::new(), None, "Close(None, \"\")"),
+        ] {
+            let frames = [write(Opcode::Close, &payload), write(Opcode::Ping, b"")].concat();
+            assert_eq!(talk(&frames), (Vec::new(), vec![answer.to_owned()], Err(Goodbye::Said(code))));
+        }
+    }
+
+    #[test]
+    fn a_server_that_breaks_a_rule_is_told_which_after_what_it_said_before_was_entered() {
+        let cases: [(&[u8], u16); 6] = [
+            (b"\xc1\x00", close::PROTOCOL_ERROR),
+            (b"\x83\x00", close::PROTOCOL_ERROR),
+            (b"\x80\x00", close::PROTOCOL_ERROR),
+            (b"\x88\x02\x03\xed", close::PROTOCOL_ERROR),
+            (b"\x81\x7e\x02\x00\xf4\x90", close::INVALID_DATA),
+            (b"\x82\x7f\x80\0\0\0\0\0\0\0", close::TOO_BIG),
+        ];
+        for (rest, code) in cases {
+            let (entered, said, heard) = talk(&[&write(Opcode::Text, b"before"), rest].concat());
+            assert_eq!(entered, [b"before"], "{rest:x?}");
+            let Err(Goodbye::Fault(fault)) = heard else { panic!("{rest:x?}: {heard:?}") };
+            assert_eq!(fault.code, code);
+            assert_eq!(said, [format!("Close(Some({code}), {:?})", fault.reason)], "{rest:x?}");
+        }
+    }
+}

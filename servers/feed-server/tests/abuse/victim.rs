@@ -19,7 +19,7 @@ pub(crate) const GROWTH_MAX: u64 = 40 << 20;
 pub(crate) struct Victim {
     pub(crate) address: SocketAddr,
     child: Child,
-    /// Descriptors and resident bytes before anybody came.
+    /// Descriptors, and the most bytes that were resident, before anybody came.
     before: (usize, u64),
 }
 
@@ -44,10 +44,10 @@ impl Victim {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// Resident memory of the server, bytes.
+    /// The most memory that was ever resident, bytes: what foes were given is counted although it was taken back.
     fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         resident.trim().strip_suffix("kB").unwrap().trim().parse::<u64>().unwrap() << 10
     }
 
@@ -99,7 +99,7 @@ impl Victim {
         outcome
     }
 
-    /// The server has let go of everything: descriptors are what they were, and memory has not grown beyond the bound.
+    /// The server has let go of everything: descriptors are what they were, and memory never grew beyond the bound.
     pub(crate) async fn assert_as_before(&self) {
         let (descriptors, memory) = self.before;
         let back = async {
@@ -111,7 +111,7 @@ impl Victim {
             panic!("{} descriptors are open, where there were {descriptors}", self.descriptors());
         }
         let now = self.memory();
-        assert!(now < memory + GROWTH_MAX, "{now} bytes are resident, where there were {memory}");
+        assert!(now < memory + GROWTH_MAX, "{now} bytes were resident, where there were {memory} before");
     }
 }
 
