@@ -181,6 +181,7 @@ fn write_costs(out: &mut String, run: &Run) {
         let _ = writeln!(out, "server         {NOT_MEASURED}: other shards use it, too; merging tells");
     } else {
         let why = match &run.asked.target {
+            _ if recovery::is_of_several_servers(run) => "its process ended within the run, with what it had used",
             None => "it has no /stats of the feed's kind, or is one of several",
             Some(_) => "name its process with --server-pid, or have the run start it",
         };
@@ -247,6 +248,9 @@ fn write_reconciliation(out: &mut String, run: &Run) {
     let rows = &run.measured.reconciliation;
     let differing: Vec<_> = rows.iter().filter(|row| row.generator != row.server).collect();
     let summary = match (rows.len(), differing.len()) {
+        (0, _) if recovery::is_of_several_servers(run) => {
+            "not done: the server was started again and counted anew".to_owned()
+        }
         (0, _) if run.asked.target.is_some() => "not done: only a feed counts for itself".to_owned(),
         (0, _) if run.asked.url.is_some() => {
             "not done: the server's counters may hold others' clients as well".to_owned()

@@ -15,8 +15,7 @@ use crate::lines::next_line;
 use crate::target::{Start, Token, redacted};
 
 /// A server of a run's own. Which clients it ended is in its counters; a line for each is not for this terminal.
-const FLAGS: [&str; 5] =
-    ["--listen", "127.0.0.1:0", "--exit-on-stdin-close", "--log", "warn,feed_server::ends=off"];
+const FLAGS: [&str; 5] = ["--listen", "127.0.0.1:0", "--exit-on-stdin-close", "--log", "warn,feed_server::ends=off"];
 /// Longest wait for the server to say where it listens: interpreters take seconds on a busy machine.
 const START_BOUND: Duration = Duration::from_secs(30);
 /// Longest wait for the server to end by itself once its standard input has ended, and again once it was told SIGTERM.
@@ -117,11 +116,15 @@ impl ServerProcess {
 
     /// Asks it to end, as who deploys another would (SIGTERM), and waits for that; after `bound`, ends it.
     pub async fn terminate(mut self, bound: Duration) -> anyhow::Result<()> {
+        // Waiting would close it, and be a second request to end, on which a server may well end on the spot.
+        let _stdin = self.child.stdin.take();
         self.signal(Signal::TERM);
-        match tokio::time::timeout(bound, self.child.wait()).await {
-            Ok(ended) => ended.map(drop).context("cannot see the server's end"),
-            Err(_) => self.kill().await,
+        let Ok(ended) = tokio::time::timeout(bound, self.child.wait()).await else { return self.kill().await };
+        let status = ended.context("cannot see the server's end")?;
+        if !status.success() {
+            eprintln!("warning: the server was asked to end (SIGTERM), and ended with {status}");
         }
+        Ok(())
     }
 
     async fn has_ended(&mut self) -> bool {

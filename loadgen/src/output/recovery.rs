@@ -21,6 +21,13 @@ pub(super) fn write(out: &mut String, run: &Run) {
     let _ = writeln!(out, "recovery       {}; --reconnect {policy}", summary(recovery, run.measured.connections.asked));
 }
 
+/// True when faults had the server's process end, so that another one took its place.
+pub(super) fn is_of_several_servers(run: &Run) -> bool {
+    let ends =
+        |fault: &FaultReport| fault.fault.starts_with("restart-server") || fault.fault.starts_with("drain-server");
+    run.measured.recovery.as_ref().is_some_and(|recovery| recovery.faults.iter().any(ends))
+}
+
 /// Its times and counts. What was not seen, or cannot be, is no number.
 fn row(fault: &FaultReport) -> Vec<String> {
     let time = |seconds: Option<f64>| {

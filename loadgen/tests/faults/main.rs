@@ -30,8 +30,9 @@ fn run(transport: &str, faults: &[&str], more: &[&str]) -> LoadedRun {
 
 fn command(transport: &str, faults: &[&str], more: &[&str]) -> Command {
     let mut command = loadgen();
-    command.args(["run", "--transport", transport, "--clients", "40", "--seed", "3"]);
+    command.args(["run", "--transport", transport, "--seed", "3"]);
     for (flag, usual) in [
+        ("--clients", "40"),
         ("--rate", "20"),
         ("--warmup", "300ms"),
         ("--settle", "100ms"),

@@ -36,6 +36,10 @@ pub fn traits_of(run: &Run) -> Vec<Trait> {
     if asked.transport.ends_with("-poll") {
         traits.push(("connection", format!("{} connections", asked.connection)));
     }
+    if !asked.faults.is_empty() {
+        let policy = asked.reconnect.as_deref().unwrap_or("backoff-jitter");
+        traits.push(("faults", format!("{}; --reconnect {policy}", asked.faults.join(", "))));
+    }
     if let Some(carrier) = &asked.socketio {
         traits.push(("carrier", format!("over {carrier}")));
     }

@@ -1,6 +1,7 @@
 //! `index.html`: one page that needs nothing but itself.
 
 mod checks;
+mod recovery;
 mod search;
 mod sections;
 
@@ -43,11 +44,12 @@ pub struct Contents<'a> {
 /// The whole page.
 pub fn page(contents: &Contents<'_>) -> String {
     let body = format!(
-        "{}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n{}{}{}{}{}{}{}{}{}",
+        "{}<h1>Wirelab report</h1>\n<p class=\"answer\">{}</p>\n{}{}{}{}{}{}{}{}{}{}",
         banners(contents.marks),
         escaped(contents.answer),
         contents.search.map(|(search, runs)| search::table(search, runs)).unwrap_or_default(),
         sections::table(contents.summaries, contents.contenders),
+        recovery::table(contents.contenders),
         sections::comparisons(contents.comparisons),
         sections::differences(contents.differences),
         sections::figures(contents.plots),

@@ -5,6 +5,8 @@ pub mod connections;
 pub mod latency_over_time;
 pub mod latency_percentiles;
 pub mod ledger;
+pub mod recovery;
+pub mod resources;
 pub mod search;
 pub mod server_cpu;
 pub mod server_rss;
@@ -40,7 +42,7 @@ pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
             Plot { file: $family::FILE, caption: $family::CAPTION, drawing }
         }};
     }
-    vec![
+    let mut plots = vec![
         plot!(latency_percentiles),
         plot!(latency_over_time),
         plot!(bytes_per_delivery),
@@ -48,7 +50,15 @@ pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
         plot!(server_rss),
         plot!(connections),
         plot!(ledger),
-    ]
+    ];
+    if resources::is_wanted(contenders) {
+        plots.push(plot!(resources));
+    }
+    if !recovery::select(contenders).is_empty() {
+        // Who asks for a fault wants to see it first.
+        plots.insert(0, plot!(recovery));
+    }
+    plots
 }
 
 /// Draws a search and marks it.

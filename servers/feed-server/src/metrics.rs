@@ -52,6 +52,11 @@ pub(crate) fn write(stats: &ServerStats, beside: &Beside) -> String {
     );
     single("feed_broker_errors_total", "counter", "Requests to the broker that failed.", &stats.broker.errors);
 
+    header(&mut out, "feed_refusals_total", "counter", "Requests and connections that a guard refused.");
+    for (guard, count) in &stats.refusals {
+        let _ = writeln!(out, "feed_refusals_total{{guard=\"{guard}\"}} {count}");
+    }
+
     let mut family = |name, kind, help, value: fn(&ConnectionStats) -> u64| {
         header(&mut out, name, kind, help);
         for (carried, connections) in &stats.connections {
@@ -87,9 +92,11 @@ mod tests {
     #[test]
     fn every_metric_has_its_help_and_type() {
         let mut stats = ServerStats::default();
+        stats.refusals.insert("origin".to_owned(), 4);
         let ended = [("shutdown".to_owned(), 3)].into();
         stats.connections.insert("ws".to_owned(), ConnectionStats { open: 2, ended, ..Default::default() });
         let text = write(&stats, &Beside::default());
+        assert!(text.contains("feed_refusals_total{guard=\"origin\"} 4\n"));
         assert!(text.contains("feed_connections{transport=\"ws\"} 2\n"));
         assert!(text.contains("feed_ended_total{transport=\"ws\",reason=\"shutdown\"} 3\n"));
         for line in text.lines().filter(|line| !line.starts_with('#')) {

@@ -58,6 +58,7 @@ fn collect(app: &App) -> ServerStats {
         published: app.stats.published.load(Relaxed),
         repeated: app.stats.repeated.load(Relaxed),
         refused: app.stats.refused.load(Relaxed),
+        refusals: app.stats.refusals.by_name(),
         broker: app.broker.stats(),
         connections: Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), app.stats.connections(kind))).collect(),
     }

@@ -8,6 +8,8 @@ use feed::{ConnectionStats, Transport};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::guards::addresses::Visit;
+use crate::guards::count::{Guard, Refusals};
 
 /// Under which abnormal ends are logged, a line each, so that a filter can leave them out: `--log warn,feed_server::ends=off`.
 const ENDS: &str = "feed_server::ends";
@@ -60,12 +62,18 @@ pub(crate) enum Reason {
     TooMuch,
     /// There were too many connections already.
     ConnectionsMax,
+    /// There were too many from its address already.
+    ConnectionsPerAddress,
+    /// Its messages came too often.
+    MessagesPerSecond,
+    /// The token that let it in has expired.
+    TokenExpired,
     /// The server stops.
     Shutdown,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::FellBehind,
         Self::WriteTimeout,
         Self::PongTimeout,
@@ -73,6 +81,9 @@ impl Reason {
         Self::ProtocolError,
         Self::TooMuch,
         Self::ConnectionsMax,
+        Self::ConnectionsPerAddress,
+        Self::MessagesPerSecond,
+        Self::TokenExpired,
         Self::Shutdown,
     ];
 
@@ -85,6 +96,9 @@ impl Reason {
             Self::ProtocolError => "protocol-error",
             Self::TooMuch => "sent-too-much",
             Self::ConnectionsMax => "connections-max",
+            Self::ConnectionsPerAddress => "connections-per-address",
+            Self::MessagesPerSecond => "messages-per-second",
+            Self::TokenExpired => "token-expired",
             Self::Shutdown => "shutdown",
         }
     }
@@ -98,8 +112,10 @@ impl Reason {
             | Self::PongTimeout
             | Self::Vanished
             | Self::ProtocolError
-            | Self::TooMuch => true,
-            Self::ConnectionsMax | Self::Shutdown => false,
+            | Self::TooMuch
+            | Self::MessagesPerSecond
+            | Self::TokenExpired => true,
+            Self::ConnectionsMax | Self::ConnectionsPerAddress | Self::Shutdown => false,
         }
     }
 }
@@ -111,6 +127,7 @@ pub(crate) struct Stats {
     pub(crate) published: AtomicU64,
     pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) refusals: Refusals,
     shards: [Shard; SHARDS],
 }
 
@@ -140,6 +157,7 @@ impl Stats {
             published: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            refusals: Refusals::default(),
             shards: Default::default(),
         }
     }
@@ -198,6 +216,8 @@ pub(crate) struct Meter {
     unlabelled: AtomicU64,
     /// True when the HTTP layer has written out everything that it was given; see `connection.rs`.
     flushed: AtomicBool,
+    /// Its place among the connections of its address, where somebody watches those.
+    visit: Option<Arc<Visit>>,
 }
 
 impl Meter {
@@ -210,10 +230,21 @@ impl Meter {
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
+            visit: None,
         };
         meter.counters().open.fetch_add(1, Relaxed);
         meter.counters().opened.fetch_add(1, Relaxed);
         meter
+    }
+
+    /// The same, of an address that is watched.
+    pub(crate) fn of_visit(mut self, visit: Option<Arc<Visit>>) -> Self {
+        self.visit = visit;
+        self
+    }
+
+    pub(crate) fn visit(&self) -> Option<&Visit> {
+        self.visit.as_deref()
     }
 
     /// Says whose connection it is.
@@ -296,6 +327,22 @@ impl Meter {
             let (transport, peer) = (self.kind().name(), self.peer.map(tracing::field::display));
             tracing::warn!(target: ENDS, transport, reason = reason.name(), peer, "connection ended");
         }
+    }
+
+    /// The connection was turned away at the door.
+    pub(crate) fn turned_away(&self, guard: Option<Guard>) {
+        self.ended(match guard {
+            Some(Guard::ConnectionsPerAddress) => Reason::ConnectionsPerAddress,
+            _ => Reason::ConnectionsMax,
+        });
+        if let Some(guard) = guard {
+            self.stats.refusals.add(guard);
+        }
+    }
+
+    /// A request of the connection was refused before it was one.
+    pub(crate) fn refused(&self, guard: Guard) {
+        self.stats.refusals.add(guard);
     }
 
     pub(crate) fn set_flushed(&self, flushed: bool) {

@@ -32,7 +32,7 @@ async fn come_back(
         Header::IfNoneMatch => ("if-none-match", format!("\"{cursor}\"")),
     };
     let url = format!("http://{address}/topics/news/{transport}");
-    let mut answer = reqwest::Client::new().get(url).header(name, value).timeout(lab::PATIENCE).send().await.unwrap();
+    let mut answer = lab::http().get(url).header(name, value).timeout(lab::PATIENCE).send().await.unwrap();
     if let Header::IfNoneMatch = header {
         let batch: Value = answer.json().await.unwrap();
         let payloads = batch["notifications"].as_array().unwrap().iter().map(|one| one["payload"].as_u64().unwrap());

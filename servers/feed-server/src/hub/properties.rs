@@ -83,7 +83,7 @@ proptest! {
             match step {
                 Step::Append => {
                     appended += 1;
-                    prop_assert_eq!(log.append(&payload()).offset, appended, "numbers have no hole");
+                    prop_assert_eq!(log.append(&payload(), None).unwrap().cursor.offset, appended, "numbers have no hole");
                     prop_assert_eq!(log.announced().cursor, log.head(), "what is appended is announced");
                 }
                 Step::Read { who, count } => readers[who].read(&log, Limit { count, ..BOUND }),
@@ -122,7 +122,7 @@ proptest! {
     fn a_subscription_begins_where_nothing_is_lost_or_says_so(appended in 0..30_u64, offset in 0..40_u64, same in any::<bool>()) {
         let log = log();
         for _ in 0..appended {
-            log.append(&payload());
+            log.append(&payload(), None).unwrap();
         }
         let (oldest, head) = (log.oldest(), log.head());
         let epoch = if same { head.epoch } else { Epoch::from_number(u64::MAX) };

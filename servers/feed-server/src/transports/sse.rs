@@ -19,6 +19,8 @@ use rand::RngExt;
 
 use crate::app::App;
 use crate::fanout::Form;
+use crate::guards::grants::{Lease, Pass};
+use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
@@ -49,6 +51,8 @@ async fn open(
     version: Version,
     uri: Uri,
     headers: HeaderMap,
+    cors: Option<Extension<Cors>>,
+    pass: Option<Extension<Pass>>,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
     if version != Version::HTTP_11 {
@@ -73,11 +77,15 @@ async fn open(
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        if let Some(Extension(cors)) = cors {
+            cors.dress(&mut head);
+        }
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
         greet(&mut session, start, app.config.sse_retry);
-        deliver(session, app.config.heartbeat, app.config.sse_retry)
+        let lease = Lease::of(pass.as_deref());
+        deliver(session, app.config.heartbeat, app.config.sse_retry, lease)
     }))
 }
 
@@ -96,10 +104,11 @@ fn greet(session: &mut Session, start: Start, retry: Duration) {
 }
 
 /// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration, lease: Lease) -> Option<Socket> {
     let mut ignored = 0;
     let reason = loop {
-        match session.next(session.wrote() + heartbeat).await {
+        match session.next(lease.cut(session.wrote() + heartbeat)).await {
+            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => break Reason::TokenExpired,
             Wake::Moved => match session.read() {
                 Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),

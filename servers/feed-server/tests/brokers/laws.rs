@@ -133,7 +133,7 @@ async fn what_a_broker_is_and_how_it_does_is_told() {
 async fn what_was_published_under_a_key_is_published_once_while_it_is_retained() {
     let name = "what_was_published_under_a_key_is_published_once_while_it_is_retained";
     for (broker, server, _redis) in every_broker(name, &["--history", "4"]).await {
-        let http = reqwest::Client::new();
+        let http = crate::lab::http();
         let publish = async |key: &str, payload: &str| {
             let url = server.url("/topics/news");
             let asked = http.post(url).header("idempotency-key", key).body(payload.to_owned());
@@ -204,7 +204,7 @@ async fn who_publishes_over_a_websocket_is_told_the_id_or_why_not() {
             assert!(ack["success"] == false && ack["error"].as_str().unwrap().contains(why), "{broker}: {ack}");
         }
         let url = server.url("/topics/news");
-        let same = reqwest::Client::new().post(url).header("idempotency-key", "m1").body(r#"{"text":1}"#);
+        let same = crate::lab::http().post(url).header("idempotency-key", "m1").body(r#"{"text":1}"#);
         let same: serde_json::Value = same.send().await.unwrap().json().await.unwrap();
         assert_eq!(same["id"], 1, "{broker}: the same key over HTTP");
         let stats = server.stats().await;
