@@ -7,14 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use feed::framings::{chunked, sse};
 use feed::{After, Cursor};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use rand::RngExt;
 
 use crate::app::App;
@@ -47,20 +47,17 @@ async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Topic,
-    method: Method,
-    version: Version,
-    uri: Uri,
-    headers: HeaderMap,
     cors: Option<Extension<Cors>>,
     pass: Option<Extension<Pass>>,
+    request: Request,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
-    if version != Version::HTTP_11 {
+    if request.version() != Version::HTTP_11 {
         let error = "expected HTTP/1.1: a stream is sent in chunks";
         return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, error));
     }
-    let Params { after } = subscription::params(&uri)?;
-    let after = match headers.get("last-event-id") {
+    let Params { after } = subscription::params(request.uri())?;
+    let after = match request.headers().get("last-event-id") {
         Some(id) if !id.is_empty() => Some(last_event_id(id)?),
         _ => subscription::after(after.as_deref())?,
     }
@@ -71,7 +68,7 @@ async fn open(
         (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    if method == Method::HEAD {
+    if *request.method() == Method::HEAD {
         return Ok((StatusCode::OK, head).into_response());
     }
     Ok(Takeover::response(move |socket| {
