@@ -145,11 +145,16 @@ pub fn draw(lines: &[Line], subtitle: &str) -> Drawing {
         draw_marks(&mut drawing, &marks, panel, last);
     }
     for line in lines {
-        let place = |panel: &Panel, of: fn(&(i64, f64, f64)) -> f64| {
-            line.steps.iter().map(|step| panel.at(step.0 as f64 / TENTHS, of(step))).collect::<Vec<_>>()
+        let place = |panel: &Panel, from: i64, of: fn(&(i64, f64, f64)) -> f64| {
+            line.steps
+                .iter()
+                .filter(|step| step.0 >= from)
+                .map(|step| panel.at(step.0 as f64 / TENTHS, of(step)))
+                .collect::<Vec<_>>()
         };
-        drawing.line(place(&upper, |step| step.1), Stroke::solid(line.colour, 2.6));
-        drawing.line(place(&lower, |step| step.2), Stroke::solid(line.colour, 2.0));
+        drawing.line(place(&upper, 0, |step| step.1), Stroke::solid(line.colour, 2.6));
+        // Before that, no whole second has been looked at.
+        drawing.line(place(&lower, TENTHS as i64, |step| step.2), Stroke::solid(line.colour, 2.0));
     }
     drawing
 }
