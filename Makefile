@@ -1,5 +1,5 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build report peers bench cluster test wirecheck demo lint clean
+.PHONY: help build report peers bench cluster test wirecheck autobahn fuzz abuse demo lint clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,15 @@ test: ## Set up what the tests need and run them all
 
 wirecheck: build ## Hold the bytes that loadgen counts against a packet capture
 	scripts/wirecheck.sh
+
+autobahn: build ## Have the Autobahn test suite try both ends of WebSocket (needs Python 2.7)
+	scripts/autobahn.sh
+
+fuzz: ## Fuzz what reads bytes of strangers, a minute each
+	scripts/fuzz.sh
+
+abuse: build ## Set strangers who mean no good on feed-server for two minutes
+	scripts/abuse.sh
 
 cluster: build ## Compare the transports behind nginx, with and without a broker, and kill what can be killed
 	scripts/cluster_report.sh

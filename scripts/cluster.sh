@@ -214,7 +214,7 @@ $(printf '    server %s max_fails=1 fail_timeout=2s;\n' "${urls[@]#http://}")
     location / {
       proxy_pass http://feed;
       proxy_http_version 1.1;
-      proxy_set_header Host \$host;
+      proxy_set_header Host \$http_host;
       proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;
       # For WebSocket; empty otherwise, so that connections to the servers are kept.
       proxy_set_header Upgrade \$http_upgrade;

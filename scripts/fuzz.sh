@@ -3,7 +3,8 @@
 #
 # The targets are in scripts/fuzz/targets, in the shape of cargo-fuzz. They are built with the stable toolchain: libFuzzer needs the
 # compiler's coverage instruments, which stable has, and no sanitizer, which it has not; the code under test holds no `unsafe`. Each run
-# begins with the corpus that is kept (scripts/fuzz/corpus/TARGET) and puts what it finds new into target/fuzz/TARGET. A finding stops
+# begins with hand-made seeds (scripts/fuzz/seeds/TARGET; a first byte of `0` asks for no cuts) and the corpus that is kept
+# (scripts/fuzz/corpus/TARGET), and puts what it finds new into target/fuzz/TARGET. A finding stops
 # it with exit code 1, its input is in target/fuzz/findings. With --keep, the corpus of every target that was run is then made anew
 # from both, as small as libFuzzer can without losing coverage, up to 100 files and 12 KiB each. Prints executions and coverage, a line a target.
 #
@@ -65,7 +66,7 @@ for target in "${targets[@]}"; do
   }
   mkdir -p "$work/$target" "scripts/fuzz/corpus/$target"
   if ! "$program" -max_total_time="$seconds" -max_len=$longest -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-    -artifact_prefix="$work/findings/$target-" "$work/$target" "scripts/fuzz/corpus/$target" > "$work/$target.log" 2>&1; then
+    -artifact_prefix="$work/findings/$target-" "$work/$target" "scripts/fuzz/corpus/$target" "scripts/fuzz/seeds/$target" > "$work/$target.log" 2>&1; then
     echo "FINDING in $target: $(grep -m 1 -E "panicked at|ERROR: libFuzzer" -A 1 "$work/$target.log" | tr '\n' ' ')"
     echo "  all of it: $work/$target.log"
     status=1

@@ -12,3 +12,9 @@ scripts/kubernetes.sh
 peer=servers/peers/axum-broadcast/Cargo.toml
 cargo fmt --manifest-path "$peer" --check
 cargo clippy --manifest-path "$peer" --all-targets --locked --target-dir target/peers -- -D warnings
+
+# So are the fuzz targets, which are built with instruments; their versions are the product's.
+fuzz=scripts/fuzz/Cargo.toml
+cp Cargo.lock scripts/fuzz/Cargo.lock
+cargo fmt --manifest-path "$fuzz" --check
+cargo clippy --manifest-path "$fuzz" --target-dir target/fuzzing -- -D warnings

@@ -10,6 +10,7 @@ use crate::cpu_time;
 use crate::display::{Display, Progress};
 use crate::merge::tag;
 use crate::player::Player;
+use crate::process;
 use crate::publisher::Publishing;
 use crate::recording::{Counters, Snapshot};
 use crate::server_cost::{Reading, StatsReader, cpu_share};
@@ -176,7 +177,10 @@ impl<'a> Journal<'a> {
             server_cpu_share: self.reading.as_ref().zip(reading.as_ref()).and_then(|(a, b)| cpu_share(a, b)),
             server_rss_bytes: reading.as_ref().map(|reading| reading.rss_bytes),
             server_open: said.map(|stats| stats.connections.get(self.transport).map_or(0, |c| c.open)),
+            server_descriptors: reading.as_ref().and_then(|reading| process::descriptors(Some(reading.pid))),
             generator_cpu_share: cpu.saturating_sub(self.row_cpu).as_secs_f64() / length.as_secs_f64().max(1e-9),
+            generator_rss_bytes: process::own_rss(),
+            generator_descriptors: process::descriptors(None),
             loop_lag_max_us: us(self.current.loop_lag.max()),
         });
         // A row that ends a moment after the window has begun may hold its first deliveries.

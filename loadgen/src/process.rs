@@ -12,6 +12,17 @@ pub fn own_rss() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
+/// File descriptors that a process holds open, this one without a number; `None` where the system does not tell.
+///
+/// Linux says so as the size of `/proc/PID/fd` since 6.2 (`proc_readfd_count` in `fs/proc/fd.c`), from a bitmap; to count the entries
+/// would cost milliseconds of each second with 19,000 of them, and show in what the generator spends.
+pub fn descriptors(pid: Option<u32>) -> Option<u64> {
+    let folder = pid.map_or_else(|| "/proc/self/fd".to_owned(), |pid| format!("/proc/{pid}/fd"));
+    let open = std::fs::metadata(folder).ok()?.len();
+    // Never none: a process without any could not be asked.
+    (open > 0).then_some(open)
+}
+
 /// Raises the limit of file descriptors as far as it goes, and returns it.
 pub fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);

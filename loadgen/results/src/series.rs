@@ -45,8 +45,17 @@ pub struct SeriesRow {
     pub server_rss_bytes: Option<u64>,
     /// Connections open on this transport by the server's count (gauge); empty when it does not tell.
     pub server_open: Option<u64>,
+    /// File descriptors that the server holds open (gauge); empty when its system does not tell (Linux before 6.2).
+    #[serde(default)]
+    pub server_descriptors: Option<u64>,
     /// Share of one core that the generator used.
     pub generator_cpu_share: f64,
+    /// Resident memory of the generator, bytes (gauge); empty when its system does not tell.
+    #[serde(default)]
+    pub generator_rss_bytes: Option<u64>,
+    /// File descriptors that the generator holds open (gauge); empty when its system does not tell (Linux before 6.2).
+    #[serde(default)]
+    pub generator_descriptors: Option<u64>,
     /// Largest event-loop lag of any player, us.
     pub loop_lag_max_us: f64,
 }

@@ -112,7 +112,7 @@ pub(super) fn rows(parts: &[Part], times: &Times, lead: Duration) -> Vec<SeriesR
         }
         for (place, row) in own {
             if is_first_of_server {
-                told.entry(place).or_default().push((row.server_cpu_share, row.server_rss_bytes, row.server_open));
+                told.entry(place).or_default().push(Told::by(&row));
             }
             seconds.entry(place).or_default().push(row);
         }
@@ -122,7 +122,7 @@ pub(super) fn rows(parts: &[Part], times: &Times, lead: Duration) -> Vec<SeriesR
         let row = rows.into_iter().reduce(|one, other| beside(&one, &other)).unwrap_or_default();
         // A sum over some of the servers would pass for what they all spend.
         let told = told.get(&second).filter(|told| told.len() == servers).map_or(&[][..], Vec::as_slice);
-        let (server_cpu_share, server_rss_bytes, server_open) = together(told);
+        let Told { cpu_share, rss_bytes, open, descriptors } = together(told);
         let latency = times.latency.get(&second).filter(|latency| !latency.is_empty());
         let at = |quantile| latency.map(|latency| latency.value_at_quantile(quantile) as f64 / 1e3);
         SeriesRow {
@@ -130,25 +130,47 @@ pub(super) fn rows(parts: &[Part], times: &Times, lead: Duration) -> Vec<SeriesR
             p50_us: at(0.5),
             p99_us: at(0.99),
             max_us: at(1.0),
-            server_cpu_share,
-            server_rss_bytes,
-            server_open,
+            server_cpu_share: cpu_share,
+            server_rss_bytes: rss_bytes,
+            server_open: open,
+            server_descriptors: descriptors,
             ..row
         }
     };
     seconds.into_iter().map(row).collect()
 }
 
-/// What one server told of a second: its share of a core, resident bytes and open connections.
-type Told = (Option<f64>, Option<u64>, Option<u64>);
+/// What one server told of a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Told {
+    cpu_share: Option<f64>,
+    rss_bytes: Option<u64>,
+    open: Option<u64>,
+    descriptors: Option<u64>,
+}
+
+impl Told {
+    fn by(row: &SeriesRow) -> Self {
+        Self {
+            cpu_share: row.server_cpu_share,
+            rss_bytes: row.server_rss_bytes,
+            open: row.server_open,
+            descriptors: row.server_descriptors,
+        }
+    }
+}
 
 /// What several servers spend together; nothing of what one of them did not tell.
 fn together(told: &[Told]) -> Told {
     if told.is_empty() {
-        return (None, None, None);
+        return Told::default();
     }
-    let all = || told.iter().copied();
-    (all().map(|told| told.0).sum(), all().map(|told| told.1).sum(), all().map(|told| told.2).sum())
+    Told {
+        cpu_share: told.iter().map(|told| told.cpu_share).sum(),
+        rss_bytes: told.iter().map(|told| told.rss_bytes).sum(),
+        open: told.iter().map(|told| told.open).sum(),
+        descriptors: told.iter().map(|told| told.descriptors).sum(),
+    }
 }
 
 /// Of several shards that read the same server, the first speaks for it.
@@ -181,6 +203,8 @@ fn beside(one: &SeriesRow, other: &SeriesRow) -> SeriesRow {
         opening: one.opening + other.opening,
         in_flight: one.in_flight + other.in_flight,
         generator_cpu_share: one.generator_cpu_share + other.generator_cpu_share,
+        generator_rss_bytes: one.generator_rss_bytes.zip(other.generator_rss_bytes).map(|(a, b)| a + b),
+        generator_descriptors: one.generator_descriptors.zip(other.generator_descriptors).map(|(a, b)| a + b),
         phase: one.phase.clone(),
         at_s: one.at_s,
         ..following(other, one.clone())
@@ -193,9 +217,11 @@ mod tests {
 
     #[test]
     fn what_one_of_two_servers_did_not_tell_is_not_told_of_both() {
-        let (one, other) = ((Some(0.5), Some(10), Some(3)), (Some(0.25), None, Some(4)));
-        assert_eq!(together(&[one, other]), (Some(0.75), None, Some(7)));
+        let one = Told { cpu_share: Some(0.5), rss_bytes: Some(10), open: Some(3), descriptors: Some(5) };
+        let other = Told { cpu_share: Some(0.25), rss_bytes: None, open: Some(4), descriptors: Some(6) };
+        let both = Told { cpu_share: Some(0.75), rss_bytes: None, open: Some(7), descriptors: Some(11) };
+        assert_eq!(together(&[one, other]), both);
         assert_eq!(together(&[one]), one);
-        assert_eq!(together(&[]), (None, None, None));
+        assert_eq!(together(&[]), Told::default());
     }
 }

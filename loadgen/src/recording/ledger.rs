@@ -12,7 +12,7 @@ pub enum Entry {
     New,
     /// Seen before.
     Repeated,
-    /// Of the warm-up: not on the books.
+    /// Of the warm-up, or the last of all numbers, which no plan has: not on the books.
     Before,
     /// After the drain bound: counted, and still lost.
     Late,
@@ -41,7 +41,8 @@ impl Ledger {
 
     /// Enters one notification. One that comes `too_late`, after the drain bound, is counted as late and stays lost.
     pub fn enter(&mut self, sequence: u32, too_late: bool) -> Entry {
-        if sequence < self.first {
+        // One past the last of all numbers is no number: a server made it up.
+        if sequence < self.first || sequence == u32::MAX {
             return Entry::Before;
         }
         if too_late {

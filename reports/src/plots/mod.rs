@@ -6,6 +6,7 @@ pub mod latency_over_time;
 pub mod latency_percentiles;
 pub mod ledger;
 pub mod recovery;
+pub mod resources;
 pub mod search;
 pub mod server_cpu;
 pub mod server_rss;
@@ -50,6 +51,9 @@ pub fn all(contenders: &[Contender<'_>]) -> Vec<Plot> {
         plot!(connections),
         plot!(ledger),
     ];
+    if resources::is_wanted(contenders) {
+        plots.push(plot!(resources));
+    }
     if !recovery::select(contenders).is_empty() {
         // Who asks for a fault wants to see it first.
         plots.insert(0, plot!(recovery));

@@ -1,8 +1,8 @@
 //! Envelopes: notifications, the messages of streams, the heads of polls, and what Socket.IO wraps around them.
 #![no_main]
 
-use feed::framings::{engine_io, poll, socket_io};
 use feed::encodings::json;
+use feed::framings::{engine_io, poll, socket_io};
 use feed::{Gap, POSTMARK_LEN, Payload, Postmark, StreamMessage, Subscribed, postmarks};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,12 +12,18 @@ fuzz_target!(|input: &[u8]| {
     {
         let again = json::encode(&notification);
         let back = json::decode(&again).expect("what is encoded is decoded");
-        assert_eq!((&back.topic, back.id, back.timestamp_us), (&notification.topic, notification.id, notification.timestamp_us));
+        assert_eq!(
+            (&back.topic, back.id, back.timestamp_us),
+            (&notification.topic, notification.id, notification.timestamp_us)
+        );
         assert_eq!((&back.content_type, back.payload.get()), (&notification.content_type, notification.payload.get()));
     }
     let _ = serde_json::from_slice::<StreamMessage>(input);
     if let Ok(subscribed) = serde_json::from_slice::<Subscribed>(input) {
-        assert_eq!(serde_json::from_slice::<Subscribed>(&serde_json::to_vec(&subscribed).unwrap()).unwrap(), subscribed);
+        assert_eq!(
+            serde_json::from_slice::<Subscribed>(&serde_json::to_vec(&subscribed).unwrap()).unwrap(),
+            subscribed
+        );
     }
     if let Ok(gap) = serde_json::from_slice::<Gap>(input) {
         assert_eq!(serde_json::from_slice::<Gap>(&serde_json::to_vec(&gap).unwrap()).unwrap(), gap);

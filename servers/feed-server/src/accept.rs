@@ -14,17 +14,21 @@ use tokio::time::sleep;
 use crate::brokers::Broker;
 use crate::config::Config;
 use crate::connection::{Lobby, serve};
-use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, turn_away};
+use crate::guards::addresses::Addresses;
+use crate::guards::connections::{TURNED_AWAY_AT_ONCE, bound, refusal, turn_away};
+use crate::guards::keys::Keys;
 use crate::http2::{self, Streams};
 use crate::hub::{Habits, Hub};
 use crate::line::Line;
 use crate::socket::Socket;
-use crate::stats::{Meter, Reason, Stats};
+use crate::stats::{Meter, Stats};
 use crate::tls::{Guest, Porter};
 
 /// Connections that the kernel keeps for us while we are busy: with the usual 128, a burst of clients loses its SYNs and
 /// connects a second late.
 const BACKLOG: i32 = 4096;
+/// Why a send buffer cannot be had. The kernel says nothing, it gives less.
+const NARROW: &str = "the kernel gives no --send-buffer as large: ask for less, or raise net.core.wmem_max";
 /// Rest after `accept` failed for want of files or memory: long enough for some to be freed.
 const REST: Duration = Duration::from_millis(20);
 
@@ -34,6 +38,7 @@ pub struct Listening {
     pub(crate) listener: TcpListener,
     pub(crate) porter: Option<Porter>,
     pub(crate) connections_max: usize,
+    pub(crate) keys: Option<Keys>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) broker: Broker,
 }
@@ -51,17 +56,19 @@ impl Listening {
     }
 }
 
-/// Does all that can fail before serving: makes room for the connections, listens on `config.listen`, and connects to
+/// Does all that can fail before serving: makes room for the connections, reads the keys of tokens, listens on `config.listen`, and connects to
 /// `config.broker`.
 pub async fn listen(config: &Config) -> anyhow::Result<Listening> {
     let connections_max = bound(config.connections_max)?;
+    let audience = config.jwt_audience.as_deref();
+    let keys = config.jwt_keys.as_ref().map(|file| Keys::load(file, audience)).transpose()?;
     let porter = config.tls.porter(config.listen.ip(), config.head_timeout)?;
     let listener = bind(config)?;
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let habits = Habits { bound: config.history(), workers, coalesce: config.coalesce };
     let hub = Arc::new(Hub::new(config.topics_max, habits));
     let broker = Broker::connect(config, hub.clone()).await?;
-    Ok(Listening { listener, porter, connections_max, hub, broker })
+    Ok(Listening { listener, porter, connections_max, keys, hub, broker })
 }
 
 fn bind(config: &Config) -> anyhow::Result<TcpListener> {
@@ -72,7 +79,11 @@ fn bind(config: &Config) -> anyhow::Result<TcpListener> {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         // Connections inherit both.
-        socket.set_send_buffer_size(config.send_buffer as usize)?;
+        let send_buffer = config.send_buffer as usize;
+        socket.set_send_buffer_size(send_buffer)?;
+        if socket.send_buffer_size()? < send_buffer {
+            return Err(std::io::Error::new(ErrorKind::InvalidInput, NARROW));
+        }
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()))?;
         socket.bind(&address.into())?;
@@ -105,33 +116,39 @@ pub(crate) async fn accept(
     lobby: Arc<Lobby>,
     stats: Arc<Stats>,
     inside: Arc<Inside>,
+    addresses: Arc<Addresses>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let door = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
     let mut shutdown = std::pin::pin!(shutdown);
     let mut number = 0;
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
-            stream = next(&listener) => stream?,
+            accepted = next(&listener) => accepted?,
         };
         // Small answers go out at once; Nagle would hold them until the last one is acknowledged.
         if stream.set_nodelay(true).is_err() {
             continue;
         }
         number += 1;
-        let meter = Arc::new(Meter::new(stats.clone(), number));
-        match (inside.enter(), porter.clone()) {
-            (Some(place), None) => {
+        let (visit, place) = match addresses.enter(peer.ip()) {
+            Ok(visit) => (visit, inside.enter().ok_or_else(|| refusal(inside.max))),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit.clone()).of_peer(peer));
+        match (place, porter.clone()) {
+            (Ok(place), None) => {
                 let (socket, lobby) = (Socket::new(Line::Clear(stream), meter), lobby.clone());
                 tokio::spawn(async move {
                     serve(socket, lobby).await;
                     drop(place);
                 });
             }
-            (Some(place), Some(porter)) => {
-                let streams = Streams { lobby: lobby.clone(), stats: stats.clone(), inside: inside.clone(), number };
+            (Ok(place), Some(porter)) => {
+                let (lobby, stats, inside) = (lobby.clone(), stats.clone(), inside.clone());
+                let streams = Streams { lobby, stats, inside, number, visit };
                 tokio::spawn(async move {
                     match porter.receive(stream).await {
                         Some(Guest::One(line)) => serve(Socket::new(line, meter), streams.lobby).await,
@@ -141,11 +158,10 @@ pub(crate) async fn accept(
                     drop(place);
                 });
             }
-            (None, porter) => {
-                meter.ended(Reason::ConnectionsMax);
+            (Err(refusal), porter) => {
+                meter.turned_away(refusal.guard());
                 // Nobody may hold up those behind, nor the end of the server: without room for an answer there is none.
                 if let Ok(room) = door.clone().try_acquire_owned() {
-                    let max = inside.max;
                     tokio::spawn(async move {
                         let guest = match porter {
                             Some(porter) => porter.receive(stream).await,
@@ -153,7 +169,7 @@ pub(crate) async fn accept(
                         };
                         // Who speaks HTTP/2 is only closed.
                         if let Some(Guest::One(line)) = guest {
-                            turn_away(Socket::new(line, meter), max).await;
+                            turn_away(Socket::new(line, meter), refusal).await;
                         }
                         drop(room);
                     });
@@ -163,13 +179,23 @@ pub(crate) async fn accept(
     }
 }
 
-async fn next(listener: &TcpListener) -> anyhow::Result<TcpStream> {
+async fn next(listener: &TcpListener) -> anyhow::Result<(TcpStream, SocketAddr)> {
+    let mut rests = 0_u64;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok(stream),
+            Ok(accepted) => {
+                if rests > 0 {
+                    tracing::warn!(rests, "accepting again");
+                }
+                return Ok(accepted);
+            }
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept; resting");
+                // Said once, however long it lasts.
+                if rests == 0 {
+                    tracing::warn!(%error, "cannot accept: who comes waits until it can");
+                }
+                rests += 1;
                 sleep(REST).await;
             }
         }

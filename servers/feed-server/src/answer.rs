@@ -9,6 +9,7 @@ use feed::{After, BatchHead, Cursor, Epoch};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use crate::guards::origin::Cors;
 use crate::hub::{Batch, Log};
 use crate::stats::Meter;
 use crate::takeover;
@@ -115,16 +116,23 @@ impl<'a> Answer<'a> {
     }
 
     /// As the bytes of a response, for a socket that was taken over; counted.
-    pub(crate) fn bytes(&self, meter: &Meter, known: Option<Cursor>, keep_alive: bool) -> Vec<u8> {
+    pub(crate) fn bytes(&self, meter: &Meter, known: Option<Cursor>, keep_alive: bool, cors: Option<&Cors>) -> Vec<u8> {
         self.count(meter, known);
-        self.to_bytes(known, keep_alive)
+        self.write(known, keep_alive, cors)
     }
 
     /// The same, not counted: it is for many.
     pub(crate) fn to_bytes(&self, known: Option<Cursor>, keep_alive: bool) -> Vec<u8> {
+        self.write(known, keep_alive, None)
+    }
+
+    fn write(&self, known: Option<Cursor>, keep_alive: bool, cors: Option<&Cors>) -> Vec<u8> {
         let (status, mut headers, body) = self.parts(known);
         if !keep_alive {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(cors) = cors {
+            cors.dress(&mut headers);
         }
         let mut out = takeover::head(status, &headers);
         out.extend_from_slice(&body);

@@ -1,11 +1,15 @@
 //! Every bound and choice of the server, as flags: unit, default and reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::brokers::Choice;
+use crate::clock;
+use crate::guards::origin::AllowedOrigin;
+use crate::guards::pace::Pace;
 use crate::tls::TlsArgs;
 use crate::window::Limit;
 
@@ -37,9 +41,14 @@ pub struct Config {
     #[arg(long)]
     pub exit_on_stdin_close: bool,
 
-    /// What to log on stderr, for example `info` or `feed_server=debug`.
+    /// What to log on stderr, for example `info` or `feed_server=debug`. Each abnormal end of a connection is a warning, with its reason:
+    /// `warn,feed_server::ends=off` leaves these out.
     #[arg(long, default_value = "warn", value_name = "FILTER")]
     pub log: String,
+
+    /// How to log it: a line to read, or a line of JSON.
+    #[arg(long, default_value = "human", value_name = "FORMAT")]
+    pub log_format: LogFormat,
 
     /// Who numbers notifications and keeps their history: `memory`, this process alone, or `redis://HOST[:PORT]`, for several
     /// servers that show the same. Servers that share a Redis should be given the same `--history` and `--history-bytes`.
@@ -70,10 +79,55 @@ pub struct Config {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_max: Option<u32>,
 
+    /// Connections that one address may have open at a time; one more is answered with 429. Off unless asked for: everybody behind a
+    /// proxy or a NAT has one address, and so has a load generator with thousands of clients. An IPv6 address counts by its first 64 bits.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address: Option<u32>,
+
+    /// Requests a second that one address may send, over all of its connections; one more is answered with 429, which says when to come
+    /// back. Handshakes and polls are requests. Off unless asked for, for the same reasons.
+    #[arg(long, value_name = "RATE", value_parser = pace)]
+    pub requests_per_second: Option<f64>,
+
+    /// Requests that one address may send at once before that counts [default: a second's worth].
+    #[arg(long, value_name = "COUNT", requires = "requests_per_second", value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_burst: Option<u32>,
+
+    /// Messages a second that a client may send over one WebSocket or in one Socket.IO session, pings included; one more ends it, a
+    /// WebSocket with code 1008. Off unless asked for: publishers may have much to say, and what they may say is bounded by the size of a
+    /// message and by how fast they are read.
+    #[arg(long, value_name = "RATE", value_parser = pace)]
+    pub messages_per_second: Option<f64>,
+
+    /// Messages that such a client may send at once before that counts [default: a second's worth].
+    #[arg(long, value_name = "COUNT", requires = "messages_per_second", value_parser = clap::value_parser!(u32).range(1..))]
+    pub messages_burst: Option<u32>,
+
+    /// Origin whose pages may use this server, for example `https://app.example.com`; repeat it for more, `*` allows all of them. A
+    /// request with another `Origin` is answered with 403. Unless told otherwise only pages from this server's own host and port:
+    /// browsers let every page that somebody looks at reach it. Who sends no `Origin` is no page, and not asked.
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<AllowedOrigin>,
+
+    /// File of the keys by which tokens are known, a JWK set (RFC 7517): secrets for HS256 (`oct`), public keys for EdDSA (`OKP`, Ed25519).
+    /// With it, who reads or publishes has to show a JWT in `Authorization: Bearer`, or as `access_token` in the query, whose claims
+    /// `read` and `write` list topics (`user-*` for all that begin so) and whose `exp` ends what it began. Without it, everybody may.
+    #[arg(long, value_name = "FILE")]
+    pub jwt_keys: Option<PathBuf>,
+
+    /// For whom tokens have to be (claim `aud`). Without it, a token that is for somebody in particular is not taken.
+    #[arg(long, value_name = "NAME", requires = "jwt_keys")]
+    pub jwt_audience: Option<String>,
+
     /// Largest body of a publication; a larger one is answered with 413. The default is far more than a notification
     /// needs: what is larger belongs behind a link in it.
     #[arg(long, default_value_t = 64 << 10, value_name = "BYTES")]
     pub body_max: usize,
+
+    /// Largest head of a request: request line and header fields; a larger one is answered with 431. The heads of browsers have one or two
+    /// KiB, a token another; it is what each of many slow clients can make the server hold.
+    #[arg(long, default_value_t = 16 << 10, value_name = "BYTES", value_parser = head)]
+    pub head_max: usize,
 
     /// Largest answer to a poll; what did not fit is announced by `more`, and comes with the next poll. The default is
     /// a burst of thousands, and bounds what a thousand slow clients hold to 1 GiB.
@@ -171,6 +225,15 @@ pub struct Config {
 /// What `--tcp-user-timeout` is longer than `--write-timeout` unless it is given: who takes nothing is then told from who is gone.
 const BEYOND_WRITING: Duration = Duration::from_secs(5);
 
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// For programs: one JSON object, with `timestamp`, `level`, `target` and `fields`.
+    Json,
+}
+
 impl Config {
     /// How long what was sent may stay without an acknowledgement.
     pub(crate) fn tcp_user_timeout(&self) -> Duration {
@@ -180,6 +243,16 @@ impl Config {
     /// What each topic retains.
     pub(crate) fn history(&self) -> Limit {
         Limit { count: self.history as usize, bytes: self.history_bytes }
+    }
+
+    /// How often an address may ask, if that is bounded.
+    pub(crate) fn requests(&self) -> Option<Pace> {
+        self.requests_per_second.map(|rate| Pace::new(rate, self.requests_burst, clock::now()))
+    }
+
+    /// How often a client may send a message, if that is bounded; counted from now.
+    pub(crate) fn messages(&self) -> Option<Pace> {
+        self.messages_per_second.map(|rate| Pace::new(rate, self.messages_burst, clock::now()))
     }
 }
 
@@ -207,6 +280,21 @@ fn payload(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(bytes) if (1024..=1 << 30).contains(&bytes) => Ok(bytes),
         _ => Err("expected bytes, 1024 to 1073741824".to_owned()),
+    }
+}
+
+/// A head that hyper can be told to take.
+fn head(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if (8192..=1 << 20).contains(&bytes) => Ok(bytes),
+        _ => Err("expected bytes, 8192 to 1048576".to_owned()),
+    }
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("expected how many a second, 0.001 to 1000000".to_owned()),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
 
 use crate::drain::Closing;
+use crate::entrance::Entrance;
 use crate::rest::Rest;
 use crate::socket::Socket;
 use crate::takeover::Deliver;
@@ -16,12 +16,14 @@ use crate::{detour, direct};
 #[derive(Debug)]
 pub(crate) struct Lobby {
     pub(crate) http: http1::Builder,
-    pub(crate) router: Router,
+    pub(crate) entrance: Entrance,
     pub(crate) closing: Closing,
     /// How long a connection may idle between requests.
     pub(crate) idle: Duration,
     /// How long a client may take nothing of its answers.
     pub(crate) write_timeout: Duration,
+    /// Bytes that a head may have.
+    pub(crate) head_max: usize,
 }
 
 /// How a phase of HTTP ends, unless the connection does.

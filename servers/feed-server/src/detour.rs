@@ -6,15 +6,15 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
-use tower_service::Service as _;
 
 use crate::connection::{Left, Lobby};
+use crate::entrance::Entrance;
+use crate::guards::count::Guard;
 use crate::refusal::Refusal;
 use crate::socket::Socket;
 use crate::stats::Meter;
@@ -28,10 +28,10 @@ pub(crate) struct WholeBody;
 pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     let meter = socket.meter().clone();
     let slot = Slot::default();
-    let front = Front { router: lobby.router.clone(), meter: meter.clone(), slot: slot.clone() };
+    let front = Front { entrance: lobby.entrance.clone(), meter: meter.clone(), slot: slot.clone() };
     let mut http = Box::pin(lobby.http.serve_connection(TokioIo::new(socket), front));
     let mut closed = pin!(lobby.closing.clone().due(&meter));
-    let mut told = false;
+    let (mut told, mut is_refused) = (false, false);
     let state = poll_fn(|cx| {
         if !told && closed.as_mut().poll(cx).is_ready() {
             told = true;
@@ -39,6 +39,11 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
         }
         if let Poll::Ready(ended) = http.as_mut().poll(cx) {
             if let Err(error) = ended {
+                is_refused = error.is_parse();
+                // Hyper has answered with 431 (RFC 6585, section 5).
+                if error.is_parse_too_large() {
+                    meter.refused(Guard::HeadMax);
+                }
                 tracing::debug!(%error, "connection ended");
             }
             return Poll::Ready(None);
@@ -54,9 +59,16 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
             }
         }
     })
-    .await?;
+    .await;
     let parts = Pin::into_inner(http).into_parts();
     let mut socket = parts.io.into_inner();
+    let Some(state) = state else {
+        if is_refused {
+            // The rest of what is no request would have the system destroy the answer to it.
+            socket.linger().await;
+        }
+        return None;
+    };
     socket.unread(&parts.read_buf);
     Some(match state {
         State::Taken(deliver) => Left::Taken(socket, deliver),
@@ -90,9 +102,9 @@ impl Slot {
     }
 }
 
-/// The router, as hyper calls it.
+/// The entrance, as hyper calls it.
 struct Front {
-    router: Router,
+    entrance: Entrance,
     meter: Arc<Meter>,
     slot: Slot,
 }
@@ -103,12 +115,12 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let (mut router, meter, slot) = (self.router.clone(), self.meter.clone(), self.slot.clone());
+        let (entrance, meter, slot) = (self.entrance.clone(), self.meter.clone(), self.slot.clone());
         slot.set(State::Busy);
         let bodiless = request.body().is_end_stream();
         request.extensions_mut().insert(meter.clone());
         Box::pin(async move {
-            let mut response = router.call(request.map(Body::new)).await?;
+            let mut response = entrance.answer(request.map(Body::new)).await;
             meter.set_flushed(false);
             match response.extensions_mut().remove::<Takeover>().and_then(Takeover::into_deliver) {
                 Some(_) if !bodiless => Ok(Refusal::subscription_with_a_body().into_response()),

@@ -12,7 +12,6 @@ use http::header::CONNECTION;
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
 use tokio::task::yield_now;
-use tower_service::Service as _;
 
 use crate::connection::{Left, Lobby};
 use crate::refusal::Refusal;
@@ -56,7 +55,7 @@ impl Visit<'_> {
         match self.arrived.is_empty() {
             // How to say goodbye before an answer is made, hyper knows.
             false if self.lobby.closing.is_due(self.socket.meter()) => Front::Foreign,
-            _ => take(&mut self.arrived),
+            _ => take(&mut self.arrived, self.lobby.head_max),
         }
     }
 
@@ -88,14 +87,14 @@ impl Visit<'_> {
     }
 
     async fn respond(&mut self, request: Request<Body>) -> Option<Response> {
-        let mut answering = pin!(self.lobby.router.clone().call(request));
-        if let Poll::Ready(Ok(response)) = poll_fn(|cx| Poll::Ready(answering.as_mut().poll(cx))).await {
+        let mut answering = pin!(self.lobby.entrance.answer(request));
+        if let Poll::Ready(response) = poll_fn(|cx| Poll::Ready(answering.as_mut().poll(cx))).await {
             return Some(response);
         }
         // What is ready does not wait for what is not.
         self.flush().await?;
         poll_fn(|cx| {
-            if let Poll::Ready(Ok(response)) = answering.as_mut().poll(cx) {
+            if let Poll::Ready(response) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Some(response));
             }
             // A client that goes is noticed, unless it has left something to be read.

@@ -53,6 +53,11 @@ impl Closing {
         (stop, Self(told))
     }
 
+    /// True once the server stops.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
     /// Waits until the server stops; `None` when nobody is left who could say so, which is a stop, too.
     pub(crate) async fn begun(mut self) -> Option<Departures> {
         self.0.wait_for(Option::is_some).await.ok().and_then(|departures| *departures)

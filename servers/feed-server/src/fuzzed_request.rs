@@ -4,6 +4,9 @@ use bytes::Bytes;
 
 use crate::request;
 
+/// Bytes that a head may have.
+const HEAD_MAX: usize = 16 << 10;
+
 /// What stands at the front of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Front {
@@ -30,7 +33,7 @@ pub enum Front {
 pub fn front(bytes: &[u8]) -> Front {
     use axum::body::HttpBody;
     let mut left = Bytes::copy_from_slice(bytes);
-    let front = match request::take(&mut left) {
+    let front = match request::take(&mut left, HEAD_MAX) {
         request::Front::Plain(request) => {
             let body_len = request.body().size_hint().exact().expect("the body has come whole") as usize;
             return Front::Plain { len: bytes.len() - left.len(), body_len };

@@ -23,6 +23,8 @@ use tokio_rustls::server::TlsStream;
 
 use crate::accept::Inside;
 use crate::connection::{Lobby, serve};
+use crate::guards::addresses::Visit;
+use crate::guards::count::Guard;
 use crate::line::Line;
 use crate::refusal::Refusal;
 use crate::socket::Socket;
@@ -40,6 +42,8 @@ pub(crate) struct Streams {
     pub(crate) inside: Arc<Inside>,
     /// Number of the connection.
     pub(crate) number: u64,
+    /// Its place among those of its address: what its streams ask counts together.
+    pub(crate) visit: Option<Arc<Visit>>,
 }
 
 /// Serves `stream` until it is closed, or the server stops, the connection's instant to leave has come, which is that of all its streams, and
@@ -74,11 +78,13 @@ impl Streams {
     /// Has an inner connection answer `request`.
     async fn forward(&self, request: Request<Incoming>) -> Result<Response, Refusal> {
         let Some(place) = self.inside.enter() else {
+            self.stats.refusals.add(Guard::ConnectionsMax);
             return Err(Refusal::overloaded("too many streams and connections are open already: come back later"));
         };
         let broken = |_| Refusal::overloaded("there is no room for another stream: come back later");
         let (ours, theirs) = UnixStream::pair().map_err(broken)?;
-        let socket = Socket::new(Line::Inner(theirs), Arc::new(Meter::new(self.stats.clone(), self.number)));
+        let meter = Meter::new(self.stats.clone(), self.number).of_visit(self.visit.clone());
+        let socket = Socket::new(Line::Inner(theirs), Arc::new(meter));
         let lobby = self.lobby.clone();
         tokio::spawn(async move {
             serve(socket, lobby).await;

@@ -199,9 +199,15 @@ impl Log {
         self.topic.as_str()
     }
 
-    /// Numbers and appends in one step, under one lock, then wakes the readers.
-    /// Not if it was published before under this `key` and is still retained.
-    pub(crate) fn append(self: &Arc<Self>, payload: &Payload, key: Option<&Key>) -> Result<Published, KeyReused> {
+    /// Appends what has no key.
+    #[cfg(test)]
+    pub(crate) fn append(self: &Arc<Self>, payload: &Payload) -> Cursor {
+        self.append_once(payload, None).expect("without a key nothing is a repeat").cursor
+    }
+
+    /// Numbers and appends in one step, under one lock, then wakes the readers; unless it was published before, under this `key`, and is
+    /// still retained.
+    pub(crate) fn append_once(self: &Arc<Self>, payload: &Payload, key: Option<&Key>) -> Result<Published, KeyReused> {
         let cursor = {
             let mut window = write(&self.window);
             let before = key.and_then(|key| window.keys.find(key, payload));

@@ -1,6 +1,6 @@
 //! One notification feed, served over short polling, long polling, Server-Sent Events, WebSocket and Socket.IO.
 //!
-//! Walk it in this order: `accept` -> `connection` and `direct` -> `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
+//! Walk it in this order: `accept` -> `connection` and `direct` -> `entrance` and `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.
 
 mod accept;
@@ -14,6 +14,7 @@ mod demo;
 mod detour;
 mod direct;
 mod drain;
+mod entrance;
 mod fanout;
 #[doc(hidden)]
 pub mod fuzzed_request;
@@ -53,33 +54,43 @@ use crate::accept::Door;
 pub use crate::accept::{Listening, listen};
 use crate::app::{App, app};
 pub use crate::brokers::Choice as BrokerChoice;
-pub use crate::config::Config;
+pub use crate::config::{Config, LogFormat};
 use crate::connection::Lobby;
 use crate::drain::{Closing, Departures};
+use crate::guards::addresses::Addresses;
+pub use crate::guards::origin::AllowedOrigin;
+use crate::guards::origin::Origins;
 use crate::stats::Stats;
 pub use crate::tls::TlsArgs;
-
-/// What hyper may keep of a request or an answer, bytes: the heads of this contract are a fraction of it.
-const HTTP_BUFFER: usize = 16 << 10;
 
 /// Serves until `shutdown`, then lets nobody in, says goodbye to every reader at an instant of its own, and returns when all have gone:
 /// within `config.drain`, whatever they do.
 pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let Listening { listener, porter, connections_max, hub, broker } = listening;
+    let Listening { listener, porter, connections_max, keys, hub, broker } = listening;
     let inside = accept::Inside::new(connections_max);
     let stats = Arc::new(Stats::new());
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(HTTP_BUFFER);
+    http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(config.head_max);
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let (drain, rate) = (config.drain, config.demo);
-    let (idle, write_timeout) = (config.idle_timeout, config.write_timeout);
+    let (idle, write_timeout, head_max) = (config.idle_timeout, config.write_timeout, config.head_max);
     let (close, closing) = Closing::channel();
-    let app_state =
-        Arc::new(App { config, hub: hub.clone(), broker, stats: stats.clone(), workers, closing: closing.clone() });
+    let addresses = Addresses::new(config.connections_per_address, config.requests());
+    let app_state = Arc::new(App {
+        origins: Origins::new(&config.allow_origin),
+        addresses: addresses.clone(),
+        keys,
+        config,
+        hub: hub.clone(),
+        broker,
+        stats: stats.clone(),
+        workers,
+        closing: closing.clone(),
+    });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
-    let lobby = Arc::new(Lobby { http, router: app(app_state), closing, idle, write_timeout });
+    let lobby = Arc::new(Lobby { http, entrance: app(app_state), closing, idle, write_timeout, head_max });
 
-    accept::accept(Door { listener, porter }, lobby, stats, inside.clone(), shutdown).await?;
+    accept::accept(Door { listener, porter }, lobby, stats, inside.clone(), addresses, shutdown).await?;
 
     let departures = Departures::within(drain);
     hub.close(departures);

@@ -1,12 +1,12 @@
 //! `feed-server`: reads its flags, says where it listens, serves until it is told to stop.
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use feed_server::{Config, listen, run};
+use feed_server::{Config, LogFormat, listen, run};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -25,7 +25,11 @@ fn main() -> ExitCode {
 fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("bad --log `{}`: expected for example `info` or `feed_server=debug`", config.log))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
     // The CPUs that this process may use, not those that the machine has.
     let workers = config.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let mut runtime = match workers {

@@ -42,6 +42,12 @@ impl Outbox {
         self.queue.len()
     }
 
+    /// Bytes that wait, whoever else holds them.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.queue.iter().map(|(bytes, _)| bytes.len()).sum::<usize>() - self.written
+    }
+
     /// Writes as much as fits in one call.
     pub(crate) fn write(&mut self, socket: &Socket) -> io::Result<()> {
         let mut slices = [IoSlice::new(&[]); SLICES];

@@ -8,11 +8,12 @@ use axum::Json;
 use axum::extract::State;
 use feed::ServerStats;
 use http::header::CONTENT_TYPE;
+use rustix::process::{Resource, getrlimit};
 
 use crate::app::App;
 use crate::brokers::Failure;
 use crate::clock;
-use crate::metrics;
+use crate::metrics::{self, Beside};
 use crate::refusal::Refusal;
 use crate::stats::Kind;
 
@@ -23,8 +24,14 @@ pub(crate) async fn stats(State(app): State<Arc<App>>) -> Json<ServerStats> {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> ([(http::HeaderName, &'static str); 1], String) {
-    let ignored = app.stats.ignored(Kind::Ws);
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::write(&collect(&app), ignored))
+    let beside = Beside {
+        ignored: app.stats.ignored(Kind::Ws),
+        is_draining: app.closing.has_begun(),
+        open_fds: fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as u64),
+        max_fds: getrlimit(Resource::Nofile).current,
+        started_s: clock::unix_us() as f64 / 1e6 - (clock::now() - app.stats.started).as_secs_f64(),
+    };
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::write(&collect(&app), &beside))
 }
 
 /// `GET /healthz`: who answers, is healthy, whatever the broker does.
@@ -51,6 +58,7 @@ fn collect(app: &App) -> ServerStats {
         published: app.stats.published.load(Relaxed),
         repeated: app.stats.repeated.load(Relaxed),
         refused: app.stats.refused.load(Relaxed),
+        refusals: app.stats.refusals.by_name(),
         broker: app.broker.stats(),
         connections: Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), app.stats.connections(kind))).collect(),
     }

@@ -89,7 +89,7 @@ struct Asked {
 }
 
 async fn read(app: &App, topic: Result<Topic, Refusal>, request: Request) -> Result<Asked, Refusal> {
-    let Topic(topic) = topic?;
+    let topic = topic?.into_publishable(app)?;
     let (http::request::Parts { headers, .. }, body) = request.into_parts();
     let body = guards::body::read(body, app.config.body_max, "--body-max", app.config.head_timeout).await?;
     let payload = match media_type(&headers)? {

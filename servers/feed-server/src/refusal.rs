@@ -3,9 +3,13 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
+
+use crate::app::App;
+use crate::guards::count::Guard;
+use crate::takeover;
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -13,11 +17,12 @@ pub(crate) struct Refusal {
     status: StatusCode,
     error: Cow<'static, str>,
     header: Option<(HeaderName, HeaderValue)>,
+    guard: Option<Guard>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, error: error.into(), header: None }
+        Self { status, error: error.into(), header: None, guard: None }
     }
 
     /// 400: the request makes no sense to us.
@@ -40,9 +45,40 @@ impl Refusal {
         self
     }
 
+    /// Counts as one of `guard`.
+    pub(crate) fn by(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
+    /// What was expected, for who is not told over HTTP; counted.
+    pub(crate) fn into_counted(self, app: &App) -> String {
+        if let Some(guard) = self.guard {
+            app.stats.refusals.add(guard);
+        }
+        self.error.into_owned()
+    }
+
+    /// The guard that it counts as one of.
+    pub(crate) fn guard(&self) -> Option<Guard> {
+        self.guard
+    }
+
     /// The body of the answer.
-    pub(crate) fn body(&self) -> String {
+    fn body(&self) -> String {
         json!({ "error": self.error }).to_string()
+    }
+
+    /// As the bytes of a connection's last answer, for who has taken the socket.
+    pub(crate) fn last_answer(self) -> Vec<u8> {
+        let body = self.body();
+        let mut headers: HeaderMap = self.header.into_iter().collect();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_LENGTH, body.len().into());
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let mut answer = takeover::head(self.status, &headers);
+        answer.extend_from_slice(body.as_bytes());
+        answer
     }
 }
 
@@ -52,6 +88,11 @@ impl IntoResponse for Refusal {
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        (self.status, headers, self.header.clone().map(|header| [header]), self.body()).into_response()
+        let mut response =
+            (self.status, headers, self.header.clone().map(|header| [header]), self.body()).into_response();
+        if let Some(guard) = self.guard {
+            response.extensions_mut().insert(guard);
+        }
+        response
     }
 }

@@ -25,21 +25,22 @@ pub(crate) enum Front {
     Nothing,
     /// Nothing but the beginning of a request.
     Part,
-    /// What is hyper's to judge: another version, a body without a length, an expectation, the last request, no request at all.
+    /// What is hyper's to judge: too large a head, another version, a body without a length, an expectation, the last request, no request at all.
     Foreign,
 }
 
-/// Takes a plain request off the front of `bytes`; leaves them alone if there is none.
+/// Takes a plain request, with a head of at most `head_max` bytes, off the front of `bytes`; leaves them alone if there is none.
 ///
 /// Read by the parser that hyper uses, with its rules; a body is delimited as RFC 9112, section 6.3 says.
-pub(crate) fn take(bytes: &mut Bytes) -> Front {
+pub(crate) fn take(bytes: &mut Bytes, head_max: usize) -> Front {
     if bytes.is_empty() {
         return Front::Nothing;
     }
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut head = httparse::Request::new(&mut []);
     let len = match head.parse_with_uninit_headers(bytes, &mut fields) {
-        Ok(httparse::Status::Complete(len)) => len,
+        Ok(httparse::Status::Complete(len)) if len <= head_max => len,
+        Ok(httparse::Status::Complete(_)) => return Front::Foreign,
         Ok(httparse::Status::Partial) => return Front::Part,
         Err(_) => return Front::Foreign,
     };
@@ -103,7 +104,7 @@ mod tests {
 
     fn front(text: &str) -> (Front, usize) {
         let mut bytes = Bytes::copy_from_slice(text.as_bytes());
-        let front = take(&mut bytes);
+        let front = take(&mut bytes, 8192);
         (front, bytes.len())
     }
 
@@ -140,6 +141,7 @@ mod tests {
             field("Content-Length:"),
             field("Content-Length: 99999999999999999999"),
             field(&"a: b\r\n".repeat(FIELDS_MAX)),
+            field(&format!("a: {}", "b".repeat(8192))),
             field(" folded"),
             "GET / HTTP/1.0\r\n\r\n".to_owned(),
             "GET http://x/ HTTP/1.1\r\n\r\n".to_owned(),

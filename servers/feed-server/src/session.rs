@@ -290,6 +290,23 @@ impl Session {
         self.chair.into_socket()
     }
 
+    /// Waits until an answer is written. It may take as long as it goes on: a client that takes nothing of it for `--write-timeout` is
+    /// given up.
+    pub(crate) async fn answer_written(&self) -> Option<()> {
+        while self.has_queued()? {
+            let room = poll_fn(|cx| self.chair.with(|outlet| outlet.socket.poll_write_ready(cx)));
+            // Boxed, for it is seldom needed: an answer mostly fits.
+            match Box::pin(timeout(self.write_timeout, room)).await {
+                Ok(room) => room.ok()?,
+                Err(_) => {
+                    self.ended(Reason::WriteTimeout);
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
+
     async fn written(&self) -> Option<()> {
         while self.has_queued()? {
             poll_fn(|cx| self.chair.with(|outlet| outlet.socket.poll_write_ready(cx))).await.ok()?;
@@ -324,14 +341,41 @@ mod tests {
     use crate::stats::Stats;
 
     #[tokio::test]
+    async fn a_client_that_reads_nothing_holds_one_reading_of_the_log_and_no_more() {
+        let bound = Limit { count: 1000, bytes: 64 << 20 };
+        let hub = Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO });
+        let log = hub.log(&"news".parse().unwrap()).unwrap();
+        let large = serde_json::value::to_raw_value(&"x".repeat(60_000)).unwrap();
+        for _ in 0..200 {
+            log.append(&Payload { content_type: None, json: large.clone() });
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        let start = log.start(After::Earliest);
+        let mut session = Session::new(socket, log.clone(), start.cursor, Form::Frames, Duration::from_secs(60));
+        let quiet = Duration::from_millis(200);
+        while session.next(clock::now() + quiet).await == Wake::Moved {
+            let batch = session.read().unwrap();
+            session.deliver(batch.entries.iter().map(|entry| entry.frame()));
+        }
+        for _ in 0..200 {
+            log.append(&Payload { content_type: None, json: large.clone() });
+            assert_ne!(session.next(clock::now()).await, Wake::Moved, "nothing more is read for who takes nothing");
+        }
+        let held = session.chair.with(|outlet| outlet.outbox.bytes());
+        assert!(held > 0 && held <= STREAM_LIMIT.bytes + 60_200, "{held} bytes in the outbox");
+    }
+
+    #[tokio::test]
     async fn catching_up_lets_others_have_their_turn() {
         let bound = Limit { count: 10_000, bytes: 64 << 20 };
         let hub = Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO });
         let log = hub.log(&"news".parse().unwrap()).unwrap();
         let batches = 64;
         for _ in 0..batches * STREAM_LIMIT.count {
-            let payload = Payload { content_type: None, json: serde_json::value::to_raw_value(&1).unwrap() };
-            log.append(&payload, None).unwrap();
+            log.append(&Payload { content_type: None, json: serde_json::value::to_raw_value(&1).unwrap() });
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();

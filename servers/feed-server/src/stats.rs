@@ -1,5 +1,6 @@
 //! What the server counts: every connection under what it carries, on counters spread so that threads seldom meet.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
@@ -7,7 +8,11 @@ use feed::{ConnectionStats, Transport};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::guards::addresses::Visit;
+use crate::guards::count::{Guard, Refusals};
 
+/// Under which abnormal ends are logged, a line each, so that a filter can leave them out: `--log warn,feed_server::ends=off`.
+const ENDS: &str = "feed_server::ends";
 /// Copies of all counters; a connection counts on one of them, a reader adds them up.
 const SHARDS: usize = 16;
 
@@ -57,12 +62,18 @@ pub(crate) enum Reason {
     TooMuch,
     /// There were too many connections already.
     ConnectionsMax,
+    /// There were too many from its address already.
+    ConnectionsPerAddress,
+    /// Its messages came too often.
+    MessagesPerSecond,
+    /// The token that let it in has expired.
+    TokenExpired,
     /// The server stops.
     Shutdown,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::FellBehind,
         Self::WriteTimeout,
         Self::PongTimeout,
@@ -70,6 +81,9 @@ impl Reason {
         Self::ProtocolError,
         Self::TooMuch,
         Self::ConnectionsMax,
+        Self::ConnectionsPerAddress,
+        Self::MessagesPerSecond,
+        Self::TokenExpired,
         Self::Shutdown,
     ];
 
@@ -82,7 +96,26 @@ impl Reason {
             Self::ProtocolError => "protocol-error",
             Self::TooMuch => "sent-too-much",
             Self::ConnectionsMax => "connections-max",
+            Self::ConnectionsPerAddress => "connections-per-address",
+            Self::MessagesPerSecond => "messages-per-second",
+            Self::TokenExpired => "token-expired",
             Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// True for the end of what went on well until then: it is worth a line in the log. Who is not let in is counted alone, so that
+    /// strangers cannot fill a disk, and a server that stops says so itself.
+    const fn is_abnormal(self) -> bool {
+        match self {
+            Self::FellBehind
+            | Self::WriteTimeout
+            | Self::PongTimeout
+            | Self::Vanished
+            | Self::ProtocolError
+            | Self::TooMuch
+            | Self::MessagesPerSecond
+            | Self::TokenExpired => true,
+            Self::ConnectionsMax | Self::ConnectionsPerAddress | Self::Shutdown => false,
         }
     }
 }
@@ -94,6 +127,7 @@ pub(crate) struct Stats {
     pub(crate) published: AtomicU64,
     pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) refusals: Refusals,
     shards: [Shard; SHARDS],
 }
 
@@ -123,6 +157,7 @@ impl Stats {
             published: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            refusals: Refusals::default(),
             shards: Default::default(),
         }
     }
@@ -153,6 +188,9 @@ impl Stats {
     /// The server ended a session of `kind`, whatever connections it had.
     pub(crate) fn ended(&self, kind: Kind, reason: Reason) {
         self.shards[0].0[kind as usize].ended[reason as usize].fetch_add(1, Relaxed);
+        if reason.is_abnormal() {
+            tracing::warn!(target: ENDS, transport = kind.name(), reason = reason.name(), "session ended");
+        }
     }
 
     /// A session of `kind` was told a gap.
@@ -171,11 +209,15 @@ impl Stats {
 pub(crate) struct Meter {
     stats: Arc<Stats>,
     number: u32,
+    /// Whose connection it is, for the log.
+    peer: Option<SocketAddr>,
     kind: AtomicU8,
     /// Bytes read since the last request was labelled: they belong to the request that comes.
     unlabelled: AtomicU64,
     /// True when the HTTP layer has written out everything that it was given; see `connection.rs`.
     flushed: AtomicBool,
+    /// Its place among the connections of its address, where somebody watches those.
+    visit: Option<Arc<Visit>>,
 }
 
 impl Meter {
@@ -184,13 +226,31 @@ impl Meter {
         let meter = Self {
             stats,
             number: number as u32,
+            peer: None,
             kind: AtomicU8::new(Kind::Other as u8),
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
+            visit: None,
         };
         meter.counters().open.fetch_add(1, Relaxed);
         meter.counters().opened.fetch_add(1, Relaxed);
         meter
+    }
+
+    /// The same, of an address that is watched.
+    pub(crate) fn of_visit(mut self, visit: Option<Arc<Visit>>) -> Self {
+        self.visit = visit;
+        self
+    }
+
+    pub(crate) fn visit(&self) -> Option<&Visit> {
+        self.visit.as_deref()
+    }
+
+    /// Says whose connection it is.
+    pub(crate) fn of_peer(mut self, peer: SocketAddr) -> Self {
+        self.peer = Some(peer);
+        self
     }
 
     /// Tells connections apart: this is the `number`th since the server started, less 2^32 for each time that so many were.
@@ -260,8 +320,29 @@ impl Meter {
         self.counters().ignored.fetch_add(1, Relaxed);
     }
 
+    /// The server ends the connection, or what it carries.
     pub(crate) fn ended(&self, reason: Reason) {
         self.counters().ended[reason as usize].fetch_add(1, Relaxed);
+        if reason.is_abnormal() {
+            let (transport, peer) = (self.kind().name(), self.peer.map(tracing::field::display));
+            tracing::warn!(target: ENDS, transport, reason = reason.name(), peer, "connection ended");
+        }
+    }
+
+    /// The connection was turned away at the door.
+    pub(crate) fn turned_away(&self, guard: Option<Guard>) {
+        self.ended(match guard {
+            Some(Guard::ConnectionsPerAddress) => Reason::ConnectionsPerAddress,
+            _ => Reason::ConnectionsMax,
+        });
+        if let Some(guard) = guard {
+            self.stats.refusals.add(guard);
+        }
+    }
+
+    /// A request of the connection was refused before it was one.
+    pub(crate) fn refused(&self, guard: Guard) {
+        self.stats.refusals.add(guard);
     }
 
     pub(crate) fn set_flushed(&self, flushed: bool) {

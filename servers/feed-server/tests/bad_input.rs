@@ -96,6 +96,7 @@ async fn every_refusal_says_what_was_expected() {
         }
     }
     assert_eq!(server.publish("news", "2").await, 2, "nothing of all this was published");
+    assert_eq!(server.stats().await.refusals["topics-max"], 2);
     server.stop().await;
 }
 
@@ -114,7 +115,31 @@ async fn a_body_that_is_too_large_is_refused_before_and_while_it_is_read() {
     cut.write("POST /topics/news HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n1").await;
     drop(cut);
     assert_eq!(server.publish("news", &"1".repeat(1000)).await, 1, "a thousand bytes are not more than a thousand");
-    assert_eq!(server.stats().await.published, 1);
+    let stats = server.stats().await;
+    assert_eq!((stats.published, stats.refusals["body-max"]), (1, 2));
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_and_counted_whatever_follows_it() {
+    for (flags, allowed, refused) in [(&[][..], 16_000, 17_000), (&["--head-max", "8192"][..], 8_000, 8_300)] {
+        let server = Server::start(flags);
+        let request = |len: usize| {
+            let rest = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: \r\n\r\n";
+            rest.replace("Cookie: ", &format!("Cookie: {}", "x".repeat(len - rest.len())))
+        };
+        for request in
+            [request(refused), request(refused).repeat(4), request(refused).replace("Connection: close\r\n", "")]
+        {
+            let mut client = server.dial().await;
+            client.write(request).await;
+            let answer = client.read_to_end().await;
+            assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        }
+        let mut client = server.dial().await;
+        client.write(request(allowed)).await;
+        assert!(client.read_to_end().await.starts_with("HTTP/1.1 200 "));
+        assert_eq!(server.stats().await.refusals["head-max"], 3);
+    }
 }
 
 #[tokio::test]

@@ -93,6 +93,34 @@ async fn a_client_that_stops_reading_costs_the_kernel_no_more_than_its_send_buff
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_answer_may_take_as_long_as_it_goes_on_and_no_longer() {
+    let server = Server::start(&["--send-buffer", "8192", "--write-timeout", "1s"]);
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = dial_narrow(&server).await;
+        client.get("/topics/news/long-poll").await;
+        clients.push(client);
+    }
+    server.stats_when(|stats| stats.connections["long-poll"].open == 2).await;
+    server.publish("news", &large()).await;
+    // One reads slowly, for longer than a farewell would be waited for; the other does not read at all.
+    let mut slow = clients.remove(0);
+    let before = now();
+    let mut seen = Vec::new();
+    let mut piece = vec![0; 2 << 10];
+    while !seen.ends_with(b"\"}]}") {
+        let read =
+            tokio::time::timeout(lab::PATIENCE, slow.stream.read(&mut piece)).await.expect("it goes on").unwrap();
+        assert!(read > 0, "an answer that was cut after {} bytes, {:?}", seen.len(), before.elapsed());
+        seen.extend_from_slice(&piece[..read]);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    assert!(before.elapsed() > Duration::from_millis(3500), "{} bytes in {:?}", seen.len(), before.elapsed());
+    let stats = server.stats_when(|stats| stats.connections["long-poll"].ended.contains_key("write-timeout")).await;
+    assert_eq!((stats.connections["long-poll"].open, &stats.connections["long-poll"].ended["write-timeout"]), (1, &1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_takes_nothing_is_ended_in_time() {
     let server = Server::start(&["--write-timeout", "300ms"]);
     for (kind, request) in

@@ -30,6 +30,9 @@ pub struct ServerStats {
     pub repeated: u64,
     /// Publishing requests refused.
     pub refused: u64,
+    /// Requests and connections that each guard refused, by the guard's name; empty if the server does not say.
+    #[serde(default)]
+    pub refusals: BTreeMap<String, u64>,
     /// The broker behind the server.
     #[serde(default)]
     pub broker: BrokerStats,

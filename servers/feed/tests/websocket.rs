@@ -66,6 +66,9 @@ fn messages_of_every_length_arrive_whole_wherever_they_are_cut() {
     // 1.1 and 1.2: where the form of the length changes.
     for len in [0, 1, 125, 126, 127, 128, 65_535, 65_536] {
         let payload = vec![b'x'; len];
+        let head = write(Opcode::Binary, &payload).len() - len;
+        let shortest = [126, 0x1_0000].iter().filter(|bound| len >= **bound).count();
+        assert_eq!(head, [2, 4, 10][shortest], "{len} bytes: the shortest form is the only one that may be written");
         for role in [Role::Client, Role::Server] {
             let stream = frame(role, 0x82, &payload);
             for cut in (0..stream.len().min(20)).chain([stream.len() - 1, stream.len()]) {
@@ -161,6 +164,9 @@ fn text_arrives_wherever_its_characters_are_cut() {
     letters[0].0 = 0x01;
     letters.last_mut().unwrap().0 = 0x80;
     assert_heard(&letters, &[&format!("text {text}")]);
+    // What was left of one message's character does not reach into the next.
+    let two = [(0x81, "ä".as_bytes()), (0x81, "ä€".as_bytes()), (0x01, "𝄞".as_bytes()), (0x80, b"")];
+    assert_heard(&two, &["text ä", "text ä€", "text 𝄞"]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ proptest! {
         let mut highest = None;
         for (sequence, too_late) in arrivals {
             let expected = match (has.contains(&sequence), too_late) {
-                _ if sequence < first => Entry::Before,
+                _ if sequence < first || sequence == u32::MAX => Entry::Before,
                 (true, _) => Entry::Repeated,
                 (false, true) => Entry::Late,
                 (false, false) => Entry::New,

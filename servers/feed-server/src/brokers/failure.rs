@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use crate::guards::count::Guard;
 use crate::hub::{KeyReused, TooManyTopics};
 use crate::refusal::Refusal;
 
@@ -49,6 +50,7 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, failure.to_string()),
+            Failure::TooManyTopics(_) => Self::overloaded(failure.to_string()).by(Guard::TopicsMax),
             _ => Self::overloaded(failure.to_string()),
         }
     }

@@ -27,7 +27,7 @@ impl Memory {
         payload: &Payload,
         key: Option<&Key>,
     ) -> Result<Published, Failure> {
-        Ok(self.hub.log(topic)?.append(payload, key)?)
+        Ok(self.hub.log(topic)?.append_once(payload, key)?)
     }
 
     /// The log that is appended to is the log that is read: nothing lies between.

@@ -8,6 +8,7 @@ use http::StatusCode;
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
+use super::count::Guard;
 use crate::refusal::Refusal;
 
 /// Reads `body` to its end; refuses more than `max` bytes, which is what `flag` says, before reading if the client said how much it
@@ -18,6 +19,7 @@ pub(crate) async fn read(body: Body, max: usize, flag: &str, patience: Duration)
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("a body of more than {max} bytes: send less, or raise {flag}"),
         )
+        .by(Guard::BodyMax)
     };
     if body.size_hint().lower() > max as u64 {
         return Err(too_large());

@@ -21,6 +21,12 @@ fn payload() -> Payload {
     Payload { content_type: None, json: to_raw_value(&1).unwrap() }
 }
 
+/// Appends, and returns the offset of what was published, and whether it had been before.
+fn append(log: &Arc<Log>, key: Option<&Key>) -> (u64, bool) {
+    let Published { cursor, is_repeated } = log.append_once(&payload(), key).expect("all payloads are the same");
+    (cursor.offset, is_repeated)
+}
+
 /// Enters what was numbered elsewhere.
 fn enter(log: &Arc<Log>, cursor: Cursor) -> Entered {
     let payload = Cow::Owned(to_raw_value(&1).unwrap());
@@ -83,7 +89,7 @@ proptest! {
             match step {
                 Step::Append => {
                     appended += 1;
-                    prop_assert_eq!(log.append(&payload(), None).unwrap().cursor.offset, appended, "numbers have no hole");
+                    prop_assert_eq!(append(&log, None), (appended, false), "numbers have no hole");
                     prop_assert_eq!(log.announced().cursor, log.head(), "what is appended is announced");
                 }
                 Step::Read { who, count } => readers[who].read(&log, Limit { count, ..BOUND }),
@@ -95,6 +101,23 @@ proptest! {
             }
             prop_assert_eq!(reader.heard.len() as u64 + reader.lost, appended, "{:?}", reader);
             prop_assert!(reader.heard.windows(2).all(|two| two[0].offset < two[1].offset), "{:?}", reader);
+        }
+    }
+
+    #[test]
+    fn a_key_publishes_once_as_long_as_what_it_published_is_retained(
+        keys in prop::collection::vec(prop::option::of(0..12_u8), 0..100),
+    ) {
+        let log = log();
+        let mut published: HashMap<u8, u64> = HashMap::new();
+        for key in keys {
+            let next = log.head().offset + 1;
+            let before = key.and_then(|key| published.get(&key).copied()).filter(|offset| *offset > log.oldest().offset);
+            let name = key.map(|key| format!("key-{key}").parse().unwrap());
+            prop_assert_eq!(append(&log, name.as_ref()), before.map_or((next, false), |offset| (offset, true)));
+            if let (Some(key), None) = (key, before) {
+                published.insert(key, next);
+            }
         }
     }
 
@@ -122,7 +145,7 @@ proptest! {
     fn a_subscription_begins_where_nothing_is_lost_or_says_so(appended in 0..30_u64, offset in 0..40_u64, same in any::<bool>()) {
         let log = log();
         for _ in 0..appended {
-            log.append(&payload(), None).unwrap();
+            append(&log, None);
         }
         let (oldest, head) = (log.oldest(), log.head());
         let epoch = if same { head.epoch } else { Epoch::from_number(u64::MAX) };

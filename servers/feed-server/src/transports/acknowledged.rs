@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use feed::{Cursor, Epoch, Payload, TopicName};
+use feed::{Cursor, Epoch, Payload};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::app::App;
+use crate::guards::topics::Topic;
 use crate::keys::Key;
 use crate::publish;
 
@@ -73,9 +74,10 @@ pub(super) fn read(said: &str, max: usize) -> Option<Wish> {
 }
 
 /// Publishes what is wished for, once for each `messageId`, and writes the `ack`.
-pub(super) async fn fulfil(app: &App, topic: &TopicName, wish: Wish) -> Vec<u8> {
-    let outcome = match wish.asked {
-        Ok((key, payload)) => {
+pub(super) async fn fulfil(app: &App, topic: &Topic, wish: Wish) -> Vec<u8> {
+    let asked = wish.asked.and_then(|asked| Ok((topic.to_publish_on(app).map_err(|no| no.into_counted(app))?, asked)));
+    let outcome = match asked {
+        Ok((topic, (key, payload))) => {
             publish::once(app, topic, &payload, Some(&key)).await.map_err(|failure| failure.to_string())
         }
         Err(error) => {

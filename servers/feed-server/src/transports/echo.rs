@@ -13,6 +13,7 @@ use super::ws;
 use crate::app::App;
 use crate::config::Config;
 use crate::fanout::Form;
+use crate::guards::grants::Pass;
 use crate::guards::topics::Topic;
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -31,16 +32,17 @@ async fn open(
     method: Method,
     version: Version,
     headers: HeaderMap,
+    pass: Option<Extension<Pass>>,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Ws);
     let accept = ws::shake_hands(&method, version, &headers)?;
     let after = After::default();
-    let topic = Topic("echo".parse().expect("it is a name"));
+    let topic = Topic::new("echo".parse().expect("it is a name"), pass.map(|Extension(pass)| pass));
     let log = topic.log(&app, after).await?;
     Ok(Takeover::response(move |socket| {
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(ws::head(accept));
-        ws::deliver(session, app, topic.0, true)
+        ws::deliver(session, app, topic, true)
     }))
 }

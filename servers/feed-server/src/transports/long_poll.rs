@@ -20,6 +20,9 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::clock;
 use crate::fanout::Form;
+use crate::guards::grants::{Lease, Pass};
+use crate::guards::origin::Cors;
+use crate::guards::token;
 use crate::guards::topics::Topic;
 use crate::refusal::Refusal;
 use crate::session::{Session, Wake};
@@ -66,11 +69,13 @@ async fn open(
     }
     let cursor = answer.cursor();
     let keep_alive = takeover::keeps_alive(request.version(), headers);
+    let cors = request.extensions().get::<Cors>().cloned();
+    let lease = Lease::of(request.extensions().get::<Pass>());
     Ok(Takeover::held(move |socket| {
-        // The answer that is shared says nothing of closing.
-        let form = if keep_alive { Form::Answer } else { Form::Call };
+        // The answer that is shared says nothing of closing, or of pages that may read it.
+        let form = if keep_alive && cors.is_none() { Form::Answer } else { Form::Call };
         let session = Session::new(socket, log, cursor, form, app.config.write_timeout);
-        deliver(session, Question { known, keep_alive, until: clock::now() + wait, max })
+        deliver(session, Question { known, keep_alive, cors, lease, until: clock::now() + wait, max })
     }))
 }
 
@@ -85,6 +90,8 @@ fn checked(wait: f64, max: Duration) -> Result<Duration, Refusal> {
 struct Question {
     known: Option<Cursor>,
     keep_alive: bool,
+    cors: Option<Cors>,
+    lease: Lease,
     until: Instant,
     max: usize,
 }
@@ -95,7 +102,13 @@ async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket
     let mut early = Vec::new();
     let mut keep_alive = question.keep_alive;
     loop {
-        match session.next(question.until).await {
+        match session.next(question.lease.cut(question.until)).await {
+            Wake::Moved | Wake::Readable | Wake::Due if question.lease.is_over() => {
+                session.ended(Reason::TokenExpired);
+                session.send(token::expired().last_answer());
+                session.finish().await?.linger().await;
+                return None;
+            }
             Wake::Answered => return give_back(session, &early).await,
             Wake::Moved | Wake::Due => break,
             Wake::Readable => {
@@ -115,12 +128,13 @@ async fn deliver(mut session: Box<Session>, question: Question) -> Option<Socket
         }
     }
     let answer = Answer::read(session.log(), After::Cursor(session.cursor()), question.max);
-    let bytes = answer.bytes(&session.meter(), question.known, keep_alive);
+    let bytes = answer.bytes(&session.meter(), question.known, keep_alive, question.cors.as_ref());
     session.send(bytes);
     give_back(session, &early).await.filter(|_| keep_alive)
 }
 
 async fn give_back(session: Box<Session>, early: &[u8]) -> Option<Socket> {
+    session.answer_written().await?;
     let mut socket = session.finish().await?;
     socket.unread(early);
     Some(socket)

@@ -7,18 +7,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use feed::framings::{chunked, sse};
 use feed::{After, Cursor};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use rand::RngExt;
 
 use crate::app::App;
 use crate::fanout::Form;
+use crate::guards::grants::{Lease, Pass};
+use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::refusal::Refusal;
@@ -45,18 +47,17 @@ async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
     topic: Topic,
-    method: Method,
-    version: Version,
-    uri: Uri,
-    headers: HeaderMap,
+    cors: Option<Extension<Cors>>,
+    pass: Option<Extension<Pass>>,
+    request: Request,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
-    if version != Version::HTTP_11 {
+    if request.version() != Version::HTTP_11 {
         let error = "expected HTTP/1.1: a stream is sent in chunks";
         return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, error));
     }
-    let Params { after } = subscription::params(&uri)?;
-    let after = match headers.get("last-event-id") {
+    let Params { after } = subscription::params(request.uri())?;
+    let after = match request.headers().get("last-event-id") {
         Some(id) if !id.is_empty() => Some(last_event_id(id)?),
         _ => subscription::after(after.as_deref())?,
     }
@@ -67,17 +68,21 @@ async fn open(
         (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    if method == Method::HEAD {
+    if *request.method() == Method::HEAD {
         return Ok((StatusCode::OK, head).into_response());
     }
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
         head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        if let Some(Extension(cors)) = cors {
+            cors.dress(&mut head);
+        }
         let start = log.start(after);
         let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
         greet(&mut session, start, app.config.sse_retry);
-        deliver(session, app.config.heartbeat, app.config.sse_retry)
+        let lease = Lease::of(pass.as_deref());
+        deliver(session, app.config.heartbeat, app.config.sse_retry, lease)
     }))
 }
 
@@ -96,10 +101,11 @@ fn greet(session: &mut Session, start: Start, retry: Duration) {
 }
 
 /// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration) -> Option<Socket> {
+async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration, lease: Lease) -> Option<Socket> {
     let mut ignored = 0;
     let reason = loop {
-        match session.next(session.wrote() + heartbeat).await {
+        match session.next(lease.cut(session.wrote() + heartbeat)).await {
+            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => break Reason::TokenExpired,
             Wake::Moved => match session.read() {
                 Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),

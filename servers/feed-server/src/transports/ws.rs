@@ -13,8 +13,8 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use base64::Engine;
 use bytes::Bytes;
+use feed::Cursor;
 use feed::framings::websocket::{self, Message, Opcode, Reader, Role, close};
-use feed::{Cursor, TopicName};
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::fanout::Form;
+use crate::guards::messages::{self, Messages};
 use crate::guards::topics::Topic;
 use crate::hub::Start;
 use crate::outbox::Outbox;
@@ -66,7 +67,7 @@ async fn open(
         let mut session = Session::new(socket, log, start.cursor, Form::Frames, app.config.write_timeout);
         session.send(head(accept));
         greet(&mut session, start);
-        deliver(session, app, topic.0, false)
+        deliver(session, app, topic, false)
     }))
 }
 
@@ -120,10 +121,12 @@ fn greet(session: &mut Session, start: Start) {
 
 /// Waits, writes, moves the cursor, answers pings, and publishes on `topic` what the client says, until somebody goes. With `echo`,
 /// what it says is said back to it.
-pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: TopicName, echo: bool) -> Option<Socket> {
+pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: Topic, echo: bool) -> Option<Socket> {
     let Config { ping_interval, pong_timeout, message_max, body_max, .. } = app.config;
+    let lease = topic.lease();
     let mut client = Client {
         reader: Reader::new(Role::Server, message_max),
+        messages: Messages::new(app.config.messages()),
         echo,
         heard: false,
         goodbye: None,
@@ -137,7 +140,10 @@ pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: Top
     let (mut pinged, mut overdue) = (false, false);
     let mut due = clock::now() + ping_interval;
     let (code, why, reason) = loop {
-        match session.next(due).await {
+        match session.next(lease.cut(due)).await {
+            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => {
+                break (close::POLICY, "token expired", Reason::TokenExpired);
+            }
             Wake::Moved => match session.read() {
                 Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.frame())),
                 Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
@@ -167,6 +173,7 @@ pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: Top
                         session.finish().await;
                         return None;
                     }
+                    Some(Goodbye::TooOften) => break (close::POLICY, messages::REFUSAL, Reason::MessagesPerSecond),
                     Some(Goodbye::Fault(error)) => {
                         let reason = if error.code == close::TOO_BIG { Reason::TooMuch } else { Reason::ProtocolError };
                         break (error.code, error.reason, reason);
@@ -210,6 +217,7 @@ pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: Top
 /// What comes from the client.
 struct Client {
     reader: Reader,
+    messages: Messages,
     echo: bool,
     heard: bool,
     goodbye: Option<Goodbye>,
@@ -226,13 +234,18 @@ struct Client {
 enum Goodbye {
     Said(Option<u16>),
     Fault(websocket::ProtocolError),
+    TooOften,
 }
 
 impl Client {
     /// Answers pings, in frames and in text, keeps what is to be published, and ignores whatever else a client may say.
     fn hear(&mut self, bytes: &[u8], outbox: &mut Outbox) {
-        let Self { reader, echo, heard, goodbye, wishes, payload_max, ignored, answered } = self;
+        let Self { reader, messages, echo, heard, goodbye, wishes, payload_max, ignored, answered } = self;
         let heard_out = reader.read(bytes, |message| match message {
+            _ if matches!(goodbye, Some(Goodbye::TooOften)) => {}
+            Message::Ping(_) | Message::Text(_) | Message::Binary(_) if !messages.admit() => {
+                *goodbye = Some(Goodbye::TooOften);
+            }
             Message::Ping(payload) => {
                 *answered += FRAME_HEAD + payload.len();
                 outbox.push(websocket::write(Opcode::Pong, payload).into());

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{Polls, Ws};
 use crate::lab::{Server, now};
@@ -25,11 +27,13 @@ async fn every_session_is_told_when_the_server_stops() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     server.tell_to_stop();
 
-    let mut last = String::new();
-    while let Some(packet) = ws.hear().await {
-        last = packet;
+    let mut said = Vec::new();
+    while let Some(Ok(message)) = ws.0.next().await {
+        said.push(message);
     }
-    assert_eq!(last, "1", "a close packet: the client will connect again");
+    let [.., Message::Text(packet), Message::Close(Some(close))] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(packet.as_str(), "1", "a close packet: the client will connect again");
+    assert_eq!(u16::from(close.code), 1012);
     assert_eq!(held.await.unwrap(), (200, "1".to_owned()));
     assert_eq!(held_at_the_door.await.unwrap(), (200, "1".to_owned()));
     at_the_door.assert_closed().await;

@@ -27,6 +27,8 @@ use super::{namespace, upgrade};
 use crate::app::App;
 use crate::detour::WholeBody;
 use crate::guards;
+use crate::guards::count::Guard;
+use crate::guards::grants::Pass;
 use crate::refusal::Refusal;
 use crate::stats::{Kind, Meter, Reason};
 
@@ -73,6 +75,7 @@ async fn open(
 ) -> Result<Response, Refusal> {
     meter.label(Kind::SocketIo);
     let (mut parts, body) = request.into_parts();
+    let pass = parts.extensions.remove::<Pass>();
     // The library keeps what opens a session as long as the session: it must not keep the connection's meter.
     parts.extensions = http::Extensions::new();
     let field = |name| parameter(&parts.uri, name);
@@ -86,8 +89,8 @@ async fn open(
         },
     };
     match (field("EIO"), field("transport"), &parts.method, session) {
-        (Some("4"), Some("websocket"), _, session) => upgrade::open(door, parts, session),
-        (Some("4"), Some("polling"), &Method::GET, Session::New) => door.handshake(parts).await,
+        (Some("4"), Some("websocket"), _, session) => upgrade::open(door, parts, session, pass),
+        (Some("4"), Some("polling"), &Method::GET, Session::New) => door.handshake(parts, pass).await,
         (Some("4"), Some("polling"), &Method::GET, Session::Known(sid, line)) => {
             Ok(door.poll(&meter, parts, sid, &line).await)
         }
@@ -136,23 +139,24 @@ impl Door {
         Self { app, service, lines: Arc::new(Lines::new(over)) }
     }
 
-    /// A line for a new session. Three quarters of a payload leave room for what is no notification: a poll's answer is then never
+    /// A line for a new session, of a client that showed `pass`. Three quarters of a payload leave room for what is no notification: a poll's answer is then never
     /// cut, and the library has nothing to forget when a session that has a packet left over becomes a WebSocket.
-    pub(super) fn line(&self) -> Arc<Line> {
-        Line::new(self.app.config.socketio_payload_max / 4 * 3)
+    pub(super) fn line(&self, pass: Option<Pass>) -> Arc<Line> {
+        Line::new(self.app.config.socketio_payload_max / 4 * 3, pass)
     }
 
     /// Begins a session that polls.
-    async fn handshake(&self, mut parts: Parts) -> Result<Response, Refusal> {
+    async fn handshake(&self, mut parts: Parts, pass: Option<Pass>) -> Result<Response, Refusal> {
         #[derive(Deserialize)]
         struct Open {
             sid: String,
         }
         let max = self.app.config.socketio_sessions_max;
         let Some(_place) = self.lines.reserve(max) else {
-            return Err(Refusal::overloaded(format!("{max} polling sessions are open already: come back later")));
+            let error = format!("{max} polling sessions are open already: come back later");
+            return Err(Refusal::overloaded(error).by(Guard::SocketIoSessionsMax));
         };
-        let line = self.line();
+        let line = self.line(pass);
         parts.extensions.insert(line.clone());
         let (status, body) = self.pass(parts, Bytes::new()).await;
         if let Some(open) = body.strip_prefix(b"0").and_then(|json| serde_json::from_slice::<Open>(json).ok()) {

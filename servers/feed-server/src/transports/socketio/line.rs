@@ -8,11 +8,14 @@ use std::task::{Context, Waker};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::room::Room;
+use crate::guards::grants::Pass;
 
 /// One Engine.IO session, as we see it. The library keeps it with the request that opened the session, and drops it at its end.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) room: Room,
+    /// What the client showed when the session began, where something is asked for: it holds for all of it.
+    pub(super) pass: Option<Pass>,
     posting: AtomicBool,
     wired: AtomicBool,
     /// True from the probe of an upgrade until that has succeeded or failed: polls are then answered with nothing.
@@ -36,9 +39,10 @@ pub(super) enum Way {
 
 impl Line {
     /// A session's, with room for `bytes_max` bytes of notifications under way.
-    pub(super) fn new(bytes_max: usize) -> Arc<Self> {
+    pub(super) fn new(bytes_max: usize, pass: Option<Pass>) -> Arc<Self> {
         Arc::new(Self {
             room: Room::new(bytes_max),
+            pass,
             posting: AtomicBool::new(false),
             wired: AtomicBool::new(false),
             probed: watch::Sender::new(false),
@@ -206,7 +210,7 @@ mod tests {
     #[test]
     fn a_line_is_listed_as_long_as_somebody_keeps_it() {
         let lines = Arc::new(Lines::new(mpsc::unbounded_channel().0));
-        let line = Line::new(1);
+        let line = Line::new(1, None);
         lines.list("abc".to_owned(), &line);
         assert!(lines.find("abc").is_some() && lines.find("abd").is_none());
         drop(line);
@@ -227,7 +231,7 @@ mod tests {
     fn a_session_that_is_hung_up_is_ended_once() {
         let (over, mut ended) = mpsc::unbounded_channel();
         let lines = Arc::new(Lines::new(over));
-        let line = Line::new(1);
+        let line = Line::new(1, None);
         lines.list("abc".to_owned(), &line);
         line.hang_up();
         line.hang_up();
@@ -237,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_post_that_is_dropped_is_over() {
-        let line = Line::new(1);
+        let line = Line::new(1, None);
         let post = line.post();
         assert!(post.is_some() && line.post().is_none());
         drop(post);

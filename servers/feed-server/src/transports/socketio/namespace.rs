@@ -23,6 +23,8 @@ use super::line::Line;
 use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
+use crate::guards::grants::Lease;
+use crate::guards::messages::Messages;
 use crate::hub::Start;
 use crate::stats::{Kind, Reason, Stats};
 
@@ -78,16 +80,21 @@ fn line(socket: &Socket) -> &Arc<Line> {
 
 /// Ends a client that asked for more than it takes: there is no room for what it would have to be told.
 pub(super) fn end(socket: &Socket, stats: &Stats) {
+    end_for(socket, stats, Reason::TooMuch);
+}
+
+fn end_for(socket: &Socket, stats: &Stats, reason: Reason) {
     let line = line(socket);
     if socket.connected() && line.ends() {
-        stats.ended(Kind::SocketIo, Reason::TooMuch);
+        stats.ended(Kind::SocketIo, reason);
     }
     line.hang_up();
 }
 
 fn enter(socket: &Arc<Socket>, app: Arc<App>) {
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
-    socket.on_fallback(Ask { queue, stats: app.stats.clone() });
+    let messages = Messages::new(app.config.messages());
+    socket.on_fallback(Ask { queue, messages, stats: app.stats.clone() });
     socket.on_disconnect(Leave(app.stats.clone()));
     let entered = line(socket).enters();
     let socket = Arc::downgrade(socket);
@@ -102,6 +109,7 @@ fn enter(socket: &Arc<Socket>, app: Arc<App>) {
 /// Takes every event. A handler that is a closure would be run in a task of its own, and events would overtake each other.
 struct Ask {
     queue: mpsc::Sender<(Said, AckSender)>,
+    messages: Messages,
     stats: Arc<Stats>,
 }
 
@@ -109,6 +117,13 @@ impl MessageHandler<LocalAdapter, ()> for Ask {
     fn call(&self, socket: Arc<Socket>, mut value: handler::Value, ack: Option<i64>) {
         let Ok(said) = Said::from_message_parts(&socket, &mut value, &ack);
         let Ok(answer) = AckSender::from_message_parts(&socket, &mut value, &ack);
+        if !self.messages.admit() {
+            if said.is_publish() {
+                self.stats.refused.fetch_add(1, Relaxed);
+            }
+            end_for(&socket, &self.stats, Reason::MessagesPerSecond);
+            return;
+        }
         let Err(TrySendError::Full((said, answer)) | TrySendError::Closed((said, answer))) =
             self.queue.try_send((said, answer))
         else {
@@ -177,7 +192,21 @@ impl Client {
 
     /// Carries out what is asked, until the client leaves, and with it the queue, or takes no answers; its readings end with it.
     async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>) {
-        while let Some((said, answer)) = asked.recv().await {
+        let lease = Lease::of(self.line.pass.as_ref());
+        loop {
+            let (said, answer) = tokio::select! {
+                biased;
+                () = lease.over() => {
+                    if let Some(socket) = self.socket.upgrade() {
+                        end_for(&socket, &self.app.stats, Reason::TokenExpired);
+                    }
+                    break;
+                }
+                said = asked.recv() => match said {
+                    Some(said) => said,
+                    None => break,
+                },
+            };
             if let Err(error) = self.carry_out(&said, answer).await {
                 tracing::debug!(%error, "an answer could not be given");
                 if let Some(socket) = self.socket.upgrade().filter(|socket| socket.connected()) {
@@ -202,7 +231,7 @@ impl Client {
                 counter.fetch_add(1, Relaxed);
             }
         };
-        let done = match said.read(self.app.config.body_max) {
+        let done = match said.read(self.app.config.body_max).and_then(|request| self.allow(request)) {
             Ok(Request::Subscribe { topic, after }) => match self.subscribe(topic, after).await {
                 Ok(reading) => return self.begin(reading, said, answer),
                 Err(refused) => Err(refused),
@@ -222,6 +251,16 @@ impl Client {
                 reply(&*self.here()?, said, answer, "refused", &refused)
             }
         }
+    }
+
+    /// Lets a request through that the client may make.
+    fn allow(&self, request: Request) -> Result<Request, Refused> {
+        let Some(pass) = &self.line.pass else { return Ok(request) };
+        let allowed = match &request {
+            Request::Subscribe { topic, .. } => pass.read(topic),
+            Request::Publish { topic, .. } => pass.write(topic),
+        };
+        allowed.map(|()| request).map_err(|refusal| Refused { error: refusal.into_counted(&self.app) })
     }
 
     /// Finds where a subscription begins. A topic that is subscribed to already is left as soon as that is known to work.

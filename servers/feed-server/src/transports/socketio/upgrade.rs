@@ -16,6 +16,7 @@ use super::door::{CLOSE, Door, Session};
 use super::line::Line;
 use super::probe::{ANSWER, probe};
 use super::wire::{Returned, Wire};
+use crate::guards::grants::Pass;
 use crate::refusal::Refusal;
 use crate::socket::Socket;
 use crate::stats::Reason;
@@ -26,10 +27,10 @@ use crate::transports::ws;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Shakes hands (RFC 6455, section 4.2.1), for a new session or for one that polls.
-pub(super) fn open(door: Arc<Door>, parts: Parts, session: Session) -> Result<Response, Refusal> {
+pub(super) fn open(door: Arc<Door>, parts: Parts, session: Session, pass: Option<Pass>) -> Result<Response, Refusal> {
     let accept = ws::shake_hands(&parts.method, parts.version, &parts.headers)?;
     let (line, sid) = match session {
-        Session::New => (door.line(), None),
+        Session::New => (door.line(pass), None),
         Session::Known(sid, line) if line.wire() => (line, Some(sid)),
         Session::Known(..) => return Err(Refusal::bad_request("this session has a WebSocket already")),
     };
