@@ -253,5 +253,5 @@ impl<'a> Journal<'a> {
 }
 
 fn add(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
-    sum.add(more).expect("all histograms have the same bounds");
+    sum.add(more).expect("a histogram that grows takes in any other");
 }

@@ -58,8 +58,11 @@ impl Subscriber {
     /// was.
     pub async fn run<C: Client + 'static>(mut self, mut account: Box<Account>, stopped: impl Future<Output = ()>) {
         let mut stopped = pin!(stopped);
-        // Boxed, so that a client that is live does not go on holding the memory that connecting takes.
-        while let Some(client) = Box::pin(self.connect::<C>(&mut account, stopped.as_mut())).await {
+        loop {
+            // Boxed, and dropped with this statement, so that a client that is live does not go on holding the memory that
+            // connecting takes: in the head of a `while let` it would live as long as the body.
+            let connected = Box::pin(self.connect::<C>(&mut account, stopped.as_mut())).await;
+            let Some(client) = connected else { break };
             let end;
             (account, end) = self.stay(client, account, stopped.as_mut()).await;
             match end {

@@ -36,7 +36,8 @@ pub use folder::{
     load_rounds, load_search,
 };
 pub use latency_log::{
-    HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, new_histogram, read_latency_log, visit_latency_log,
+    HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, growing_histogram, new_histogram, read_latency_log,
+    visit_latency_log,
 };
 pub use machine::Machine;
 pub use measured::{

@@ -2,17 +2,32 @@
 //!
 //! Price: a request and an answer per batch of notifications; what is published while the client asks again waits that long.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::poll::Line;
-use super::{Client, ClientError, Resume, Site};
+use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped, listen_alone};
+use crate::plan::Reuse;
+use crate::reading_room::{Reading, Wish};
 use crate::recording::Account;
 use crate::target::Live;
+use crate::wire::Connection;
 
 /// A client that always has one poll waiting at the server.
 #[derive(Debug)]
 pub struct LongPoll {
     line: Line,
+}
+
+/// The same in the reading room, where answers are entered as they come and the next question is sent from its seat. What is not
+/// usual has it leave for a task of its own: a connection that ends, and what it takes to have another.
+struct Seated {
+    line: Line,
+    site: Rc<Site>,
+    /// The server ends the connection after the answer that has come.
+    hangs_up: bool,
+    /// The next answer is to be read in the task.
+    reads_alone: bool,
 }
 
 impl Client for LongPoll {
@@ -36,6 +51,21 @@ impl Client for LongPoll {
         self.line.answer(site, account).await.map(drop)
     }
 
+    async fn listen(self: Box<Self>, listener: Listener<'_>, stopped: Stopped<'_>) -> Left<Self> {
+        // Each answer would be followed by a new connection, for which it takes a task; and so does what TLS has taken from the socket and
+        // not yet given out, of which the room's queue says nothing, while a part of an answer is kept.
+        if listener.site.plan.connection == Reuse::Fresh || listener.site.dialer.is_sealed() {
+            return Box::pin(listen_alone(self, listener, stopped)).await;
+        }
+        let Listener { site, room, account } = listener;
+        let (seated, account, lost) = room.listen(Seated::take(self, site), account, stopped).await;
+        let mut line = seated.line;
+        if lost.is_some() || seated.hangs_up {
+            line.give_up();
+        }
+        (Box::new(Self { line }), account, lost)
+    }
+
     fn resume(&self) -> Resume {
         self.line.resume.clone()
     }
@@ -44,3 +74,65 @@ impl Client for LongPoll {
         self.line.close().await;
     }
 }
+
+impl Seated {
+    /// Moves a client here. Its box goes with this call: emptied in a future, it would live as long as that.
+    fn take(client: Box<LongPoll>, site: &Rc<Site>) -> Box<Self> {
+        Box::new(Self { line: client.line, site: Rc::clone(site), hangs_up: false, reads_alone: false })
+    }
+}
+
+impl Reading for Seated {
+    async fn begin(&mut self, account: &mut Account) -> Result<(), ClientError> {
+        loop {
+            if std::mem::take(&mut self.hangs_up) {
+                self.line.hang_up().await;
+                self.reads_alone = false;
+            }
+            if !self.line.is_asking() {
+                self.site.turns.turn(account.recorder()).await;
+                self.line.send(&self.site, account, self.site.plan.wait).await?;
+            }
+            if !std::mem::take(&mut self.reads_alone) {
+                return Ok(());
+            }
+            // What the socket did not take at once of the question.
+            self.connection().write_all(&[]).await?;
+            self.line.answer(&self.site, account).await?;
+        }
+    }
+
+    fn connection(&mut self) -> &mut Connection {
+        self.line.connection()
+    }
+
+    fn hear(&mut self, bytes: &[u8], at_ns: u64, account: &mut Account) -> Result<(), ClientError> {
+        self.hangs_up |= self.line.hear(bytes, at_ns, &self.site, account)?;
+        Ok(())
+    }
+
+    fn wish(&self) -> Wish {
+        if self.hangs_up || self.reads_alone {
+            Wish::ToLeave
+        } else if self.line.is_asking() {
+            Wish::ToListen
+        } else {
+            Wish::ToAsk
+        }
+    }
+
+    fn ask(&mut self, account: &mut Account) -> Result<(), ClientError> {
+        // What came before anybody asked is taken for the answer, which needs nobody to receive it.
+        self.reads_alone = self.line.connection().is_keeping();
+        self.line.say(&self.site, account, self.site.plan.wait)
+    }
+
+    /// What has come so far may be an answer that ends with its connection, which is found out in the task.
+    fn end(&mut self) -> Result<(), ClientError> {
+        self.reads_alone = true;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

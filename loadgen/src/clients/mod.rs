@@ -20,10 +20,11 @@ pub use short_poll::ShortPoll;
 pub use site::Site;
 pub use socketio::SocketIo;
 pub use sse::Sse;
-pub use turns::Turns;
+pub use turns::{Questions, Turns};
 pub use ws::Ws;
 
 use std::pin::Pin;
+use std::rc::Rc;
 
 use crate::reading_room::Room;
 use crate::recording::Account;
@@ -35,7 +36,7 @@ pub type Stopped<'a> = Pin<&'a mut (dyn Future<Output = ()> + 'a)>;
 #[derive(Debug)]
 pub struct Listener<'a> {
     /// Where it connected to.
-    pub site: &'a Site,
+    pub site: &'a Rc<Site>,
     /// Where its player's streams are read.
     pub room: &'a Room,
     /// What it hears is entered here.
@@ -59,19 +60,10 @@ pub trait Client: Sized {
     /// Waits for whatever comes next and enters it. Cancelling the future loses nothing that was received.
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError>;
 
-    /// Receives until the transport is lost, and says why; `None` when `stopped` before. Streams do it in the reading room.
-    async fn listen(mut self: Box<Self>, listener: Listener<'_>, mut stopped: Stopped<'_>) -> Left<Self> {
-        let Listener { site, mut account, .. } = listener;
-        loop {
-            // The client is asked first: what has arrived is entered before the end is noticed.
-            tokio::select! {
-                biased;
-                received = self.receive(site, &mut account) => if let Err(error) = received {
-                    return (self, account, Some(error));
-                },
-                () = &mut stopped => return (self, account, None),
-            }
-        }
+    /// Receives until the transport is lost, and says why; `None` when `stopped` before. Streams and held polls do it in the
+    /// reading room.
+    async fn listen(self: Box<Self>, listener: Listener<'_>, stopped: Stopped<'_>) -> Left<Self> {
+        listen_alone(self, listener, stopped).await
     }
 
     /// Where this client is, as far as the server said so.
@@ -79,4 +71,19 @@ pub trait Client: Sized {
 
     /// Leaves as a client of this transport does.
     async fn close(self);
+}
+
+/// Receives in the client's own task until the transport is lost.
+async fn listen_alone<C: Client>(mut client: Box<C>, listener: Listener<'_>, mut stopped: Stopped<'_>) -> Left<C> {
+    let Listener { site, mut account, .. } = listener;
+    loop {
+        // The client is asked first: what has arrived is entered before the end is noticed.
+        tokio::select! {
+            biased;
+            received = client.receive(site, &mut account) => if let Err(error) = received {
+                return (client, account, Some(error));
+            },
+            () = &mut stopped => return (client, account, None),
+        }
+    }
 }

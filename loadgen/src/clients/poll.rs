@@ -95,13 +95,53 @@ impl Line {
         }
     }
 
-    fn give_up(&mut self) {
+    /// Enters what `bytes`, received at `at` (ns), bring of the answer; true when it has come whole and its connection ends
+    /// with it. An answer whose end is that of its connection is for [`answer`](Self::answer).
+    pub(super) fn hear(
+        &mut self,
+        bytes: &[u8],
+        at: u64,
+        site: &Site,
+        account: &mut Account,
+    ) -> Result<bool, ClientError> {
+        let is_asking = self.is_asking();
+        let Self { connection, resume, .. } = self;
+        let connection = connection.as_mut().ok_or(ClientError::Http(http::HttpError::Closed))?;
+        if !is_asking {
+            // Nobody has asked yet: the next answer begins with it.
+            connection.keep(bytes, at);
+            return Ok(false);
+        }
+        let entered = connection.take(bytes, at, |bytes, at| {
+            http::take_answer(bytes, site.wanted(), |head, body| enter(head, body, at, site, account, resume))
+        })?;
+        let Some(answer) = entered.transpose()? else { return Ok(false) };
+        self.in_flight = None;
+        account.poll_answered(answer.brought_something);
+        Ok(!answer.keeps_alive)
+    }
+
+    /// Sends one request over the connection that is open; what the socket does not take at once is owed.
+    pub(super) fn say(&mut self, site: &Site, account: &Account, wait: Duration) -> Result<(), ClientError> {
+        let Self { client, connection, in_flight, resume } = self;
+        let connection = connection.as_mut().ok_or(ClientError::Http(http::HttpError::Closed))?;
+        *in_flight = Some(account.poll_sent());
+        Ok(site.with_request(*client, resume, wait, |request| connection.say(request))?)
+    }
+
+    /// The connection, which is open once something was sent.
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("whoever has sent something is connected")
+    }
+
+    /// Drops what is left of a poll that has failed.
+    pub(super) fn give_up(&mut self) {
         self.in_flight = None;
         self.connection = None;
     }
 
     /// Closes the connection, after the server's end if that comes soon: it said that it would.
-    async fn hang_up(&mut self) {
+    pub(super) async fn hang_up(&mut self) {
         const PATIENCE: Duration = Duration::from_millis(100);
         if let Some(connection) = self.connection.take() {
             connection.leave_after_peer(PATIENCE).await;

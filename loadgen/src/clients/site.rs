@@ -1,5 +1,6 @@
 //! What all clients of a player know about the server and the load.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Site {
     /// Names of header fields that are remembered.
     wanted: Vec<String>,
     token: Option<Token>,
+    /// The head of a request, while it is sent.
+    head: RefCell<String>,
 }
 
 impl Site {
@@ -53,6 +56,7 @@ impl Site {
             prefix: target.prefix.clone(),
             turns: Turns::default(),
             token: target.token.clone(),
+            head: RefCell::default(),
         }
     }
 
@@ -83,13 +87,27 @@ impl Site {
 
     /// The head of the request of `client` that goes on from `resume`; `fields` are further lines, each with its CRLF.
     pub fn request(&self, client: u32, resume: &Resume, wait: Duration, fields: &str) -> String {
+        let mut head = String::new();
+        self.write_request(client, resume, wait, fields, &mut head);
+        head
+    }
+
+    /// Has `send` send the same without further lines, written into a buffer that all clients share.
+    pub fn with_request<T>(&self, client: u32, resume: &Resume, wait: Duration, send: impl FnOnce(&[u8]) -> T) -> T {
+        let mut head = self.head.borrow_mut();
+        head.clear();
+        self.write_request(client, resume, wait, "", &mut head);
+        send(head.as_bytes())
+    }
+
+    fn write_request(&self, client: u32, resume: &Resume, wait: Duration, fields: &str, out: &mut String) {
         let values = Values {
             wait_s: wait.as_secs_f64(),
             cursor: resume.cursor,
             remembered: &resume.remembered,
             ..self.values(client)
         };
-        self.subscription().request.head("GET", &self.prefix, &self.host, &values, fields)
+        self.subscription().request.write_head("GET", &self.prefix, &self.host, &values, fields, out);
     }
 
     /// What `client` says once it is connected.

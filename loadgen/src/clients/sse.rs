@@ -55,7 +55,7 @@ impl Client for Sse {
     }
 
     async fn receive(&mut self, _: &Site, account: &mut Account) -> Result<(), ClientError> {
-        self.begin().await?;
+        self.begin(account).await?;
         let Self { connection, stream, .. } = self;
         let stream = stream.as_mut().expect("the stream was just opened");
         let heard = connection
@@ -85,7 +85,7 @@ impl Client for Sse {
 }
 
 impl Reading for Sse {
-    async fn begin(&mut self) -> Result<(), ClientError> {
+    async fn begin(&mut self, _: &mut Account) -> Result<(), ClientError> {
         if self.stream.is_none() { self.open().await } else { Ok(()) }
     }
 

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -22,29 +22,72 @@ const AT_A_TIME: usize = 16;
 /// that does not end comes near it; then clients ask all the same, and answers that wait behind them show as loop lag.
 const LONGEST_PUT_OFF: Duration = Duration::from_millis(250);
 
-/// The clients of a player that want to ask again, in the order in which they were answered.
+/// Those who want to ask again, in the order in which they were answered.
+#[derive(Debug)]
+pub struct Questions<T> {
+    /// With the instants since which they have waited, ns.
+    waiting: VecDeque<(u64, T)>,
+}
+
+impl<T> Default for Questions<T> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new() }
+    }
+}
+
+impl<T> Questions<T> {
+    /// True when nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Has somebody wait, `since_ns`.
+    pub fn push(&mut self, since_ns: u64, who: T) {
+        self.waiting.push_back((since_ns, who));
+    }
+
+    /// How many are to ask now: a few while it `is_quiet`, so that no answer is left unread, and otherwise those who have waited for
+    /// as long as anybody may.
+    pub fn due(&self, is_quiet: bool) -> usize {
+        if is_quiet {
+            return self.waiting.len().min(AT_A_TIME);
+        }
+        let Some(&(first, _)) = self.waiting.front() else { return 0 };
+        let now = clock::now_ns();
+        let is_overdue = |since: u64| now.saturating_sub(since) >= LONGEST_PUT_OFF.as_nanos() as u64;
+        if is_overdue(first) { self.waiting.partition_point(|&(since, _)| is_overdue(since)) } else { 0 }
+    }
+
+    /// Takes the first, with the instant (ns) since which it has waited.
+    pub fn pop(&mut self) -> Option<(u64, T)> {
+        self.waiting.pop_front()
+    }
+}
+
+/// The clients of a player that want to ask again in a task of their own: because they connect, or something has gone other than usual.
+/// Who sits in the [reading room](crate::reading_room) has its turn there.
 #[derive(Debug, Default)]
 pub struct Turns {
-    waiting: RefCell<VecDeque<(Instant, Waker)>>,
+    waiting: RefCell<Questions<Waker>>,
     wanted: Notify,
 }
 
 impl Turns {
     /// Waits for this client's turn, and records for how long. Somebody must [lead](Self::lead).
     pub async fn turn(&self, recorder: &Recorder) {
-        let since = clock::now();
+        let since = clock::now_ns();
         let mut has_queued = false;
         poll_fn(|cx| {
             if has_queued {
                 return Poll::Ready(());
             }
             has_queued = true;
-            self.waiting.borrow_mut().push_back((since, cx.waker().clone()));
+            self.waiting.borrow_mut().push(since, cx.waker().clone());
             self.wanted.notify_one();
             Poll::Pending
         })
         .await;
-        recorder.record_turn_wait(clock::now().saturating_duration_since(since).as_nanos() as u64);
+        recorder.record_turn_wait(clock::now_ns().saturating_sub(since));
     }
 
     /// Gives turns, for as long as it is polled: a few whenever one round of the event loop has brought no answer, and to
@@ -60,18 +103,13 @@ impl Turns {
             tokio::task::yield_now().await;
             let is_quiet = recorder.counters().polls == answered;
             let mut waiting = self.waiting.borrow_mut();
-            let next = if is_quiet { waiting.len().min(AT_A_TIME) } else { overdue(&waiting) };
-            waiting.drain(..next).for_each(|(_, client)| client.wake());
+            for _ in 0..waiting.due(is_quiet) {
+                if let Some((_, client)) = waiting.pop() {
+                    client.wake();
+                }
+            }
         }
     }
-}
-
-/// How many have waited for as long as anybody may, from the front.
-fn overdue(waiting: &VecDeque<(Instant, Waker)>) -> usize {
-    let Some((first, _)) = waiting.front() else { return 0 };
-    let now = clock::now();
-    let is_overdue = |since: &Instant| now.saturating_duration_since(*since) >= LONGEST_PUT_OFF;
-    if is_overdue(first) { waiting.partition_point(|(since, _)| is_overdue(since)) } else { 0 }
 }
 
 #[cfg(test)]

@@ -104,3 +104,86 @@ fn a_stream_without_a_pause_lets_others_have_their_turn() {
     assert_eq!(heard.len(), 4_000 * (16 << 10));
     assert!(turns.get() > 40, "{} turns beside 64 MB", turns.get());
 }
+
+/// A client that asks again after whatever it hears, and notes the order of it all.
+struct Asking {
+    number: usize,
+    connection: Connection,
+    wants_to_ask: bool,
+    notes: Rc<RefCell<Vec<(&'static str, usize)>>>,
+}
+
+impl Reading for Asking {
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    fn hear(&mut self, _: &[u8], _: u64, _: &mut Account) -> Result<(), ClientError> {
+        self.wants_to_ask = true;
+        self.notes.borrow_mut().push(("hears", self.number));
+        Ok(())
+    }
+
+    fn wish(&self) -> Wish {
+        if self.wants_to_ask { Wish::ToAsk } else { Wish::ToListen }
+    }
+
+    fn ask(&mut self, _: &mut Account) -> Result<(), ClientError> {
+        self.wants_to_ask = false;
+        self.notes.borrow_mut().push(("asks", self.number));
+        self.connection.say(b"?")?;
+        Ok(())
+    }
+}
+
+#[test]
+fn all_answers_are_heard_before_anybody_asks_and_all_ask_in_the_order_of_their_answers() {
+    const CLIENTS: usize = 40;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (room, notes) = (Rc::new(Room::new(Queue::new().unwrap())), Rc::new(RefCell::default()));
+    let recorder = Rc::new(Recorder::new(Rc::new(Traffic::default())));
+    let local = tokio::task::LocalSet::new();
+    let peers: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            peer.set_read_timeout(Some(PATIENCE)).unwrap();
+            peer.write_all(b"!").unwrap();
+            let connection = Connection::new(Counted::new(socket, Rc::new(Traffic::default())));
+            let client = Box::new(Asking { number, connection, wants_to_ask: false, notes: Rc::clone(&notes) });
+            let account = Box::new(Account::alone(1, 0..1, Rc::clone(&recorder)));
+            let room = Rc::clone(&room);
+            local.spawn_local(async move { room.listen(client, account, pin!(std::future::pending())).await });
+            peer
+        })
+        .collect();
+    let reading = local.run_until(async {
+        // Everybody sits before anybody reads.
+        while room.seats.borrow().len() < CLIENTS {
+            tokio::task::yield_now().await;
+        }
+        let all_have_asked = async {
+            while notes.borrow().len() < 2 * CLIENTS {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            said = tokio::time::timeout(PATIENCE, all_have_asked) => said.expect("all ask in the end"),
+            _ = room.lead() => unreachable!("it leads for as long as it is polled"),
+        }
+    });
+    runtime.block_on(reading);
+    let notes = notes.take();
+    let (heard, asked) = notes.split_at(CLIENTS);
+    assert!(
+        heard.iter().all(|(what, _)| *what == "hears") && asked.iter().all(|(what, _)| *what == "asks"),
+        "{notes:?}"
+    );
+    assert!(heard.iter().map(|(_, number)| number).eq(asked.iter().map(|(_, number)| number)), "{notes:?}");
+    assert_eq!(recorder.snapshot(false).turn_wait.len(), CLIENTS as u64, "each wait is on the books");
+    for mut peer in peers {
+        peer.read_exact(&mut [0]).unwrap();
+    }
+}

@@ -20,11 +20,42 @@ pub struct Account {
     /// Whose latency is measured: of the others' publishers, which have other clocks, only the ledgers are kept.
     shard: Shard,
     windows: Arc<Windows>,
-    /// A ledger for the publisher of each shard.
-    ledgers: Vec<Ledger>,
+    ledgers: Ledgers,
     /// When its client began to resume, the last time that it did, ns; 0 while it never has.
     resumes_from_ns: u64,
     recorder: Rc<Recorder>,
+}
+
+/// A ledger for the publisher of each shard. The one that most runs have stands in the account itself: of thousands of accounts, each
+/// delivery finds another one out of the cache, and what lies apart costs as much again.
+#[derive(Debug)]
+enum Ledgers {
+    One([Ledger; 1]),
+    Many(Box<[Ledger]>),
+}
+
+impl Ledgers {
+    fn new(ledgers: impl Iterator<Item = Ledger>) -> Self {
+        let ledgers: Box<[Ledger]> = ledgers.collect();
+        match <Box<[Ledger; 1]>>::try_from(ledgers) {
+            Ok(one) => Self::One(*one),
+            Err(many) => Self::Many(many),
+        }
+    }
+
+    fn as_mut(&mut self) -> &mut [Ledger] {
+        match self {
+            Self::One(one) => one,
+            Self::Many(many) => many,
+        }
+    }
+
+    fn into_vec(self) -> Vec<Ledger> {
+        match self {
+            Self::One(one) => one.into(),
+            Self::Many(many) => many.into_vec(),
+        }
+    }
 }
 
 /// What every publisher publishes in the window. It takes a walk through the whole plan to find out, so that is done once a run.
@@ -77,7 +108,7 @@ impl Account {
     /// An account of a client of `topic` in `run`, played by `shard`.
     pub fn new(run: u32, topic: u16, shard: Shard, windows: Arc<Windows>, recorder: Rc<Recorder>) -> Self {
         let of_topic = windows.publishers.iter().skip(usize::from(topic)).step_by(windows.topics);
-        let ledgers = of_topic.map(|window| Ledger::new(window.sequences.start)).collect();
+        let ledgers = Ledgers::new(of_topic.map(|window| Ledger::new(window.sequences.start)));
         Self { run, topic, shard, windows, ledgers, resumes_from_ns: 0, recorder }
     }
 
@@ -107,7 +138,7 @@ impl Account {
             return false;
         }
         let shard = window.shard;
-        let entry = self.ledgers[shard].enter(postmark.sequence, self.recorder.is_too_late());
+        let entry = self.ledgers.as_mut()[shard].enter(postmark.sequence, self.recorder.is_too_late());
         let is_own = shard == self.shard.index as usize;
         let is_new = entry == Entry::New && (!is_own || self.recorder.is_in_window(postmark.intended_ns));
         if is_new && is_own {
@@ -177,7 +208,7 @@ impl Account {
 
     /// Hands the ledgers in.
     pub fn deposit(self) {
-        for (index, ledger) in self.ledgers.into_iter().enumerate() {
+        for (index, ledger) in self.ledgers.into_vec().into_iter().enumerate() {
             let shard = Shard { index: index as u32, ..self.shard };
             self.recorder.deposit(shard.publisher(self.topic, self.windows.topics), ledger);
         }

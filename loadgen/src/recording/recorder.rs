@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use feed::Postmark;
 use hdrhistogram::Histogram;
-use results::{Deliveries, new_histogram};
+use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
 use super::{Counters, Departures, Ledger, Snapshot, Stack, stack};
 use crate::faults::Losses;
@@ -52,11 +52,11 @@ impl Recorder {
             window: RefCell::new(0..0),
             is_too_late: Cell::new(false),
             counters: RefCell::default(),
-            latency: RefCell::new(new_histogram()),
-            latency_from_actual: RefCell::new(new_histogram()),
-            connect: RefCell::new(new_histogram()),
-            loop_lag: RefCell::new(new_histogram()),
-            turn_wait: RefCell::new(new_histogram()),
+            latency: RefCell::new(growing_histogram()),
+            latency_from_actual: RefCell::new(growing_histogram()),
+            connect: RefCell::new(growing_histogram()),
+            loop_lag: RefCell::new(growing_histogram()),
+            turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
             heard: RefCell::default(),
             ledgers: RefCell::default(),
@@ -130,6 +130,7 @@ impl Recorder {
 
     /// Records a time, ns. One that no histogram holds, or that ends before it began, is counted apart, never clamped.
     fn record(&self, histogram: &RefCell<Histogram<u64>>, ns: Option<u64>) {
+        let ns = ns.filter(|&ns| ns <= HIGHEST_LATENCY_NS);
         let recorded = ns.is_some_and(|ns| histogram.borrow_mut().record(ns).is_ok());
         if !recorded {
             self.count(|counters| counters.out_of_range += 1);
@@ -227,13 +228,21 @@ impl Recorder {
     pub fn snapshot(&self, with_tcp_ip: bool) -> Snapshot {
         Snapshot {
             counters: self.counters(),
-            latency: self.latency.replace(new_histogram()),
-            latency_from_actual: self.latency_from_actual.replace(new_histogram()),
-            connect: self.connect.replace(new_histogram()),
-            loop_lag: self.loop_lag.replace(new_histogram()),
-            turn_wait: self.turn_wait.replace(new_histogram()),
+            latency: hand_over(&self.latency),
+            latency_from_actual: hand_over(&self.latency_from_actual),
+            connect: hand_over(&self.connect),
+            loop_lag: hand_over(&self.loop_lag),
+            turn_wait: hand_over(&self.turn_wait),
             errors: self.errors.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }
     }
+}
+
+/// What a histogram holds; it starts anew, in the memory that it has grown to.
+fn hand_over(histogram: &RefCell<Histogram<u64>>) -> Histogram<u64> {
+    let mut histogram = histogram.borrow_mut();
+    let held = histogram.clone();
+    histogram.reset();
+    held
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use results::new_histogram;
+use results::growing_histogram;
 
 use crate::wire::TcpIp;
 
@@ -128,11 +128,11 @@ impl Snapshot {
     pub fn empty() -> Self {
         Self {
             counters: Counters::default(),
-            latency: new_histogram(),
-            latency_from_actual: new_histogram(),
-            connect: new_histogram(),
-            loop_lag: new_histogram(),
-            turn_wait: new_histogram(),
+            latency: growing_histogram(),
+            latency_from_actual: growing_histogram(),
+            connect: growing_histogram(),
+            loop_lag: growing_histogram(),
+            turn_wait: growing_histogram(),
             errors: BTreeMap::new(),
             tcp_ip: Some(TcpIp::default()),
         }
@@ -148,7 +148,7 @@ impl Snapshot {
             (&mut self.loop_lag, &other.loop_lag),
             (&mut self.turn_wait, &other.turn_wait),
         ] {
-            mine.add(theirs).expect("all histograms have the same bounds");
+            mine.add(theirs).expect("a histogram that grows takes in any other");
         }
         for (kind, count) in &other.errors {
             *self.errors.entry(kind.clone()).or_default() += count;

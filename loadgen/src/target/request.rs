@@ -34,12 +34,27 @@ impl Request {
 
     /// The whole head; `fields` are further lines, each with its CRLF.
     pub fn head(&self, method: &str, prefix: &str, host: &str, values: &Values<'_>, fields: &str) -> String {
+        let mut head = String::new();
+        self.write_head(method, prefix, host, values, fields, &mut head);
+        head
+    }
+
+    /// Appends the whole head to `head`.
+    pub fn write_head(
+        &self,
+        method: &str,
+        prefix: &str,
+        host: &str,
+        values: &Values<'_>,
+        fields: &str,
+        head: &mut String,
+    ) {
         const ROOM: usize = 256;
-        let mut head = String::with_capacity(ROOM + fields.len());
+        head.reserve(ROOM + fields.len());
         for part in [method, " ", prefix] {
             head.push_str(part);
         }
-        self.write_path(values, &mut head);
+        self.write_path(values, head);
         head.push_str(" HTTP/1.1\r\n");
         if !self.names_its_host() {
             for part in ["Host: ", host, "\r\n"] {
@@ -50,7 +65,7 @@ impl Request {
             let before = head.len();
             head.push_str(name);
             head.push_str(": ");
-            if template.write(values, Escape::Nothing, &mut head) {
+            if template.write(values, Escape::Nothing, head) {
                 head.push_str("\r\n");
             } else {
                 head.truncate(before);
@@ -58,7 +73,6 @@ impl Request {
         }
         head.push_str(fields);
         head.push_str("\r\n");
-        head
     }
 
     /// True when `variable` stands anywhere in it.

@@ -87,24 +87,33 @@ impl Connection {
                     if received.is_empty() {
                         return Poll::Ready(Ok(None));
                     }
-                    if self.kept.is_empty() {
-                        let (used, found) = split(take(received, at)?);
-                        self.keep(&received[used..], at);
-                        if found.is_some() {
-                            return Poll::Ready(Ok(found));
-                        }
-                    } else {
-                        self.keep(received, at);
-                        let (used, found) = split(take(&self.kept, at)?);
-                        self.drop_kept(used);
-                        if found.is_some() {
-                            return Poll::Ready(Ok(found));
-                        }
+                    let found = self.take(received, at, &mut take)?;
+                    if found.is_some() {
+                        return Poll::Ready(Ok(found));
                     }
                 }
             })
         })
         .await
+    }
+
+    /// Shows `take` what was `received`, at `at` (ns), behind what was kept, and keeps what it does not use.
+    pub fn take<T, E>(
+        &mut self,
+        received: &[u8],
+        at: u64,
+        mut take: impl FnMut(&[u8], u64) -> Result<Option<(usize, T)>, E>,
+    ) -> Result<Option<T>, E> {
+        if self.kept.is_empty() {
+            let (used, found) = split(take(received, at)?);
+            self.keep(&received[used..], at);
+            Ok(found)
+        } else {
+            self.keep(received, at);
+            let (used, found) = split(take(&self.kept, at)?);
+            self.drop_kept(used);
+            Ok(found)
+        }
     }
 
     /// Receives and keeps what comes next; false when the peer has ended the stream.
@@ -164,6 +173,11 @@ impl Connection {
         !self.owed.is_empty()
     }
 
+    /// True while something was received and not taken.
+    pub fn is_keeping(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     /// What was received and not taken, with the instant of receipt (ns); it is kept no longer.
     pub fn take_kept(&mut self) -> (Vec<u8>, u64) {
         (std::mem::take(&mut self.kept), self.kept_at)
@@ -184,7 +198,8 @@ impl Connection {
         &self.kept
     }
 
-    fn keep(&mut self, bytes: &[u8], at: u64) {
+    /// Keeps what was received at `at` (ns) for whoever [reads](Self::read) next.
+    pub fn keep(&mut self, bytes: &[u8], at: u64) {
         self.kept.extend_from_slice(bytes);
         self.kept_at = at;
     }

@@ -53,6 +53,11 @@ impl Dialer {
         Self { board: Some(board), ..self }
     }
 
+    /// True when its connections speak TLS.
+    pub fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
     /// Where faults find the clients' sockets.
     pub fn board(&self) -> Option<&Board> {
         self.board.as_deref()

@@ -160,6 +160,18 @@ fn read_final_head(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Hea
     Ok(None)
 }
 
+/// Calls `take` with the head, the fields named in `wanted` included, and the body of the answer at the start of `bytes`; returns
+/// the answer's length and what `take` made of it, `None` when it has not come whole.
+pub fn take_answer<T>(
+    bytes: &[u8],
+    wanted: &[String],
+    take: impl FnOnce(Head, &[u8]) -> T,
+) -> Result<Option<(usize, T)>, HttpError> {
+    let Some((head_len, head)) = read_final_head(bytes, wanted)? else { return Ok(None) };
+    let body = whole_body(&head, &bytes[head_len..])?;
+    Ok(body.map(|(body, body_len)| (head_len + body_len, take(head, &body))))
+}
+
 /// Reads one whole answer and calls `take` with its head, the fields named in `wanted` included, its body and the instant at
 /// which its end was received (ns).
 pub async fn read_answer<T>(

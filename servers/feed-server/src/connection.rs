@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 
 use crate::drain::Closing;
@@ -28,8 +29,8 @@ pub(crate) struct Lobby {
 
 /// How a phase of HTTP ends, unless the connection does.
 pub(crate) enum Left {
-    /// An answer wants the socket.
-    Taken(Socket, Deliver),
+    /// An answer wants the socket, and the bytes of its request, where they are known.
+    Taken(Socket, Deliver, Bytes),
     /// Everything is answered, nothing more has come yet.
     Idle(Socket),
     /// What has come is not plain: hyper shall read it.
@@ -51,11 +52,11 @@ pub(crate) async fn serve(mut socket: Socket, lobby: Arc<Lobby>) {
         }
         let back = match left {
             Some(Left::Idle(idle) | Left::Detour(idle)) => Some(idle),
-            Some(Left::Taken(taken, deliver)) => {
+            Some(Left::Taken(taken, deliver, asked)) => {
                 if !deliver.gives_back {
                     rest = None;
                 }
-                deliver.run(taken).await
+                deliver.run(taken, asked).await
             }
             None => None,
         };

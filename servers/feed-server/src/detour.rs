@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
@@ -71,7 +72,7 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     };
     socket.unread(&parts.read_buf);
     Some(match state {
-        State::Taken(deliver) => Left::Taken(socket, deliver),
+        State::Taken(deliver) => Left::Taken(socket, deliver, Bytes::new()),
         State::Busy | State::Answered => Left::Idle(socket),
     })
 }

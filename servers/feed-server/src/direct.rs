@@ -25,10 +25,12 @@ use crate::takeover::{Deliver, Takeover, closes};
 pub(crate) async fn answer(socket: Socket, arrived: Bytes, lobby: &Lobby) -> Option<Left> {
     let mut visit = Visit { socket, arrived, replies: Replies::new(), lobby };
     loop {
+        let before = visit.arrived.clone();
         match visit.front() {
             Front::Plain(request) => {
+                let asked = before.len() - visit.arrived.len();
                 if let Some(deliver) = visit.reply_to(request).await?.0 {
-                    return Some(Left::Taken(visit.leave().await?, deliver));
+                    return Some(Left::Taken(visit.leave().await?, deliver, before.slice(..asked)));
                 }
             }
             Front::Nothing => return Some(Left::Idle(visit.leave().await?)),

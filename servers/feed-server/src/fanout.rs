@@ -185,7 +185,7 @@ impl Chair {
         }
         if let Some(watch) = watch {
             row.is_served = true;
-            tokio::spawn(serve(self.log.clone(), self.row, watch));
+            tokio::spawn(serve(self.log.clone(), self.row, watch, head.cursor));
         }
         true
     }
@@ -206,10 +206,9 @@ impl Drop for Chair {
     }
 }
 
-/// Brings everything that is announced to everybody in a row, until it is empty.
-async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>) {
+/// Brings everything that is announced after what `head` has `seen` to everybody in a row, until it is empty.
+async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>, mut seen: Cursor) {
     let row = &log.fanout().rows[row];
-    let mut seen = head.borrow_and_update().cursor;
     let mut has_told = false;
     while head.changed().await.is_ok() {
         let Head { cursor, closing } = *head.borrow_and_update();
@@ -324,6 +323,7 @@ impl Seat {
             Form::Events => outlet.carry(parcel.events(), entries.iter().map(|entry| entry.sse()), now),
             Form::Answer => {
                 let took_all = outlet.answer(parcel.answer(), entries.len(), to);
+                outlet.wrote = now;
                 (place.sits, place.is_answered) = (None, true);
                 took_all
             }

@@ -4,6 +4,7 @@
 //! `transports` and `session`.
 
 mod accept;
+mod again;
 mod answer;
 mod app;
 mod brokers;

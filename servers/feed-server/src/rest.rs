@@ -31,9 +31,10 @@ impl Rest {
     /// Waits for bytes; `None` when the connection has no more to do.
     pub(crate) async fn arrivals(&mut self, socket: &mut Socket) -> Option<Bytes> {
         if socket.has_unread() {
+            socket.take_rests_since();
             return Some(socket.take_unread());
         }
-        let end = clock::now() + self.idle;
+        let end = socket.take_rests_since().unwrap_or_else(clock::now) + self.idle;
         poll_fn(|cx| {
             if let Poll::Ready(arrived) = socket.poll_arrivals(cx, &[]) {
                 return Poll::Ready(arrived.ok().filter(|arrived| !arrived.is_empty()));

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -266,6 +267,23 @@ impl Session {
         })
     }
 
+    /// Takes the client's next request, if it is what one `expects`, who is shown what has come; everything else is left to be read by who
+    /// gets the socket. False while something is left to be written.
+    pub(crate) async fn takes_request(&self, expects: impl FnOnce(&[u8]) -> bool) -> bool {
+        let mut expects = Some(expects);
+        poll_fn(|cx| {
+            let taken = self.chair.with(|Outlet { socket, outbox, .. }| {
+                let expects = expects.take().filter(|_| outbox.is_empty())?;
+                let Poll::Ready(Ok(true)) = socket.poll_expected(cx, expects) else { return None };
+                // It is of the same kind as the one before.
+                socket.meter().label(socket.meter().kind());
+                Some(())
+            });
+            Poll::Ready(taken.is_some())
+        })
+        .await
+    }
+
     /// Queues a message; it is written with the next [`next`](Self::next) or [`finish`](Self::finish).
     pub(crate) fn send(&mut self, bytes: impl Into<Bytes>) {
         self.chair.with(|outlet| outlet.outbox.push(bytes.into()));
@@ -287,7 +305,10 @@ impl Session {
             // Boxed, for it is seldom needed: an answer mostly fits.
             Box::pin(timeout(FAREWELL, self.written())).await.ok()??;
         }
-        self.chair.into_socket()
+        let wrote = self.wrote();
+        let mut socket = self.chair.into_socket()?;
+        socket.rest_since(wrote);
+        Some(socket)
     }
 
     /// Waits until an answer is written. It may take as long as it goes on: a client that takes nothing of it for `--write-timeout` is

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::line::Line;
 use crate::stats::{Kind, Meter, Reason};
@@ -19,6 +19,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Bytes of requests that are read at a time: as much as hyper takes of a head. They lie on the stack, so that waiting for them
 /// costs no buffer; a request that does not fit goes to hyper.
 pub(crate) const ARRIVALS_MAX: usize = 16 << 10;
+/// Bytes that are read to see whether they are what is expected; what does not fit is not.
+const EXPECTED_MAX: usize = 4 << 10;
 
 /// The connection. Hyper drives it through `AsyncRead` and `AsyncWrite`, streams through the calls that never wait.
 #[derive(Debug)]
@@ -26,11 +28,12 @@ pub(crate) struct Socket {
     line: Line,
     unread: Bytes,
     meter: Arc<Meter>,
+    rests_since: Option<Instant>,
 }
 
 impl Socket {
     pub(crate) fn new(line: Line, meter: Arc<Meter>) -> Self {
-        Self { line, unread: Bytes::new(), meter }
+        Self { line, unread: Bytes::new(), meter, rests_since: None }
     }
 
     pub(crate) fn meter(&self) -> &Arc<Meter> {
@@ -54,6 +57,16 @@ impl Socket {
 
     pub(crate) fn has_unread(&self) -> bool {
         !self.unread.is_empty()
+    }
+
+    /// Says since when everything is answered, if it was noticed late.
+    pub(crate) fn rest_since(&mut self, then: Instant) {
+        self.rests_since = Some(then);
+    }
+
+    /// Since when everything is answered, if that was said.
+    pub(crate) fn take_rests_since(&mut self) -> Option<Instant> {
+        self.rests_since.take()
     }
 
     /// Ends our side, then waits until the client has ended its own: closing at once could destroy what is on its way. Boxed: who may do
@@ -124,6 +137,30 @@ impl Socket {
         out.put_slice(before);
         ready!(Pin::new(self).poll_read(cx, &mut out))?;
         Poll::Ready(Ok(Bytes::copy_from_slice(out.filled())))
+    }
+}
+
+impl Socket {
+    /// Reads what has come, if that is what one `expects`, who is shown it; everything else is left as if nobody had looked. True when
+    /// it was.
+    ///
+    /// One system call, and none when nothing has come.
+    pub(crate) fn poll_expected(
+        &mut self,
+        cx: &mut Context<'_>,
+        expects: impl FnOnce(&[u8]) -> bool,
+    ) -> Poll<io::Result<bool>> {
+        if self.has_unread() {
+            return Poll::Ready(Ok(false));
+        }
+        let mut buffer = [const { MaybeUninit::uninit() }; EXPECTED_MAX];
+        let mut out = ReadBuf::uninit(&mut buffer);
+        ready!(Pin::new(&mut *self).poll_read(cx, &mut out))?;
+        let is_expected = expects(out.filled());
+        if !is_expected {
+            self.unread(out.filled());
+        }
+        Poll::Ready(Ok(is_expected))
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{CONNECTION, DATE};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
@@ -18,11 +19,12 @@ pub(crate) struct Deliver {
     pub(crate) gives_back: bool,
 }
 
-type Run = Box<dyn FnOnce(Socket) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> + Send>;
+type Run = Box<dyn FnOnce(Socket, Bytes) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> + Send>;
 
 impl Deliver {
-    pub(crate) fn run(self, socket: Socket) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> {
-        (self.run)(socket)
+    /// `asked` are the bytes of the request, none where they are not known.
+    pub(crate) fn run(self, socket: Socket, asked: Bytes) -> Pin<Box<dyn Future<Output = Option<Socket>> + Send>> {
+        (self.run)(socket, asked)
     }
 }
 
@@ -36,22 +38,22 @@ impl Takeover {
     where
         F: Future<Output = Option<Socket>> + Send + 'static,
     {
-        Self::take_over(deliver, false)
+        Self::take_over(|socket, _| deliver(socket), false)
     }
 
-    /// The same, where the socket is soon given back.
-    pub(crate) fn held<F>(deliver: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    /// The same, where the socket is soon given back. `deliver` gets the bytes of the request as well, where they are known.
+    pub(crate) fn held<F>(deliver: impl FnOnce(Socket, Bytes) -> F + Send + 'static) -> Response
     where
         F: Future<Output = Option<Socket>> + Send + 'static,
     {
         Self::take_over(deliver, true)
     }
 
-    fn take_over<F>(deliver: impl FnOnce(Socket) -> F + Send + 'static, gives_back: bool) -> Response
+    fn take_over<F>(deliver: impl FnOnce(Socket, Bytes) -> F + Send + 'static, gives_back: bool) -> Response
     where
         F: Future<Output = Option<Socket>> + Send + 'static,
     {
-        let deliver = Deliver { run: Box::new(|socket| Box::pin(deliver(socket))), gives_back };
+        let deliver = Deliver { run: Box::new(|socket, asked| Box::pin(deliver(socket, asked))), gives_back };
         let mut response = StatusCode::NOT_IMPLEMENTED.into_response();
         response.extensions_mut().insert(Self(Arc::new(Mutex::new(Some(deliver)))));
         response

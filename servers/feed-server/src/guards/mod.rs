@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod messages;
 pub(crate) mod origin;
 pub(crate) mod pace;
+pub(crate) mod readmission;
 pub(crate) mod requests;
 pub(crate) mod routes;
 mod signatures;

@@ -11,6 +11,8 @@ use crate::Cursor;
 pub const HEARTBEAT: &[u8] = b":\n\n";
 /// Largest event that a reader keeps together, bytes: no notification comes near it.
 pub const MAX_EVENT: usize = 4 << 20;
+/// Longest event id that a reader holds in place, bytes: that of a feed is an epoch, a colon and a number.
+const SHORT_ID: usize = 30;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Writes one event. Without a `name` it is a `message`; line breaks in `data` become several `data:` lines.
@@ -68,14 +70,14 @@ pub struct EventTooLarge;
 pub struct Reader {
     started: bool,
     unfinished: Vec<u8>,
-    last_id: Vec<u8>,
+    last_id: Id,
     retry: Option<Duration>,
 }
 
 impl Reader {
     /// The last event id, to be sent as `Last-Event-ID` when connecting again.
     pub fn last_id(&self) -> &[u8] {
-        &self.last_id
+        self.last_id.as_bytes()
     }
 
     /// The reconnection time that the server asked for.
@@ -145,13 +147,45 @@ impl Reader {
 
     fn finish(&mut self, block: &Block<'_>, dispatch: &mut impl FnMut(Event<'_>)) {
         if let Some(id) = block.id {
-            self.last_id.clear();
-            self.last_id.extend_from_slice(id);
+            self.last_id.set(id);
         }
         let Some(first) = block.first else { return };
         let data = if block.joined.is_empty() { first } else { &block.joined };
         let name = if block.name.is_empty() { b"message" } else { block.name };
-        dispatch(Event { name, data, id: &self.last_id });
+        dispatch(Event { name, data, id: self.last_id.as_bytes() });
+    }
+}
+
+/// An event id. One as long as a cursor stands in its reader: of thousands of readers, each event finds another one's memory
+/// out of the cache, and what lies apart costs as much again.
+#[derive(Debug, Clone)]
+enum Id {
+    Short { len: u8, bytes: [u8; SHORT_ID] },
+    Long(Vec<u8>),
+}
+
+impl Default for Id {
+    fn default() -> Self {
+        Self::Short { len: 0, bytes: [0; SHORT_ID] }
+    }
+}
+
+impl Id {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+
+    fn set(&mut self, id: &[u8]) {
+        if id.len() <= SHORT_ID {
+            let mut bytes = [0; SHORT_ID];
+            bytes[..id.len()].copy_from_slice(id);
+            *self = Self::Short { len: id.len() as u8, bytes };
+        } else {
+            *self = Self::Long(id.to_vec());
+        }
     }
 }
 
@@ -235,6 +269,16 @@ mod tests {
         let (events, reader) = read(&[b"id: a\0b\ndata: x\n\ndata: unfinished\n"]);
         assert_eq!(events, [seen("message", "x", "")]);
         assert!(reader.last_id().is_empty());
+    }
+
+    #[test]
+    fn an_id_of_any_length_is_remembered() {
+        for len in [0, 1, SHORT_ID - 1, SHORT_ID, SHORT_ID + 1, 1_000] {
+            let id = "i".repeat(len);
+            let (events, reader) = read(&[b"id: before\n\n", format!("id: {id}\ndata: x\n\n").as_bytes()]);
+            assert_eq!(events, [seen("message", "x", &id)]);
+            assert_eq!(reader.last_id(), id.as_bytes());
+        }
     }
 
     #[test]
