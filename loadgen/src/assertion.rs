@@ -64,6 +64,9 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
     ("foreign", Kind::Plain, |m| m.foreign.map(|messages| messages as f64)),
     ("failed", Kind::Plain, |m| Some(m.connections.failed as f64)),
     ("reconnected", Kind::Plain, |m| Some(m.connections.reconnected as f64)),
+    ("recovery.all_live", Kind::Time, |m| m.recovery.as_ref()?.longest_return_s().map(|s| s * 1e9)),
+    ("recovery.caught_up", Kind::Plain, |m| m.recovery.as_ref().map(|r| r.caught_up as f64)),
+    ("recovery.connects_per_s", Kind::Plain, |m| m.recovery.as_ref().map(|r| r.peak_attempts_per_s as f64)),
     ("overhead", Kind::Plain, |m| m.bytes.overhead_factor()),
     ("bytes_per_delivery", Kind::Size, |m| m.bytes.per_delivery()),
     ("server.cpu_per_delivery", Kind::Time, |m| m.server.as_ref()?.cpu_us_per_delivery.map(|us| us * 1e3)),
@@ -227,6 +230,19 @@ mod tests {
         assert_eq!(check("generator.rss_per_client<3KiB"), (true, "2KiB".into()));
         assert_eq!(check("connect.p95<1s"), (false, "not measured".into()));
         assert_eq!(check("server.cpu_per_delivery>0us"), (false, "not measured".into()));
+    }
+
+    #[test]
+    fn a_return_holds_only_where_all_came_back() {
+        let back = |all_live_s| results::FaultReport { interrupted: 3, all_live_s, ..Default::default() };
+        let holds = |faults: Vec<results::FaultReport>| {
+            let recovery = Some(results::Recovery { faults, ..Default::default() });
+            let measured = Measured { recovery, ..measured() };
+            "recovery.all_live<3s".parse::<Condition>().unwrap().check(&measured).holds
+        };
+        assert!(holds(vec![back(Some(1.0)), back(Some(2.5)), results::FaultReport::default()]));
+        assert!(!holds(vec![back(Some(1.0)), back(None)]), "who stays away does not come back within any time");
+        assert!(!holds(vec![results::FaultReport::default()]), "nobody was away: not measured");
     }
 
     #[test]

@@ -197,11 +197,16 @@ impl Plan {
     }
 
     /// Most ports that a client holds at a time. Where each poll takes a new connection, some dozens wait for the end of the
-    /// minute that the system keeps a closed one.
+    /// minute that the system keeps a closed one; where faults have clients connect anew, some few.
     pub fn ports_per_client(&self) -> u32 {
         const FRESH: u32 = 50;
+        const STRUCK: u32 = 5;
         let is_fresh = self.connection == Reuse::Fresh && self.transport.is_poll();
-        if is_fresh { FRESH } else { self.connections_per_client() }
+        match is_fresh {
+            true => FRESH,
+            false if self.faults.is_empty() => self.connections_per_client(),
+            false => self.connections_per_client() * STRUCK,
+        }
     }
 
     /// Every notification of warm-up and window that this process publishes, in the order in which it is due. The same plan

@@ -193,11 +193,12 @@ fn used(earlier: &Reading, later: &Reading) -> Option<f64> {
     (used >= 0.0).then_some(used)
 }
 
-/// Share of one core that the server used between two readings; `None` when they are of one instant, or when a process has
-/// left between them with what it had used.
+/// Share of one core that the server used between two readings; `None` when they are of one instant, or of two
+/// processes, or when a process has left between them with what it had used.
 pub fn cpu_share(earlier: &Reading, later: &Reading) -> Option<f64> {
     let elapsed = later.at.saturating_duration_since(earlier.at).as_secs_f64();
-    Some(used(earlier, later)? / elapsed).filter(|_| elapsed > 0.0)
+    let is_same = earlier.pid == later.pid;
+    Some(used(earlier, later)? / elapsed).filter(|_| elapsed > 0.0 && is_same)
 }
 
 /// The same while nothing was published; `None` when that was too short to say.

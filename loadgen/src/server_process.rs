@@ -14,8 +14,6 @@ use tokio::task::JoinHandle;
 use crate::lines::next_line;
 use crate::target::{Start, Token, redacted};
 
-/// A server of a run's own. Which clients it ended is in its counters; a line for each is not for this terminal.
-const FLAGS: [&str; 5] = ["--listen", "127.0.0.1:0", "--exit-on-stdin-close", "--log", "warn,feed_server::ends=off"];
 /// Longest wait for the server to say where it listens: interpreters take seconds on a busy machine.
 const START_BOUND: Duration = Duration::from_secs(30);
 /// Longest wait for the server to end by itself once its standard input has ended, and again once it was told SIGTERM.
@@ -37,12 +35,14 @@ impl ServerProcess {
     /// Starts our own server and waits until it listens. It ends when this process does, because its standard input ends
     /// then.
     pub async fn start(program: &Path) -> anyhow::Result<Self> {
-        Self::start_with(program, &FLAGS).await
+        Self::start_at(program, "127.0.0.1:0").await
     }
 
-    /// Starts our own server at `address`, where another one has ended.
+    /// The same at `address`, where another one has ended.
     pub async fn start_at(program: &Path, address: &str) -> anyhow::Result<Self> {
-        Self::start_with(program, &["--listen", address, "--exit-on-stdin-close"]).await
+        // Which clients it ended is in its counters; a line for each is not for this terminal.
+        let quiet = "warn,feed_server::ends=off";
+        Self::start_with(program, &["--listen", address, "--exit-on-stdin-close", "--log", quiet]).await
     }
 
     /// Starts `program` with other arguments, which must make it end when its standard input does.

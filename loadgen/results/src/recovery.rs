@@ -25,6 +25,18 @@ pub struct Recovery {
     pub caught_up: u64,
 }
 
+impl Recovery {
+    /// The longest time, over the faults that interrupted somebody, until all of them had resumed, s; `None` where some did not, or
+    /// nobody was interrupted.
+    pub fn longest_return_s(&self) -> Option<f64> {
+        // Who churns comes back all the time, which nobody times.
+        let is_timed = |fault: &&FaultReport| fault.interrupted > 0 && !fault.fault.starts_with("churn");
+        let interrupting = self.faults.iter().filter(is_timed);
+        let times: Option<Vec<f64>> = interrupting.map(|fault| fault.all_live_s).collect();
+        times?.into_iter().reduce(f64::max)
+    }
+}
+
 /// One fault. All but `fault`, `at_s`, `until_s` and `clients` is of the time from it to the next one, or to the end of the drain
 /// phase; churn, which has no next, ends no other's time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! Faults that a run commits on purpose: what they are, whom they hit, how they are done, and how everybody recovers.
 //!
-//! [`fault`] is how they are written. [`aim`] says which client is hit when, [`board`] hands that to the clients of a player, and
-//! [`sockets`] is what is done to their connections; [`server`] does what is done to the server. [`watch`] looks at the clients
-//! ten times a second, and [`recovery`] makes what is reported of it.
+//! `fault.rs` is how they are written. `aim.rs` says which client is hit when, `board.rs` hands that to the clients of a player, and
+//! `sockets.rs` is what is done to their connections; `server.rs` does what is done to the server. `watch.rs` looks at the clients
+//! ten times a second, and `recovery.rs` makes what is reported of it.
 
 mod aim;
 mod board;

@@ -26,7 +26,7 @@ use crate::plan::Plan;
 use crate::reconciliation::Books;
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
-use crate::{clock, preflight};
+use crate::{clock, preflight, scenario};
 
 /// Between the last worker's being ready and the start: time for the order to reach all of them.
 const START_LEAD: Duration = Duration::from_millis(500);
@@ -75,12 +75,14 @@ pub async fn lead(
 
     let program = std::env::current_exe().context("cannot find this program, to start workers of it")?;
     let threads = (cores.of_generator() as u32 / workers).max(1);
+    // What a scenario says is written out, so that the leader keeps for itself what is its own.
+    let flags = scenario::expand(std::env::args_os().collect())?;
     let (events, inbox) = mpsc::unbounded_channel();
     let mut crew = Vec::new();
     let mut folders = Vec::new();
     for (shard, target) in shards.iter().zip(targets.iter().cycle()) {
         let folder = out.join(format!("shard-{}", shard.index + 1));
-        let words = words(std::env::args_os(), *shard, run, target.url.as_str(), &folder, threads);
+        let words = words(flags.iter().cloned(), *shard, run, target.url.as_str(), &folder, threads);
         crew.push(Worker::start(&program, &words, *shard, &events)?);
         folders.push(folder);
     }

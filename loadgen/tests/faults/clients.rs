@@ -62,7 +62,6 @@ fn who_does_not_come_back_is_told_of_and_what_they_miss_is_lost() {
     assert_eq!(run.recovery.iter().map(|row| row.lost).sum::<u64>(), lost, "and it is told when");
     assert!(run.recovery.iter().filter(|row| row.at_s < 1.9).all(|row| row.lost == 0));
     assert_eq!(run.run.asked.reconnect.as_deref(), Some("off"));
-    assert!(run.run.verdict.is_valid(), "it was asked for: {:?}", run.run.verdict.reasons);
 }
 
 #[test]
@@ -128,7 +127,6 @@ fn a_stalled_reader_that_falls_behind_the_window_is_ended_and_told_of_the_gap() 
     let ends = &run.run.measured.connections.errors;
     assert!(ends.keys().any(|kind| kind.starts_with("ended-") || kind == "reset"), "{ends:?}");
     assert_eq!(recovery.live_at_end, Some(10), "and they come back");
-    assert!(run.run.verdict.is_valid(), "{:?}", run.run.verdict.reasons);
 }
 
 #[cfg(target_os = "linux")]
@@ -155,6 +153,5 @@ fn clients_that_come_and_go_miss_nothing() {
         assert!((20..=30).contains(&left), "{transport}: {left}");
         assert_eq!((recovery.interrupted, recovery.resumed), (left, left), "{transport}");
         assert_eq!(recovery.faults[0].half_live_s, None, "{transport}: there is no moment to time it from");
-        assert!(run.run.verdict.is_valid(), "{transport}");
     });
 }

@@ -25,7 +25,6 @@ fn a_killed_server_comes_back_in_its_place_and_tells_everybody_of_the_gap() {
         let by_time: u64 = run.recovery.iter().map(|row| row.lost).sum();
         assert_eq!(by_time, measured.deliveries.lost, "{transport}");
         assert!(measured.published.refused > 0, "{transport}: nobody was there to accept");
-        assert!(run.run.verdict.is_valid(), "{transport}: {:?}", run.run.verdict.reasons);
     }
 }
 
@@ -42,7 +41,7 @@ fn a_server_that_stays_away_is_refused_by_until_it_is_back() {
 
 #[test]
 fn a_drained_server_ends_by_itself_and_is_replaced() {
-    let run = run("ws", &["drain-server at 1s"], &["--duration", "9s"]);
+    let run = run("ws", &["drain-server at 1s"], &["--duration", "9s", "--reconnect-longest", "1s"]);
     let measured = &run.run.measured;
     let recovery = measured.recovery.as_ref().unwrap();
     let fault = &recovery.faults[0];

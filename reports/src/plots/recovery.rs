@@ -66,7 +66,7 @@ fn line(contender: &Contender<'_>) -> Line {
         steps.into_iter().map(|(at, both)| (at, over_rounds(&both, |v| v.0), over_rounds(&both, |v| v.1))).collect();
     let window_s = contender.median(|run| Some(run.run.asked.duration_s)).unwrap_or_default();
     let steps = until_rest(steps, window_s);
-    let back = contender.median(last_return);
+    let back = contender.median(|run| run.run.measured.recovery.as_ref()?.longest_return_s());
     let note = match (steps.is_empty(), back) {
         (true, _) => format!(": {NOT_MEASURED}"),
         (false, Some(back)) => format!(": all live again after {} s at most", number((back * TENTHS).round() / TENTHS)),
@@ -96,14 +96,6 @@ fn last_second(rows: &[RecoveryRow]) -> f64 {
     let Some(last) = rows.last() else { return 0.0 };
     let within = rows.iter().rev().take_while(|row| row.at_s > last.at_s - 0.99);
     within.map(|row| row.delivered as f64).sum()
-}
-
-/// The longest time until all were live again, of the faults of a run that interrupted somebody; `None` where somebody stayed away.
-fn last_return(run: &LoadedRun) -> Option<f64> {
-    let faults = &run.run.measured.recovery.as_ref()?.faults;
-    let times = faults.iter().filter(|fault| fault.interrupted > 0).map(|fault| fault.all_live_s);
-    let times: Option<Vec<f64>> = times.collect();
-    times?.into_iter().reduce(f64::max)
 }
 
 fn faults(run: &LoadedRun) -> Vec<(String, f64, Option<f64>)> {
@@ -145,11 +137,16 @@ pub fn draw(lines: &[Line], subtitle: &str) -> Drawing {
         draw_marks(&mut drawing, &marks, panel, last);
     }
     for line in lines {
-        let place = |panel: &Panel, of: fn(&(i64, f64, f64)) -> f64| {
-            line.steps.iter().map(|step| panel.at(step.0 as f64 / TENTHS, of(step))).collect::<Vec<_>>()
+        let place = |panel: &Panel, from: i64, of: fn(&(i64, f64, f64)) -> f64| {
+            line.steps
+                .iter()
+                .filter(|step| step.0 >= from)
+                .map(|step| panel.at(step.0 as f64 / TENTHS, of(step)))
+                .collect::<Vec<_>>()
         };
-        drawing.line(place(&upper, |step| step.1), Stroke::solid(line.colour, 2.6));
-        drawing.line(place(&lower, |step| step.2), Stroke::solid(line.colour, 2.0));
+        drawing.line(place(&upper, 0, |step| step.1), Stroke::solid(line.colour, 2.6));
+        // Before that, no whole second has been looked at.
+        drawing.line(place(&lower, TENTHS as i64, |step| step.2), Stroke::solid(line.colour, 2.0));
     }
     drawing
 }
