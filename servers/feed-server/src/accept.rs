@@ -140,22 +140,20 @@ pub(crate) async fn accept(
         let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit.clone()).of_peer(peer));
         match (place, porter.clone()) {
             (Ok(place), None) => {
-                let (socket, lobby) = (Socket::new(Line::Clear(stream), meter), lobby.clone());
-                tokio::spawn(async move {
-                    serve(socket, lobby).await;
-                    drop(place);
-                });
+                tokio::spawn(serve(Socket::new(Line::Clear(stream), meter), lobby.clone(), place));
             }
             (Ok(place), Some(porter)) => {
                 let (lobby, stats, inside) = (lobby.clone(), stats.clone(), inside.clone());
                 let streams = Streams { lobby, stats, inside, number, visit };
                 tokio::spawn(async move {
                     match porter.receive(stream).await {
-                        Some(Guest::One(line)) => serve(Socket::new(line, meter), streams.lobby).await,
-                        Some(Guest::Two(stream)) => Box::pin(http2::answer(*stream, streams)).await,
+                        Some(Guest::One(line)) => serve(Socket::new(line, meter), streams.lobby, place).await,
+                        Some(Guest::Two(stream)) => {
+                            Box::pin(http2::answer(*stream, streams)).await;
+                            drop(place);
+                        }
                         None => {}
                     }
-                    drop(place);
                 });
             }
             (Err(refusal), porter) => {

@@ -37,32 +37,41 @@ pub(crate) enum Left {
     Detour(Socket),
 }
 
-/// Serves `socket` until it is closed.
+/// Serves `socket` until it is closed, and holds its `place` until then.
 ///
 /// Each phase is boxed and dropped when it ends: a connection that streams, or idles between polls, holds nothing of hyper,
 /// whose buffers take 16 KiB, and its task is as small as the stream needs.
-pub(crate) async fn serve(mut socket: Socket, lobby: Arc<Lobby>) {
-    let mut rest = None;
-    loop {
-        let resting = rest.get_or_insert_with(|| Rest::new(lobby.idle, lobby.closing.clone(), socket.meter().clone()));
-        let Some(arrived) = resting.arrivals(&mut socket).await else { return };
-        let mut left = Box::pin(direct::answer(socket, arrived, &lobby)).await;
-        if let Some(Left::Detour(detour)) = left {
-            left = Box::pin(detour::answer(detour, &lobby)).await;
-        }
-        let back = match left {
-            Some(Left::Idle(idle) | Left::Detour(idle)) => Some(idle),
-            Some(Left::Taken(taken, deliver, asked)) => {
-                if !deliver.gives_back {
-                    rest = None;
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice, and there are thousands of these")]
+pub(crate) fn serve<P: Send>(mut socket: Socket, lobby: Arc<Lobby>, place: P) -> impl Future<Output = ()> + Send {
+    async move {
+        let mut rest = None;
+        loop {
+            let resting =
+                rest.get_or_insert_with(|| Rest::new(lobby.idle, lobby.closing.clone(), socket.meter().clone()));
+            let Some(arrived) = resting.arrivals(&mut socket).await else { break };
+            let back = match Box::pin(answer(socket, arrived, &lobby)).await {
+                Some(Left::Idle(idle) | Left::Detour(idle)) => Some(idle),
+                Some(Left::Taken(taken, deliver, asked)) => {
+                    if !deliver.gives_back {
+                        rest = None;
+                    }
+                    deliver.run(taken, asked).await
                 }
-                deliver.run(taken, asked).await
+                None => None,
+            };
+            match back {
+                Some(back) => socket = back,
+                None => break,
             }
-            None => None,
-        };
-        match back {
-            Some(back) => socket = back,
-            None => return,
         }
+        drop(place);
+    }
+}
+
+/// Answers what has arrived, and what else comes while that is done, on whichever road it takes.
+async fn answer(socket: Socket, arrived: Bytes, lobby: &Lobby) -> Option<Left> {
+    match direct::answer(socket, arrived, lobby).await {
+        Some(Left::Detour(socket)) => Box::pin(detour::answer(socket, lobby)).await,
+        left => left,
     }
 }

@@ -86,10 +86,7 @@ impl Streams {
         let meter = Meter::new(self.stats.clone(), self.number).of_visit(self.visit.clone());
         let socket = Socket::new(Line::Inner(theirs), Arc::new(meter));
         let lobby = self.lobby.clone();
-        tokio::spawn(async move {
-            serve(socket, lobby).await;
-            drop(place);
-        });
+        tokio::spawn(serve(socket, lobby, place));
         let gone = |_| Refusal::overloaded("the server stops");
         let (mut sender, connection) = http1::handshake(TokioIo::new(ours)).await.map_err(gone)?;
         tokio::spawn(connection);

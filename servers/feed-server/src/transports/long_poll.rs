@@ -156,48 +156,51 @@ impl Term {
 
 /// Waits until the head moves, the time is over, the server stops or the client is gone; answers, and gives the socket back
 /// for the next request, unless that is the same again.
-async fn deliver(mut session: Box<Session>, mut question: Question) -> Option<Socket> {
-    let mut early = Vec::new();
-    let mut keep_alive = question.keep_alive;
-    loop {
-        match session.next(question.lease.cut(question.term.look)).await {
-            Wake::Answered => {
-                let cursor = session.cursor();
-                if !session.takes_request(|bytes| question.is_again(bytes, cursor, session.log())).await {
-                    return give_back(session, &early).await;
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice, and there are thousands of these")]
+fn deliver(mut session: Box<Session>, mut question: Question) -> impl Future<Output = Option<Socket>> + Send {
+    async move {
+        let mut early = Vec::new();
+        let mut keep_alive = question.keep_alive;
+        loop {
+            match session.next(question.lease.cut(question.term.look)).await {
+                Wake::Answered => {
+                    let cursor = session.cursor();
+                    if !session.takes_request(|bytes| question.is_again(bytes, cursor, session.log())).await {
+                        return give_back(session, &early).await;
+                    }
+                    question.begin_again(cursor);
                 }
-                question.begin_again(cursor);
-            }
-            Wake::Moved | Wake::Readable | Wake::Due if question.lease.is_over() => {
-                session.ended(Reason::TokenExpired);
-                session.send(token::expired().last_answer());
-                session.finish().await?.linger().await;
-                return None;
-            }
-            Wake::Due if !question.term.is_over() => {}
-            Wake::Moved | Wake::Due => break,
-            Wake::Readable => {
-                session.receive(|bytes, _| early.extend_from_slice(bytes))?;
-                // Nothing more may come that would wake us after the answer.
-                if !early.is_empty() {
-                    session.take_calls_only();
+                Wake::Moved | Wake::Readable | Wake::Due if question.lease.is_over() => {
+                    session.ended(Reason::TokenExpired);
+                    session.send(token::expired().last_answer());
+                    session.finish().await?.linger().await;
+                    return None;
                 }
-                if early.len() >= EARLY_MAX {
-                    session.stop_listening();
+                Wake::Due if !question.term.is_over() => {}
+                Wake::Moved | Wake::Due => break,
+                Wake::Readable => {
+                    session.receive(|bytes, _| early.extend_from_slice(bytes))?;
+                    // Nothing more may come that would wake us after the answer.
+                    if !early.is_empty() {
+                        session.take_calls_only();
+                    }
+                    if early.len() >= EARLY_MAX {
+                        session.stop_listening();
+                    }
                 }
+                Wake::Closing => {
+                    session.ended(Reason::Shutdown);
+                    keep_alive = false;
+                    break;
+                }
+                Wake::FellBehind | Wake::Stalled | Wake::Gone => return None,
             }
-            Wake::Closing => {
-                session.ended(Reason::Shutdown);
-                keep_alive = false;
-                break;
-            }
-            Wake::FellBehind | Wake::Stalled | Wake::Gone => return None,
         }
+        let answer = Answer::read(session.log(), After::Cursor(session.cursor()), question.max);
+        let bytes = answer.bytes(&session.meter(), question.known, keep_alive, question.cors.as_ref());
+        session.send(bytes);
+        give_back(session, &early).await.filter(|_| keep_alive)
     }
-    let answer = Answer::read(session.log(), After::Cursor(session.cursor()), question.max);
-    let bytes = answer.bytes(&session.meter(), question.known, keep_alive, question.cors.as_ref());
-    session.send(bytes);
-    give_back(session, &early).await.filter(|_| keep_alive)
 }
 
 async fn give_back(session: Box<Session>, early: &[u8]) -> Option<Socket> {

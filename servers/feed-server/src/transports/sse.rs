@@ -101,48 +101,56 @@ fn greet(session: &mut Session, start: Start, retry: Duration) {
 }
 
 /// Waits, writes, moves the cursor, until somebody goes.
-async fn deliver(mut session: Box<Session>, heartbeat: Duration, retry: Duration, lease: Lease) -> Option<Socket> {
-    let mut ignored = 0;
-    let reason = loop {
-        match session.next(lease.cut(session.wrote() + heartbeat)).await {
-            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => break Reason::TokenExpired,
-            Wake::Moved => match session.read() {
-                Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
-                Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
-                Err(Lost::FellBehind(oldest)) => {
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice, and there are thousands of these")]
+fn deliver(
+    mut session: Box<Session>,
+    heartbeat: Duration,
+    retry: Duration,
+    lease: Lease,
+) -> impl Future<Output = Option<Socket>> + Send {
+    async move {
+        let mut ignored = 0;
+        let reason = loop {
+            match session.next(lease.cut(session.wrote() + heartbeat)).await {
+                Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => break Reason::TokenExpired,
+                Wake::Moved => match session.read() {
+                    Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
+                    Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
+                    Err(Lost::FellBehind(oldest)) => {
+                        tell_gap(&mut session, oldest);
+                        break Reason::FellBehind;
+                    }
+                },
+                Wake::Due => session.send(chunked::write(sse::HEARTBEAT)),
+                Wake::Readable => {
+                    ignored += session.receive(|_, _| ())?;
+                    if ignored > IGNORED_MAX {
+                        break Reason::TooMuch;
+                    }
+                }
+                Wake::FellBehind => {
+                    session.skip();
+                    let oldest = session.log().oldest();
                     tell_gap(&mut session, oldest);
                     break Reason::FellBehind;
                 }
-            },
-            Wake::Due => session.send(chunked::write(sse::HEARTBEAT)),
-            Wake::Readable => {
-                ignored += session.receive(|_, _| ())?;
-                if ignored > IGNORED_MAX {
-                    break Reason::TooMuch;
+                Wake::Stalled => {
+                    session.ended(Reason::WriteTimeout);
+                    return None;
                 }
+                Wake::Closing => {
+                    let retry = retry.mul_f64(rand::rng().random_range(RETRY));
+                    session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
+                    break Reason::Shutdown;
+                }
+                Wake::Gone | Wake::Answered => return None,
             }
-            Wake::FellBehind => {
-                session.skip();
-                let oldest = session.log().oldest();
-                tell_gap(&mut session, oldest);
-                break Reason::FellBehind;
-            }
-            Wake::Stalled => {
-                session.ended(Reason::WriteTimeout);
-                return None;
-            }
-            Wake::Closing => {
-                let retry = retry.mul_f64(rand::rng().random_range(RETRY));
-                session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
-                break Reason::Shutdown;
-            }
-            Wake::Gone | Wake::Answered => return None,
-        }
-    };
-    session.ended(reason);
-    session.send(chunked::END);
-    session.finish().await;
-    None
+        };
+        session.ended(reason);
+        session.send(chunked::END);
+        session.finish().await;
+        None
+    }
 }
 
 fn tell_gap(session: &mut Session, oldest: Cursor) {

@@ -121,97 +121,106 @@ fn greet(session: &mut Session, start: Start) {
 
 /// Waits, writes, moves the cursor, answers pings, and publishes on `topic` what the client says, until somebody goes. With `echo`,
 /// what it says is said back to it.
-pub(super) async fn deliver(mut session: Box<Session>, app: Arc<App>, topic: Topic, echo: bool) -> Option<Socket> {
-    let Config { ping_interval, pong_timeout, message_max, body_max, .. } = app.config;
-    let lease = topic.lease();
-    let mut client = Client {
-        reader: Reader::new(Role::Server, message_max),
-        messages: Messages::new(app.config.messages()),
-        echo,
-        heard: false,
-        goodbye: None,
-        wishes: Vec::new(),
-        payload_max: body_max,
-        ignored: 0,
-        answered: 0,
-    };
-    let ignored_max = IGNORED_MAX.saturating_add(message_max);
-    let mut ignored_bytes = 0;
-    let (mut pinged, mut overdue) = (false, false);
-    let mut due = clock::now() + ping_interval;
-    let (code, why, reason) = loop {
-        match session.next(lease.cut(due)).await {
-            Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => {
-                break (close::POLICY, "token expired", Reason::TokenExpired);
-            }
-            Wake::Moved => match session.read() {
-                Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.frame())),
-                Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
-                Err(Lost::FellBehind(oldest)) => {
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice, and there are thousands of these")]
+pub(super) fn deliver(
+    mut session: Box<Session>,
+    app: Arc<App>,
+    topic: Topic,
+    echo: bool,
+) -> impl Future<Output = Option<Socket>> + Send {
+    async move {
+        let Config { message_max, body_max, .. } = app.config;
+        let lease = topic.lease();
+        let mut client = Client {
+            reader: Reader::new(Role::Server, message_max),
+            messages: Messages::new(app.config.messages()),
+            echo,
+            heard: false,
+            goodbye: None,
+            wishes: Vec::new(),
+            payload_max: body_max,
+            ignored: 0,
+            answered: 0,
+        };
+        let mut ignored_bytes = 0;
+        let (mut pinged, mut overdue) = (false, false);
+        let mut due = clock::now() + app.config.ping_interval;
+        let (code, why, reason) = loop {
+            match session.next(lease.cut(due)).await {
+                Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => {
+                    break (close::POLICY, "token expired", Reason::TokenExpired);
+                }
+                Wake::Moved => match session.read() {
+                    Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.frame())),
+                    Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
+                    Err(Lost::FellBehind(oldest)) => {
+                        tell_gap(&mut session, oldest);
+                        break (close::POLICY, "fell out of the retained history", Reason::FellBehind);
+                    }
+                },
+                Wake::Readable => {
+                    ignored_bytes += session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
+                    ignored_bytes = ignored_bytes.saturating_sub(std::mem::take(&mut client.answered));
+                    for wish in std::mem::take(&mut client.wishes) {
+                        // Boxed: idle readers, who are many, have no room for it.
+                        let ack = Box::pin(acknowledged::fulfil(&app, &topic, wish)).await;
+                        session.send(text(&ack));
+                    }
+                    for _ in 0..std::mem::take(&mut client.ignored) {
+                        session.meter().ignored();
+                    }
+                    match client.goodbye.take() {
+                        None if ignored_bytes > IGNORED_MAX.saturating_add(app.config.message_max) => {
+                            break (close::POLICY, "said too much that is ignored", Reason::TooMuch);
+                        }
+                        None => {}
+                        Some(Goodbye::Said(code)) => {
+                            session.send(websocket::write(Opcode::Close, &close_reply(code)));
+                            session.finish().await;
+                            return None;
+                        }
+                        Some(Goodbye::TooOften) => break (close::POLICY, messages::REFUSAL, Reason::MessagesPerSecond),
+                        Some(Goodbye::Fault(error)) => {
+                            let reason =
+                                if error.code == close::TOO_BIG { Reason::TooMuch } else { Reason::ProtocolError };
+                            break (error.code, error.reason, reason);
+                        }
+                    }
+                }
+                Wake::Due if !pinged => {
+                    (pinged, client.heard, ignored_bytes) = (true, false, 0);
+                    session.send(websocket::write(Opcode::Ping, b""));
+                    due = clock::now() + app.config.pong_timeout;
+                }
+                Wake::Due if client.heard => {
+                    (pinged, overdue) = (false, false);
+                    let Config { ping_interval, pong_timeout, .. } = app.config;
+                    due = clock::now() + ping_interval.saturating_sub(pong_timeout);
+                }
+                Wake::Due if !overdue => {
+                    overdue = true;
+                    due = clock::now() + LAST_LOOK;
+                }
+                Wake::Due => break (close::POLICY, "no pong in time", Reason::PongTimeout),
+                Wake::FellBehind => {
+                    session.skip();
+                    let oldest = session.log().oldest();
                     tell_gap(&mut session, oldest);
                     break (close::POLICY, "fell out of the retained history", Reason::FellBehind);
                 }
-            },
-            Wake::Readable => {
-                ignored_bytes += session.receive(|bytes, outbox| client.hear(bytes, outbox))?;
-                ignored_bytes = ignored_bytes.saturating_sub(std::mem::take(&mut client.answered));
-                for wish in std::mem::take(&mut client.wishes) {
-                    // Boxed: idle readers, who are many, have no room for it.
-                    let ack = Box::pin(acknowledged::fulfil(&app, &topic, wish)).await;
-                    session.send(text(&ack));
+                Wake::Stalled => {
+                    session.ended(Reason::WriteTimeout);
+                    return None;
                 }
-                for _ in 0..std::mem::take(&mut client.ignored) {
-                    session.meter().ignored();
-                }
-                match client.goodbye.take() {
-                    None if ignored_bytes > ignored_max => {
-                        break (close::POLICY, "said too much that is ignored", Reason::TooMuch);
-                    }
-                    None => {}
-                    Some(Goodbye::Said(code)) => {
-                        session.send(websocket::write(Opcode::Close, &close_reply(code)));
-                        session.finish().await;
-                        return None;
-                    }
-                    Some(Goodbye::TooOften) => break (close::POLICY, messages::REFUSAL, Reason::MessagesPerSecond),
-                    Some(Goodbye::Fault(error)) => {
-                        let reason = if error.code == close::TOO_BIG { Reason::TooMuch } else { Reason::ProtocolError };
-                        break (error.code, error.reason, reason);
-                    }
-                }
+                Wake::Closing => break (close::RESTART, "the server stops: come back", Reason::Shutdown),
+                Wake::Gone | Wake::Answered => return None,
             }
-            Wake::Due if !pinged => {
-                (pinged, client.heard, ignored_bytes) = (true, false, 0);
-                session.send(websocket::write(Opcode::Ping, b""));
-                due = clock::now() + pong_timeout;
-            }
-            Wake::Due if client.heard => {
-                (pinged, overdue) = (false, false);
-                due = clock::now() + ping_interval.saturating_sub(pong_timeout);
-            }
-            Wake::Due if !overdue => {
-                overdue = true;
-                due = clock::now() + LAST_LOOK;
-            }
-            Wake::Due => break (close::POLICY, "no pong in time", Reason::PongTimeout),
-            Wake::FellBehind => {
-                session.skip();
-                let oldest = session.log().oldest();
-                tell_gap(&mut session, oldest);
-                break (close::POLICY, "fell out of the retained history", Reason::FellBehind);
-            }
-            Wake::Stalled => {
-                session.ended(Reason::WriteTimeout);
-                return None;
-            }
-            Wake::Closing => break (close::RESTART, "the server stops: come back", Reason::Shutdown),
-            Wake::Gone | Wake::Answered => return None,
-        }
-    };
-    session.ended(reason);
-    session.send(websocket::write(Opcode::Close, &websocket::close_payload(code, why)));
-    session.finish().await?.linger().await;
-    None
+        };
+        session.ended(reason);
+        session.send(websocket::write(Opcode::Close, &websocket::close_payload(code, why)));
+        session.finish().await?.linger().await;
+        None
+    }
 }
 
 /// What comes from the client.
