@@ -5,12 +5,15 @@
 //! second). One that asks again once it is answered has one `send` more, in its turn. As tasks, 1,000 long-polling clients cost 1.58 times
 //! what the floor's reader costs a request; from their seats, 1.29 times (medians of five interleaved rounds, 5,000 requests a second).
 
+mod seat;
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -18,8 +21,8 @@ use mio::{Events, Interest, Registry, Token};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 
+use self::seat::{Left, Seat, Seated};
 use crate::clients::{ClientError, Questions, Stopped};
-use crate::clock;
 use crate::recording::Account;
 use crate::wire::Connection;
 
@@ -27,8 +30,6 @@ use crate::wire::Connection;
 const AT_A_TIME: usize = 256;
 /// Bytes received between two such looks, for streams that bring much at once: about a millisecond, too.
 const BYTES_AT_A_TIME: usize = 1 << 20;
-/// Times in a row that one stream is read before the others: a stream without a pause is read on after them.
-const READINGS: usize = 4;
 /// What rings at a tick.
 const TICK: Token = Token(usize::MAX - 1);
 /// Bytes read at once: more than any burst that the kernel holds for one of thousands of clients.
@@ -294,129 +295,3 @@ impl Room {
 fn watch(poll: mio::Poll) -> io::Result<AsyncFd<mio::Poll>> {
     AsyncFd::with_interest(poll, tokio::io::Interest::READABLE)
 }
-
-/// Why a client left its seat.
-enum Left {
-    /// All clients are to leave.
-    Stopped,
-    /// Its stream was lost.
-    Lost(ClientError),
-    /// It has something to do that takes a task: to say what its socket did not take, or what else [it wishes](Wish::ToLeave).
-    Aside,
-}
-
-/// A client in the room.
-struct Seat<C> {
-    client: C,
-    account: Account,
-    left: Option<Left>,
-    waker: Option<Waker>,
-}
-
-/// What was received.
-#[derive(Default)]
-struct Receipt {
-    bytes: usize,
-    /// True when there may be more.
-    has_more: bool,
-    /// Since when the client wants to ask, ns, if this made it want to.
-    asks_since: Option<u64>,
-}
-
-trait Seated {
-    /// Receives what came, into `scratch`; `has_ended` when nothing will follow.
-    fn receive(&self, scratch: &mut [u8], has_ended: bool) -> Receipt;
-
-    /// Has the client ask, if that is what it wants; it has waited `since_ns`.
-    fn ask(&self, since_ns: u64);
-}
-
-impl<C: Reading> Seated for RefCell<Seat<C>> {
-    fn receive(&self, scratch: &mut [u8], has_ended: bool) -> Receipt {
-        let mut seat = self.borrow_mut();
-        if seat.left.is_some() {
-            return Receipt::default();
-        }
-        let received = seat.take_in(scratch, has_ended);
-        // What is left unread is read when it sits down again.
-        seat.stay(received).unwrap_or_default()
-    }
-
-    fn ask(&self, since_ns: u64) {
-        let mut seat = self.borrow_mut();
-        // Somebody else may have taken the place meanwhile.
-        if seat.left.is_some() || seat.client.wish() != Wish::ToAsk {
-            return;
-        }
-        let Seat { client, account, .. } = &mut *seat;
-        account.recorder().record_turn_wait(clock::now_ns().saturating_sub(since_ns));
-        let asked = client.ask(account);
-        seat.stay(asked);
-    }
-}
-
-impl<C: Reading> Seat<C> {
-    /// Moves a client into a seat.
-    #[expect(
-        clippy::boxed_local,
-        reason = "the boxes go with this call: emptied in a future, they would live as long as that"
-    )]
-    fn take(client: Box<C>, account: Box<Account>) -> Rc<RefCell<Self>> {
-        Rc::new(RefCell::new(Self { client: *client, account: *account, left: None, waker: None }))
-    }
-
-    fn take_in(&mut self, scratch: &mut [u8], has_ended: bool) -> Result<Receipt, ClientError> {
-        let mut receipt = Receipt::default();
-        for _ in 0..READINGS {
-            let received = match self.client.connection().receive(scratch) {
-                Ok(0) => {
-                    self.client.end()?;
-                    return Ok(receipt);
-                }
-                Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(receipt),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error.into()),
-            };
-            receipt.bytes += received;
-            let (at_ns, wished) = (clock::now_ns(), self.client.wish());
-            self.client.hear(&scratch[..received], at_ns, &mut self.account)?;
-            if wished != Wish::ToAsk && self.client.wish() == Wish::ToAsk {
-                receipt.asks_since = Some(at_ns);
-            }
-            // Less than there was room for is all that there was, but for the end.
-            if received < scratch.len() && !has_ended {
-                return Ok(receipt);
-            }
-        }
-        receipt.has_more = true;
-        Ok(receipt)
-    }
-
-    /// What it did, unless it leaves its seat because of that.
-    fn stay<T>(&mut self, did: Result<T, ClientError>) -> Option<T> {
-        let left = match did {
-            Err(error) => Left::Lost(error),
-            Ok(_) if self.client.connection().owes() || self.client.wish() == Wish::ToLeave => Left::Aside,
-            Ok(done) => return Some(done),
-        };
-        self.left = Some(left);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-        None
-    }
-
-    fn poll_left(&mut self, waker: &Waker) -> Poll<Left> {
-        match self.left.take() {
-            Some(left) => Poll::Ready(left),
-            None => {
-                self.waker = Some(waker.clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::pin;
 
+use super::seat::READINGS;
 use super::*;
 use crate::recording::Recorder;
 use crate::wire::{Counted, Traffic};
