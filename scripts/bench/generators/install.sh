@@ -66,6 +66,7 @@ case $kind in
     [ -x ".setup/bin/${words[0]}" ] && exit 0
     [ -z "$check" ] || fail "it is not installed"
     cargo install --locked --root .setup "${words[0]}@${words[1]}" > .setup.log 2>&1 || fail "its setup failed: $(tail -n 1 .setup.log)"
+    rm .setup.log
     ;;
   *) fail "install.sh knows npm, pip, debian and cargo, not $kind" ;;
 esac
