@@ -112,9 +112,13 @@ fn write_deliveries(out: &mut String, run: &Run) {
         Accepted::Answered => ("accepted", ""),
         Accepted::Written => ("written", "; nothing answers there, so publish time is not measured"),
     };
+    let delivered = match p.refused_and_delivered {
+        Some(delivered @ 1..) => format!(" (of which {} arrived all the same)", count(delivered)),
+        _ => String::new(),
+    };
     let _ = writeln!(
         out,
-        "published      due {}, {accepted} {}, refused {}{how}",
+        "published      due {}, {accepted} {}, refused {}{delivered}{how}",
         count(p.due),
         count(p.accepted),
         count(p.refused)

@@ -37,7 +37,9 @@ enum Order {
     Counters(oneshot::Sender<Counters>),
     /// From now on deliveries are too late.
     TooLate,
-    /// End all clients and close their books.
+    /// End all clients, and say what of these refused numbers none of them received.
+    Leave(Closing, oneshot::Sender<Vec<Vec<u32>>>),
+    /// Close the books of those that have ended.
     Close(Closing, oneshot::Sender<Closed>),
 }
 
@@ -48,7 +50,8 @@ pub struct Closing {
     pub base: u16,
     /// One past the last sequence number sent, per publisher of this process.
     pub ends: Arc<Vec<u32>>,
-    /// Sequence numbers that the server is not known to have accepted, ascending, per publisher.
+    /// Sequence numbers that the server is not known to have accepted, ascending, per publisher; when the books are closed, without
+    /// those that some client received all the same.
     pub refused: Arc<Vec<Vec<u32>>>,
 }
 
@@ -137,7 +140,14 @@ impl Player {
         self.give(Order::TooLate);
     }
 
-    /// Ends all clients and closes their books.
+    /// Ends all clients; returns what of the refused numbers none of them received.
+    pub async fn leave(&self, closing: Closing) -> anyhow::Result<Vec<Vec<u32>>> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Leave(closing, reply));
+        answer.await.context("a player thread has ended early; this is a bug")
+    }
+
+    /// Closes the books of clients that have [left](Self::leave).
     pub async fn close(&self, closing: Closing) -> anyhow::Result<Closed> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Close(closing, reply));
@@ -224,7 +234,7 @@ impl Floor {
                     let _ = reply.send(floor.recorder.counters());
                 }
                 Order::TooLate => floor.recorder.set_too_late(),
-                Order::Close(closing, reply) => {
+                Order::Leave(closing, reply) => {
                     floor.stop.send_replace(true);
                     if let Some(clients) = clients.take() {
                         let _ = clients.await;
@@ -232,8 +242,9 @@ impl Floor {
                     if let Some(board) = floor.site.dialer.board() {
                         board.release();
                     }
-                    let _ = reply.send(floor.close(&closing));
+                    let _ = reply.send(floor.recorder.unheard(closing.base, &closing.refused));
                 }
+                Order::Close(closing, reply) => drop(reply.send(floor.close(&closing))),
             }
         }
     }

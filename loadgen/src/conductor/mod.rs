@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::player::{Closing, Player};
 use crate::process;
 use crate::publisher::{Publisher, Stop};
-use crate::recording::{Departures, Windows};
+use crate::recording::{Departures, Windows, count_numbers};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use outcome::Course;
@@ -160,7 +160,7 @@ impl Conductor<'_> {
         self.readings.end = self.journal.stats().read().await;
 
         self.enter("drain", Some(plan.drain));
-        let (report, drain_was_cut) = self.drain(publishing).await?;
+        let (mut report, drain_was_cut) = self.drain(publishing).await?;
         let faults = self.end(faults).await?;
         // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
         if !self.interrupt.is_wanted() {
@@ -182,11 +182,17 @@ impl Conductor<'_> {
         if counts_on {
             self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
         }
-        let closing = Closing {
+        let mut closing = Closing {
             base: plan.publisher(0),
             ends: Arc::new(report.ends.clone()),
             refused: Arc::new(report.refused.clone()),
         };
+        // What one client received was published to all of them, whatever became of its answer.
+        for player in players {
+            closing.refused = Arc::new(player.leave(closing.clone()).await?);
+        }
+        report.published.refused_and_delivered =
+            Some(count_numbers(&report.refused) - count_numbers(&closing.refused));
         let mut closed = Vec::new();
         for player in players {
             closed.push(player.close(closing.clone()).await?);

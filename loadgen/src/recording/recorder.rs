@@ -163,8 +163,15 @@ impl Recorder {
         }))
     }
 
+    /// What of `refused`, by topic, none of the clients that have ended received; this process's publishers are numbered from `base` on.
+    pub fn unheard(&self, base: u16, refused: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        let ledgers = self.ledgers.borrow();
+        let own = ledgers.iter().filter_map(|(publisher, ledger)| Some((publisher.checked_sub(base)?.into(), ledger)));
+        super::unheard(refused, own)
+    }
+
     /// Closes the books of all clients for this process's publishers, which are numbered from `base` on. `ends` is one past
-    /// the last number that each sent, `refused` what the server is not known to have accepted.
+    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received.
     pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
         let ledgers = self.ledgers.take();
         let closed = ledgers.iter().filter_map(|(publisher, ledger)| {
@@ -200,7 +207,7 @@ impl Recorder {
                     open.unsigned_abs()
                 })
                 .collect();
-            // What was never published is nobody's loss.
+            // What was never published, as far as anybody knows, is nobody's loss.
             for number in &refused[topic] {
                 if let Some(lost) = number.checked_sub(firsts[topic]).and_then(|place| lost.get_mut(place as usize)) {
                     *lost = 0;
