@@ -18,7 +18,7 @@ use crate::target_args::TargetArgs;
 #[derive(Debug, Args)]
 #[command(after_help = conditions_and_exit_codes())]
 pub struct RunArgs {
-    /// Take flags from a scenario: reconnect-storm, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
+    /// Take flags from a scenario: reconnect-storm, restart-behind-redis, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
     /// hyphens. A flag given beside it takes its place
     #[arg(long, value_name = "SCENARIO")]
     pub scenario: Option<String>,

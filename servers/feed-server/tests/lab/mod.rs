@@ -4,6 +4,7 @@
 pub(crate) mod netns;
 pub(crate) mod npm;
 pub(crate) mod program;
+pub(crate) mod redis;
 mod reader;
 
 use std::net::SocketAddr;
