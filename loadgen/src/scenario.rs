@@ -169,7 +169,10 @@ mod tests {
         assert!(refused("run = 3").contains("expected a table, [run]"));
         assert!(refused("rate = [[1]]\nduration = 1979-05-27").contains("is a datetime"));
         let unknown = format!("{:#}", expanded("loadgen run --scenario storm").unwrap_err());
-        assert!(unknown.contains("expected one of reconnect-storm, restart-behind-redis, rolling-restart, slow-readers"), "{unknown}");
+        assert!(
+            unknown.contains("expected one of reconnect-storm, restart-behind-redis, rolling-restart, slow-readers"),
+            "{unknown}"
+        );
         let elsewhere = format!("{:#}", expanded("loadgen find-max --scenario slow-readers").unwrap_err());
         assert!(elsewhere.contains("takes no scenario"), "{elsewhere}");
         assert!(expanded("loadgen run --scenario").is_err());

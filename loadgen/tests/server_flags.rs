@@ -34,7 +34,14 @@ fn a_server_behind_tls_is_started_again_where_anybody_is_believed() {
     let out = folder.path().join("run");
     let run = |more: &[&str]| {
         let mut command = loadgen();
-        command.args(["run", "--transport", "ws", "--server-flags=--tls-self-signed", "--fault", "restart-server at 500ms"]);
+        command.args([
+            "run",
+            "--transport",
+            "ws",
+            "--server-flags=--tls-self-signed",
+            "--fault",
+            "restart-server at 500ms",
+        ]);
         command.args(["--reconnect-first", "200ms", "--drain", "5s"]).args(SHORT).args(WIDE_BOUNDS);
         finish(command.args(more).arg("--out").arg(&out))
     };
@@ -71,7 +78,11 @@ fn flags_that_cannot_be_given_are_usage_errors_that_say_why() {
     for (words, flags, told) in [
         (&run[..], "--listen 127.0.0.1:80", "loadgen chooses a free port"),
         (&run, "--broker 'memory", "expected every quote to be closed"),
-        (&["run", "--transport", "ws", "--url", "http://127.0.0.1:9"], "--history 9", "expected neither --url nor --target"),
+        (
+            &["run", "--transport", "ws", "--url", "http://127.0.0.1:9"],
+            "--history 9",
+            "expected neither --url nor --target",
+        ),
         (&["run", "--transport", "ws", "--target", "nchan"], "--history 9", "does not say how to start its server"),
         (&["compare", "--transports", "ws@nchan"], "--history 9", "expected a contender without @TARGET"),
     ] {

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 use results::{Comparison, ComparisonRun, FolderError, Run, SCHEMA};
 
-use super::{End, Usage};
 use super::run::{Order, Place, default_folder, end_of, measure};
+use super::{End, Usage};
 use crate::config::CompareArgs;
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
@@ -29,7 +29,8 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
     let flags = args.server.read().map_err(Usage)?;
     let is_ours = |target: &TargetFile| target.is_feed() && target.server.is_none();
     if !flags.is_empty() && !targets.iter().any(|target| is_ours(target)) {
-        let why = anyhow!("--server-flags are for feed-servers that loadgen starts: expected a contender without @TARGET");
+        let why =
+            anyhow!("--server-flags are for feed-servers that loadgen starts: expected a contender without @TARGET");
         return Err(Usage(why).into());
     }
     let orders: Vec<Order> = std::iter::zip(&args.transports, &targets)

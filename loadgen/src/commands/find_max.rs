@@ -7,8 +7,8 @@ use anyhow::bail;
 use results::numbers::{NOT_MEASURED, count, percent};
 use results::{FolderError, Reason, Run, SCHEMA, Search, SearchEnding, SearchStep, StepFinding, Vary};
 
-use super::{End, Usage};
 use super::run::{Order, Place, default_folder, measure};
+use super::{End, Usage};
 use crate::config::{FindMaxArgs, VaryArg};
 use crate::cores::Cores;
 use crate::hunt::Hunt;

@@ -191,8 +191,7 @@ impl Conductor<'_> {
         for player in players {
             closing.refused = Arc::new(player.leave(closing.clone()).await?);
         }
-        report.published.refused_and_delivered =
-            Some(count_numbers(&report.refused) - count_numbers(&closing.refused));
+        report.published.refused_and_delivered = Some(count_numbers(&report.refused) - count_numbers(&closing.refused));
         let mut closed = Vec::new();
         for player in players {
             closed.push(player.close(closing.clone()).await?);

@@ -12,7 +12,10 @@ pub(super) fn unheard(all: &[Part]) -> Vec<Vec<Vec<u32>>> {
         let (topics, shard) = (part.record.ends.len(), part.record.shard);
         let stacks = all.iter().flat_map(|other| &other.record.stacks);
         let own = stacks.filter(|stack| usize::from(stack.publisher) / topics == shard.index as usize);
-        recording::unheard(&part.record.refused, own.map(|stack| (usize::from(stack.publisher) % topics, &stack.ledger)))
+        recording::unheard(
+            &part.record.refused,
+            own.map(|stack| (usize::from(stack.publisher) % topics, &stack.ledger)),
+        )
     };
     all.iter().map(of).collect()
 }

@@ -160,7 +160,8 @@ fn published(parts: &[Part], unheard: &[Vec<Vec<u32>>], times: &Times) -> Publis
     let sum = |of: fn(&Published) -> u64| parts.iter().map(|part| of(&part.run.measured.published)).sum();
     let is_answered = parts.iter().all(|part| part.run.measured.published.accepted_when == Accepted::Answered);
     let accepted_when = if is_answered { Accepted::Answered } else { Accepted::Written };
-    let delivered = |(part, unheard): (&Part, &Vec<Vec<u32>>)| count_numbers(&part.record.refused) - count_numbers(unheard);
+    let delivered =
+        |(part, unheard): (&Part, &Vec<Vec<u32>>)| count_numbers(&part.record.refused) - count_numbers(unheard);
     Published {
         due: sum(|p| p.due),
         sent: sum(|p| p.sent),

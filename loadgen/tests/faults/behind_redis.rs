@@ -25,7 +25,11 @@ fn assert_nothing_was_lost(transport: &str, run: &LoadedRun) {
     let (books, published) = (&measured.deliveries, &measured.published);
     assert_eq!((books.lost, books.duplicated, books.gaps), (0, 0, 0), "{transport}: {books:?}");
     let arrived = published.accepted + published.refused_and_delivered.unwrap();
-    assert_eq!(books.expected, CLIENTS * arrived, "{transport}: what was taken is expected of everybody: {published:?}");
+    assert_eq!(
+        books.expected,
+        CLIENTS * arrived,
+        "{transport}: what was taken is expected of everybody: {published:?}"
+    );
     assert_eq!(published.due, published.accepted + published.refused, "{transport}");
     let recovery = measured.recovery.as_ref().unwrap();
     assert_eq!((recovery.live_at_end, recovery.interrupted), (Some(CLIENTS), recovery.resumed), "{transport}");
@@ -67,7 +71,19 @@ fn the_password_of_a_broker_is_written_nowhere() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("run");
     let mut command = loadgen();
-    command.args(["run", "--transport", "ws", "--clients", "5", "--rate", "4", "--settle", "100ms", "--duration", "1s"]);
+    command.args([
+        "run",
+        "--transport",
+        "ws",
+        "--clients",
+        "5",
+        "--rate",
+        "4",
+        "--settle",
+        "100ms",
+        "--duration",
+        "1s",
+    ]);
     command.args(["--server-flags", &format!("--broker {url} --log info")]).args(WIDE_BOUNDS).arg("--out").arg(&out);
     let (code, stdout, stderr) = finish(&mut command);
     assert_eq!(code, 0, "{stdout}{stderr}");

@@ -4,8 +4,8 @@
 pub(crate) mod netns;
 pub(crate) mod npm;
 pub(crate) mod program;
-pub(crate) mod redis;
 mod reader;
+pub(crate) mod redis;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -32,7 +32,8 @@ pub(crate) enum Keeps {
 impl Redis {
     /// Starts one; `None`, having said why, where there is no Redis and none can be installed.
     pub(crate) fn start(test: &str, keeps: Keeps) -> Option<Self> {
-        let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("scripts/need.sh"));
+        let mut folders =
+            Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("scripts/need.sh"));
         let script = folders.find(|script| script.is_file()).expect("the workspace has a script that sees to it");
         let output = Command::new(script).arg("redis-server").output().unwrap();
         if !output.status.success() {
