@@ -121,6 +121,7 @@ impl<'a> Journal<'a> {
             add(&mut sum.connect, &merged.connect);
             add(&mut sum.loop_lag, &merged.loop_lag);
             add(&mut sum.turn_wait, &merged.turn_wait);
+            sum.take_struck(&merged);
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
         }

@@ -5,7 +5,7 @@ mod examples;
 use examples::{run, runs};
 use reports::groups::contenders;
 use reports::plots::{all, recovery};
-use results::{FaultReport, LoadedRun, Recovery, RecoveryRow};
+use results::{ClientGroup, FaultReport, LoadedRun, Percentiles, Recovery, RecoveryRow};
 
 /// The same run, whose clients were all cut off after five seconds of ten and came back one after the other.
 fn struck(mut run: LoadedRun) -> LoadedRun {
