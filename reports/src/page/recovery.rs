@@ -64,14 +64,18 @@ fn bystanders(contenders: &[Contender<'_>]) -> String {
 }
 
 fn groups<'a>(run: &&'a LoadedRun) -> impl Iterator<Item = (&'static str, &'a ClientGroup)> + use<'a> {
-    let both = run.run.measured.recovery.iter().flat_map(|recovery| {
-        [("bystanders", recovery.bystanders.as_ref()), ("struck", recovery.struck.as_ref())]
-    });
+    let both = run
+        .run
+        .measured
+        .recovery
+        .iter()
+        .flat_map(|recovery| [("bystanders", recovery.bystanders.as_ref()), ("struck", recovery.struck.as_ref())]);
     both.filter_map(|(name, group)| Some((name, group?)))
 }
 
 fn group_row(contender: &Contender<'_>, name: &str, group: &ClientGroup) -> String {
-    let time = |of: fn(&Percentiles) -> u64| group.latency.as_ref().map_or("-".to_owned(), |latency| time_ns(of(latency)));
+    let time =
+        |of: fn(&Percentiles) -> u64| group.latency.as_ref().map_or("-".to_owned(), |latency| time_ns(of(latency)));
     let times = [time(|p| p.p50_ns), time(|p| p.p99_ns), time(|p| p.p999_ns), time(|p| p.max_ns)];
     let cells = [contender.label.clone(), name.to_owned(), count(group.clients)].into_iter().chain(times);
     format!("<tr>{}</tr>\n", cells.map(|cell| format!("<td>{}</td>", escaped(&cell))).collect::<String>())
