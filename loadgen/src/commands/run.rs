@@ -287,7 +287,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         bounds: order.load.bounds.clone(),
     };
     let mut display = if is_led { display::for_leader() } else { display::for_run(&order.title) };
-    let mut outcome = conductor::conduct(&setup, &mut *display, interrupt).await?;
+    let mut outcome = conductor::conduct(&setup, folder.begin_log(started)?, &mut *display, interrupt).await?;
     let run = Run {
         schema: SCHEMA,
         id: format!("{:08x}", plan.run),

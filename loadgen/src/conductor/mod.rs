@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feed::ConnectionStats;
-use results::Phase;
+use results::{LatencyLog, Phase};
 
 use crate::clock;
 use crate::config::Bounds;
@@ -75,8 +75,13 @@ impl Setup {
     }
 }
 
-/// Carries a run out.
-pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+/// Carries a run out. Its latencies go into `log`, second by second.
+pub async fn conduct(
+    setup: &Setup,
+    log: LatencyLog,
+    display: &mut dyn Display,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
     let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
     let windows = Arc::new(Windows::of(plan));
@@ -91,7 +96,7 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await;
     // The server's own words may stand in why not.
     let publisher = publisher.map_err(|error| setup.target.told(&error))?;
-    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients());
+    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), log);
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();
