@@ -7,7 +7,7 @@ use feed::{ConnectionStats, ServerStats, Transport};
 use results::{CostSource, ServerCost};
 
 use crate::clock;
-use crate::process_tree::{self, Spent};
+use crate::process_tree::{Spent, Tree};
 use crate::target::Target;
 
 /// Longest wait for `/stats`.
@@ -58,8 +58,8 @@ pub struct StatsReader {
     is_child: bool,
     /// True when every server of the feed has a reader.
     reads_all: bool,
-    /// Process id of the server, if it is known.
-    pid: Option<u32>,
+    /// The server's process and its descendants, if it is known.
+    process: Option<Tree>,
 }
 
 impl StatsReader {
@@ -67,7 +67,7 @@ impl StatsReader {
     pub fn new(target: &Target, child: Option<u32>, named: Option<u32>) -> anyhow::Result<Self> {
         let http = target.http().timeout(STATS_BOUND).build()?;
         let url = target.file.is_feed().then(|| target.join("/stats"));
-        Ok(Self { http, url, is_child: child.is_some(), reads_all: false, pid: child.or(named) })
+        Ok(Self { http, url, is_child: child.is_some(), reads_all: false, process: child.or(named).map(Tree::of) })
     }
 
     /// The reader of one of several servers that share a broker, each of which has its own.
@@ -78,16 +78,17 @@ impl StatsReader {
     /// One reading; `None` when a feed has no `/stats` or does not answer, when nobody knows the server's process, or when it is
     /// one of several, not all of which are read, and nobody said which.
     pub async fn read(&self) -> Option<Reading> {
-        let tree = self.pid.and_then(process_tree::spent_by);
+        let pid = self.process.as_ref().map(Tree::root);
+        let tree = self.process.as_ref().and_then(Tree::spent);
         let Some(url) = &self.url else {
-            let (pid, spent) = self.pid.zip(tree)?;
+            let (pid, spent) = pid.zip(tree)?;
             let (cpu_s, rss_bytes) = (spent.cpu.as_secs_f64(), spent.rss_bytes);
             return Some(Reading { at: clock::now(), pid, cpu_s, rss_bytes, stats: None, tree });
         };
         let answer = self.http.get(url).send().await.ok()?.error_for_status().ok()?;
         let stats = answer.json::<ServerStats>().await.ok()?;
         // One of several behind a broker: what it spends is not what they all do, and the next answer may be another one's.
-        if self.pid.is_none() && !self.reads_all && stats.broker.is_shared() {
+        if pid.is_none() && !self.reads_all && stats.broker.is_shared() {
             return None;
         }
         let (pid, cpu_s, rss_bytes) = (stats.pid, stats.cpu_s, stats.rss_bytes);

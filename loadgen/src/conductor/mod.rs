@@ -222,14 +222,16 @@ impl Conductor<'_> {
 
     /// Reads everything that is a difference over the window.
     async fn mark(&mut self) -> anyhow::Result<Mark> {
+        let cpu_before = cpu_time::own();
         let snapshot = self.journal.collect(true).await?;
-        let own_cpu = cpu_time::own();
+        let cpu_after = cpu_time::own();
         let had_errors = !snapshot.errors.is_empty();
         let (loop_lag, turn_wait) = (self.journal.take_loop_lag(), self.journal.take_turn_wait());
         Ok(Mark {
             counters: snapshot.counters,
             tcp_ip: snapshot.tcp_ip,
-            own_cpu,
+            cpu_before,
+            cpu_after,
             had_errors,
             loop_lag,
             turn_wait,
