@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::brokers::Broker;
@@ -134,17 +134,19 @@ pub(crate) async fn accept(
         }
         number += 1;
         let (visit, place) = match addresses.enter(peer.ip()) {
-            Ok(visit) => (visit, inside.enter().ok_or_else(|| refusal(inside.max))),
+            Ok(visit) => (visit, inside.enter().ok_or_else(|| refusal(inside.max()))),
             Err(refusal) => (None, Err(refusal)),
         };
-        let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit.clone()).of_peer(peer));
+        let meter = Arc::new(Meter::new(stats.clone(), number).of_visit(visit).of_peer(peer));
         match (place, porter.clone()) {
             (Ok(place), None) => {
                 tokio::spawn(serve(Socket::new(Line::Clear(stream), meter), lobby.clone(), place));
             }
             (Ok(place), Some(porter)) => {
-                let (lobby, stats, inside) = (lobby.clone(), stats.clone(), inside.clone());
-                let streams = Streams { lobby, stats, inside, number, visit };
+                let (lobby, stats, inside, addresses) =
+                    (lobby.clone(), stats.clone(), inside.clone(), addresses.clone());
+                let open = watch::Sender::default();
+                let streams = Streams { lobby, stats, inside, addresses, number, peer, open };
                 tokio::spawn(async move {
                     match porter.receive(stream).await {
                         Some(Guest::One(line)) => serve(Socket::new(line, meter), streams.lobby, place).await,
@@ -232,6 +234,10 @@ impl Inside {
 
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn max(&self) -> usize {
+        self.max
     }
 }
 

@@ -75,12 +75,14 @@ pub struct Config {
     #[arg(long, default_value_t = 20_000, value_name = "COUNT")]
     pub topics_max: usize,
 
-    /// Connections open at a time; one more is answered with 503 [default: the limit of open files, less 64].
+    /// Connections open at a time, and each stream of HTTP/2 counts as two more, for it takes two files; one more is answered with 503
+    /// [default: the limit of open files, less 64].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_max: Option<u32>,
 
     /// Connections that one address may have open at a time; one more is answered with 429. Off unless asked for: everybody behind a
-    /// proxy or a NAT has one address, and so has a load generator with thousands of clients. An IPv6 address counts by its first 64 bits.
+    /// proxy or a NAT has one address, and so has a load generator with thousands of clients. An HTTP/2 connection counts, and each of its open
+    /// streams. An IPv6 address counts by its first 64 bits.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address: Option<u32>,
 
@@ -163,7 +165,7 @@ pub struct Config {
     #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = time)]
     pub sse_retry: Duration,
 
-    /// How often a WebSocket client is asked whether it is still there. The default is half the minute of silence after
+    /// How often a WebSocket client, or one that speaks HTTP/2, is asked whether it is still there. The default is half the minute of silence after
     /// which many proxies cut a connection.
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = time)]
     pub ping_interval: Duration,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioExecutor;
 
 use crate::drain::Closing;
 use crate::entrance::Entrance;
@@ -17,6 +18,7 @@ use crate::{detour, direct};
 #[derive(Debug)]
 pub(crate) struct Lobby {
     pub(crate) http: http1::Builder,
+    pub(crate) http2: http2::Builder<TokioExecutor>,
     pub(crate) entrance: Entrance,
     pub(crate) closing: Closing,
     /// How long a connection may idle between requests.

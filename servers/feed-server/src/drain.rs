@@ -88,10 +88,11 @@ impl Closing {
     }
 }
 
-/// A connection that carries no reader has nothing to hand over to another server: it leaves when it is answered.
+/// A connection that carries no reader has nothing to hand over to another server: it leaves when it is answered. A stream of HTTP/2 leaves with
+/// its connection, whatever it carries, so that what it is asked is answered.
 fn departure(departures: Departures, meter: &Meter) -> Instant {
     match meter.kind() {
-        Kind::Other => departures.began,
+        Kind::Other if !meter.is_stream() => departures.began,
         _ => departures.of(meter.number()),
     }
 }

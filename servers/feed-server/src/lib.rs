@@ -75,6 +75,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
     let (drain, rate) = (config.drain, config.demo);
     let (idle, write_timeout, head_max) = (config.idle_timeout, config.write_timeout, config.head_max);
+    let http2 = http2::builder(&config);
     let (close, closing) = Closing::channel();
     let addresses = Addresses::new(config.connections_per_address, config.requests());
     let app_state = Arc::new(App {
@@ -89,7 +90,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
         closing: closing.clone(),
     });
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
-    let lobby = Arc::new(Lobby { http, entrance: app(app_state), closing, idle, write_timeout, head_max });
+    let lobby = Arc::new(Lobby { http, http2, entrance: app(app_state), closing, idle, write_timeout, head_max });
 
     accept::accept(Door { listener, porter }, lobby, stats, inside.clone(), addresses, shutdown).await?;
 

@@ -218,6 +218,8 @@ pub(crate) struct Meter {
     flushed: AtomicBool,
     /// Its place among the connections of its address, where somebody watches those.
     visit: Option<Arc<Visit>>,
+    /// True for a stream of HTTP/2.
+    is_stream: bool,
 }
 
 impl Meter {
@@ -231,6 +233,7 @@ impl Meter {
             unlabelled: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
             visit: None,
+            is_stream: false,
         };
         meter.counters().open.fetch_add(1, Relaxed);
         meter.counters().opened.fetch_add(1, Relaxed);
@@ -245,6 +248,16 @@ impl Meter {
 
     pub(crate) fn visit(&self) -> Option<&Visit> {
         self.visit.as_deref()
+    }
+
+    /// The same, of a stream of HTTP/2, which is asked one thing and ends with the answer.
+    pub(crate) fn of_stream(mut self) -> Self {
+        self.is_stream = true;
+        self
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        self.is_stream
     }
 
     /// Says whose connection it is.

@@ -21,7 +21,8 @@ impl Program {
         let mut child = command(&[&["--listen", address], flags].concat()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("feed-server listening on http://").unwrap_or_else(|| panic!("{line}"));
+        let url = line.strip_prefix("feed-server listening on ").unwrap_or_else(|| panic!("{line}"));
+        let (_, address) = url.split_once("://").unwrap();
         Self { address: address.trim_end().to_owned(), child }
     }
 
