@@ -351,33 +351,56 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::time::Duration;
 
-    use feed::After;
+    use feed::{After, Payload};
+    use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::timeout;
 
     use super::*;
     use crate::hub::{Habits, Hub};
     use crate::line::Line;
     use crate::stats::{Meter, Stats};
 
+    fn log() -> Arc<Log> {
+        let bound = Limit { count: 10, bytes: 1000 };
+        Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO }).log(&"news".parse().unwrap()).unwrap()
+    }
+
+    /// A reader who has seen everything, and its client.
+    async fn reader(log: &Arc<Log>) -> (Chair, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        (Chair::new(log.clone(), Outlet::new(socket, log.head(), clock::now()), 0), client)
+    }
+
     #[tokio::test]
     async fn a_silent_topic_does_not_collect_the_seats_of_those_who_have_gone() {
-        let bound = Limit { count: 10, bytes: 1000 };
-        let hub = Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO });
-        let log = hub.log(&"news".parse().unwrap()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stats = Arc::new(Stats::new());
+        let log = log();
         for _ in 0..5 * ABANDONED_MAX {
-            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (stream, _) = listener.accept().await.unwrap();
-            let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(stats.clone(), 0)));
-            let outlet = Outlet::new(socket, log.start(After::Now).cursor, clock::now());
-            let mut chair = Chair::new(log.clone(), outlet, 0);
+            let (mut chair, _client) = reader(&log).await;
             let sitting = chair.sit(Form::Frames, false, false, |_| Poll::Pending);
-            assert!(tokio::time::timeout(Duration::ZERO, sitting).await.is_err(), "it sits");
+            assert!(timeout(Duration::ZERO, sitting).await.is_err(), "it sits");
         }
         let left = lock(&log.fanout().rows[0]).seats.len();
         assert!(left < ABANDONED_MAX, "{left} seats are left");
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_a_row_is_first_served_is_brought() {
+        let log = log();
+        let (mut chair, mut client) = reader(&log).await;
+        let mut sitting = pin!(chair.sit(Form::Frames, false, false, |_| Poll::Pending));
+        assert!(sitting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it sits");
+        // There is one thread, which has not let go since: the task that serves the row has not run yet.
+        log.append(&Payload::from_json(b"1").unwrap());
+        let expected = log.after(log.oldest(), ROUND).unwrap().entries[0].frame();
+        let mut brought = vec![0; expected.len()];
+        timeout(Duration::from_secs(10), client.read_exact(&mut brought)).await.expect("it is brought").unwrap();
+        assert_eq!(brought, expected);
     }
 }
