@@ -103,7 +103,7 @@ pub fn generator_cost(
     rss_before: Option<u64>,
     rss_end: Option<u64>,
 ) -> GeneratorCost {
-    let cpu = to.cpu_before.since(from.cpu_after);
+    let cpu = cpu_between(from, to);
     let cpu_s = cpu.total().as_secs_f64();
     let elapsed = to.at.saturating_duration_since(from.at).as_secs_f64();
     GeneratorCost {
@@ -122,7 +122,43 @@ pub fn generator_cost(
     }
 }
 
+/// CPU time of this process between two marks, what it took to read either of them left out.
+fn cpu_between(from: &Mark, to: &Mark) -> CpuTime {
+    to.cpu_before.since(from.cpu_after)
+}
+
 /// What was added per client, bytes; not known where either end is not.
 fn rss_per_client(before: Option<u64>, end: Option<u64>, clients: u32) -> Option<f64> {
     Some((end? as f64 - before? as f64) / f64::from(clients))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use results::growing_histogram;
+
+    use super::*;
+    use crate::clock;
+
+    /// A mark whose reading began and was done at so many milliseconds of CPU time.
+    fn mark(before: u64, after: u64) -> Mark {
+        let cpu = |ms| CpuTime { user: Duration::from_millis(ms), system: Duration::from_millis(2 * ms) };
+        Mark {
+            counters: Counters::default(),
+            tcp_ip: None,
+            cpu_before: cpu(before),
+            cpu_after: cpu(after),
+            had_errors: false,
+            loop_lag: growing_histogram(),
+            turn_wait: growing_histogram(),
+            at: clock::now(),
+        }
+    }
+
+    #[test]
+    fn what_reading_the_marks_costs_lies_in_no_window() {
+        let cpu = cpu_between(&mark(100, 110), &mark(150, 165));
+        assert_eq!((cpu.user, cpu.system), (Duration::from_millis(40), Duration::from_millis(80)));
+    }
 }

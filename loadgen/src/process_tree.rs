@@ -198,6 +198,7 @@ fn read_stat(pid: u32, stat: &str) -> Option<Process> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::process::Stdio;
 
     use super::*;
@@ -264,12 +265,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn who_begins_between_two_looks_belongs_and_who_ends_does_not() {
         // The child ends with its input, which ends with this test.
-        let mut parent = std::process::Command::new("sh").args(["-c", "cat; :"]).stdin(Stdio::piped()).spawn().unwrap();
+        let script = ["-c", "read -r go; cat; :"];
+        let mut parent = std::process::Command::new("sh").args(script).stdin(Stdio::piped()).spawn().unwrap();
         let bound = crate::clock::now() + Duration::from_secs(30);
         let tree = Tree::of(parent.id());
+        let alone = tree.spent().unwrap();
+        let mut input = parent.stdin.take().unwrap();
+        input.write_all(b"\n").unwrap();
         while tree.spent().unwrap().processes < 2 && crate::clock::now() < bound {}
         let (looked, again) = (tree.spent().unwrap(), tree.spent().unwrap());
-        let input = parent.stdin.take();
         parent.kill().unwrap();
         // Not waited for: it is there still, and has ended.
         while tree.spent().is_some() && crate::clock::now() < bound {}
@@ -277,7 +281,7 @@ mod tests {
         parent.wait().unwrap();
         drop(input);
         assert!(looked.rss_bytes > 0);
-        assert_eq!((looked.processes, again.processes, gone), (2, 2, None));
+        assert_eq!((alone.processes, looked.processes, again.processes, gone), (1, 2, 2, None));
     }
 
     #[test]
