@@ -69,6 +69,22 @@ fn a_token_lets_the_generator_in_over_every_transport_and_is_shown_nowhere() {
 }
 
 #[test]
+fn a_token_lets_the_check_in_and_without_one_it_says_what_was_missing() {
+    let feed = Feed::start(&[]);
+    for (token, expected, word) in [(Some(TOKEN), 0, "keeps the contract"), (None, 1, "401")] {
+        let mut command = loadgen();
+        command
+            .env_remove("WIRELAB_TOKEN")
+            .args(["check", &feed.url])
+            .envs(token.map(|token| ("WIRELAB_TOKEN", token)));
+        let (code, stdout, stderr) = finish(&mut command);
+        let said = [stdout, stderr].join("\n");
+        assert!(code == expected && said.contains(word), "{code}: {said}");
+        assert!(!said.contains(TOKEN), "{said}");
+    }
+}
+
+#[test]
 fn without_a_token_a_run_fails_and_says_that_it_was_not_let_in() {
     let feed = Feed::start(&[]);
     for token in [None, Some("not.a.token")] {
