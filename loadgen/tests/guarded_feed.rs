@@ -61,7 +61,7 @@ impl Drop for Feed {
 #[test]
 fn a_token_lets_the_generator_in_over_every_transport_and_is_shown_nowhere() {
     let feed = Feed::start(&[]);
-    for transport in ["short-poll", "long-poll", "sse", "ws"] {
+    for transport in ["short-poll", "long-poll", "sse", "ws", "socketio"] {
         let (code, said) = feed.run(transport, Some(TOKEN));
         assert_eq!(code, 0, "{transport}: {said}");
         assert!(!said.contains(TOKEN) && !said.contains(TOKEN.rsplit_once('.').unwrap().1), "{said}");
