@@ -1,5 +1,5 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build report peers bench cluster test wirecheck autobahn fuzz abuse demo lint clean
+.PHONY: help build report peers bench slow cluster test wirecheck autobahn fuzz abuse demo lint clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ fuzz: ## Fuzz what reads bytes of strangers, a minute each
 
 abuse: build ## Set strangers who mean no good on feed-server for two minutes
 	scripts/abuse.sh
+
+slow: build ## Hold the latency of those who read, while a tenth does not, against a run where everybody does
+	scripts/slow_readers.sh
 
 cluster: build ## Compare the transports behind nginx, with and without a broker, and kill what can be killed
 	scripts/cluster_report.sh

@@ -54,7 +54,7 @@ fn deliveries(c: &mut Criterion) {
     c.bench_function("recorder/latency", |b| {
         let recorder = Recorder::new(Rc::default());
         let postmark = postmark(7);
-        b.iter(|| recorder.record_latency(black_box(&postmark), postmark.intended_ns + LATENCY_NS));
+        b.iter(|| recorder.record_latency(black_box(&postmark), postmark.intended_ns + LATENCY_NS, false));
     });
 }
 

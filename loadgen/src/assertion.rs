@@ -67,6 +67,9 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
     ("recovery.all_live", Kind::Time, |m| m.recovery.as_ref()?.longest_return_s().map(|s| s * 1e9)),
     ("recovery.caught_up", Kind::Plain, |m| m.recovery.as_ref().map(|r| r.caught_up as f64)),
     ("recovery.connects_per_s", Kind::Plain, |m| m.recovery.as_ref().map(|r| r.peak_attempts_per_s as f64)),
+    ("bystanders.p50", Kind::Time, |m| bystanders(m, |p| p.p50_ns)),
+    ("bystanders.p99", Kind::Time, |m| bystanders(m, |p| p.p99_ns)),
+    ("bystanders.max", Kind::Time, |m| bystanders(m, |p| p.max_ns)),
     ("overhead", Kind::Plain, |m| m.bytes.overhead_factor()),
     ("bytes_per_delivery", Kind::Size, |m| m.bytes.per_delivery()),
     ("server.cpu_per_delivery", Kind::Time, |m| m.server.as_ref()?.cpu_us_per_delivery.map(|us| us * 1e3)),
@@ -81,6 +84,12 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
 
 fn percentile(of: &Percentiles, value_ns: u64) -> Option<f64> {
     (of.count > 0).then_some(value_ns as f64)
+}
+
+/// Of the clients that no fault was aimed at.
+fn bystanders(of: &Measured, value_ns: fn(&Percentiles) -> u64) -> Option<f64> {
+    let latency = of.recovery.as_ref()?.bystanders.as_ref()?.latency.as_ref()?;
+    percentile(latency, value_ns(latency))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -58,13 +58,14 @@ pub struct Records {
 }
 
 impl<'a> Journal<'a> {
-    /// An empty journal of a run that begins now.
+    /// An empty journal of a run that begins now; latencies go into `log`, second by second.
     pub fn new(
         players: &'a [Player],
         stats: &'a StatsReader,
         display: &'a mut dyn Display,
         transport: &'static str,
         clients: u32,
+        log: LatencyLog,
     ) -> Self {
         let began = clock::now();
         Self {
@@ -86,7 +87,7 @@ impl<'a> Journal<'a> {
             row_sent: 0,
             reading: None,
             is_logging: false,
-            log: LatencyLog::default(),
+            log,
             rows: Vec::new(),
         }
     }
@@ -121,6 +122,7 @@ impl<'a> Journal<'a> {
             add(&mut sum.connect, &merged.connect);
             add(&mut sum.loop_lag, &merged.loop_lag);
             add(&mut sum.turn_wait, &merged.turn_wait);
+            sum.take_struck(&merged);
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
         }

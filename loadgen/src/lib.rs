@@ -43,6 +43,7 @@ pub mod recording;
 pub mod scenario;
 pub mod selftest;
 pub mod server_cost;
+pub mod server_flags;
 pub mod server_process;
 pub mod shard;
 pub mod side_by_side;

@@ -73,16 +73,17 @@ fn write_times(out: &mut String, run: &Run) {
     let measured = &run.measured;
     header(out, &["p50", "p90", "p99", "p99.9", "max", "values"]);
     let not_measured = Percentiles::default();
-    for (name, p) in [
-        ("latency", &measured.latency),
-        ("  from actual", measured.latency_from_actual.as_ref().unwrap_or(&not_measured)),
-        ("connect", &measured.connect),
-        ("publish", measured.published.publish_time.as_ref().unwrap_or(&not_measured)),
-        ("send lag", &measured.published.send_lag),
-        ("loop lag", &measured.generator.loop_lag),
-    ]
-    .into_iter()
-    .chain(measured.generator.turn_wait.as_ref().map(|wait| ("turn wait", wait)))
+    let from_actual = measured.latency_from_actual.as_ref().unwrap_or(&not_measured);
+    for (name, p) in [("latency", &measured.latency), ("  from actual", from_actual)]
+        .into_iter()
+        .chain(recovery::latencies(run, &not_measured))
+        .chain([
+            ("connect", &measured.connect),
+            ("publish", measured.published.publish_time.as_ref().unwrap_or(&not_measured)),
+            ("send lag", &measured.published.send_lag),
+            ("loop lag", &measured.generator.loop_lag),
+        ])
+        .chain(measured.generator.turn_wait.as_ref().map(|wait| ("turn wait", wait)))
     {
         let times = [p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns, p.max_ns];
         let shown = |ns| if p.count == 0 { "-".to_owned() } else { time_ns(ns) };
@@ -112,9 +113,13 @@ fn write_deliveries(out: &mut String, run: &Run) {
         Accepted::Answered => ("accepted", ""),
         Accepted::Written => ("written", "; nothing answers there, so publish time is not measured"),
     };
+    let delivered = match p.refused_and_delivered {
+        Some(delivered @ 1..) => format!(" (of which {} arrived all the same)", count(delivered)),
+        _ => String::new(),
+    };
     let _ = writeln!(
         out,
-        "published      due {}, {accepted} {}, refused {}{how}",
+        "published      due {}, {accepted} {}, refused {}{delivered}{how}",
         count(p.due),
         count(p.accepted),
         count(p.refused)

@@ -37,7 +37,9 @@ enum Order {
     Counters(oneshot::Sender<Counters>),
     /// From now on deliveries are too late.
     TooLate,
-    /// End all clients and close their books.
+    /// End all clients, and say what of these refused numbers none of them received.
+    Leave(Closing, oneshot::Sender<Vec<Vec<u32>>>),
+    /// Close the books of those that have ended.
     Close(Closing, oneshot::Sender<Closed>),
 }
 
@@ -48,7 +50,8 @@ pub struct Closing {
     pub base: u16,
     /// One past the last sequence number sent, per publisher of this process.
     pub ends: Arc<Vec<u32>>,
-    /// Sequence numbers that the server is not known to have accepted, ascending, per publisher.
+    /// Sequence numbers that the server is not known to have accepted, ascending, per publisher; when the books are closed, without
+    /// those that some client received all the same.
     pub refused: Arc<Vec<Vec<u32>>>,
 }
 
@@ -137,7 +140,14 @@ impl Player {
         self.give(Order::TooLate);
     }
 
-    /// Ends all clients and closes their books.
+    /// Ends all clients; returns what of the refused numbers none of them received.
+    pub async fn leave(&self, closing: Closing) -> anyhow::Result<Vec<Vec<u32>>> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Leave(closing, reply));
+        answer.await.context("a player thread has ended early; this is a bug")
+    }
+
+    /// Closes the books of clients that have [left](Self::leave).
     pub async fn close(&self, closing: Closing) -> anyhow::Result<Closed> {
         let (reply, answer) = oneshot::channel();
         self.give(Order::Close(closing, reply));
@@ -168,6 +178,8 @@ struct Floor {
     room: Rc<Room>,
     recorder: Rc<Recorder>,
     windows: Arc<Windows>,
+    /// Whether a fault is aimed at each client of the run, in a run that has such.
+    struck: Option<Vec<bool>>,
     connect_timeout: Duration,
     stop: watch::Sender<bool>,
 }
@@ -184,17 +196,20 @@ impl Floor {
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
         let dialer = Dialer::new(target, plan.run, plan.ports_per_client(), Rc::clone(&traffic));
-        let board = plan.strikes_clients().then(|| Rc::new(Board::new(plan.own_clients(), plan.faults.len())));
+        let struck = plan.struck();
+        let board = struck.is_some().then(|| Rc::new(Board::new(plan.own_clients(), plan.faults.len())));
         let dialer = board.into_iter().fold(dialer, Dialer::known_to);
         let site = Site::new(plan, dialer, target);
-        let recorder = Rc::new(Recorder::with_departures(traffic, departures));
+        let recorder = Recorder::with_departures(traffic, departures);
+        let recorder = if struck.is_some() { recorder.telling_struck_apart() } else { recorder };
         Self {
             index,
             players,
             site: Rc::new(site),
             room: Rc::new(Room::new(queue)),
-            recorder,
+            recorder: Rc::new(recorder),
             windows,
+            struck,
             connect_timeout,
             stop: watch::Sender::new(false),
         }
@@ -224,7 +239,7 @@ impl Floor {
                     let _ = reply.send(floor.recorder.counters());
                 }
                 Order::TooLate => floor.recorder.set_too_late(),
-                Order::Close(closing, reply) => {
+                Order::Leave(closing, reply) => {
                     floor.stop.send_replace(true);
                     if let Some(clients) = clients.take() {
                         let _ = clients.await;
@@ -232,8 +247,9 @@ impl Floor {
                     if let Some(board) = floor.site.dialer.board() {
                         board.release();
                     }
-                    let _ = reply.send(floor.close(&closing));
+                    let _ = reply.send(floor.recorder.unheard(closing.base, &closing.refused));
                 }
+                Order::Close(closing, reply) => drop(reply.send(floor.close(&closing))),
             }
         }
     }
@@ -258,9 +274,10 @@ impl Floor {
     async fn strike(self: Rc<Self>, start_ns: u64) {
         let Some(board) = self.site.dialer.board() else { return };
         let (plan, first) = (&self.site.plan, self.site.plan.own_clients().start);
-        let mut hits = faults::aim(&plan.faults, plan.clients, plan.duration, plan.seed);
-        hits.retain(|hit| hit.client.checked_sub(first).is_some_and(|place| place % self.players == self.index));
-        board.deal(hits, start_ns).await;
+        let is_own =
+            |hit: &faults::Hit| hit.client.checked_sub(first).is_some_and(|place| place % self.players == self.index);
+        let hits = faults::aim(&plan.faults, plan.clients, plan.duration, plan.seed);
+        board.deal(hits.filter(is_own), start_ns).await;
     }
 
     /// Starts this player's clients at the plan's pace, and waits for their end.
@@ -279,7 +296,8 @@ impl Floor {
             let (plan, topic) = (&self.site.plan, self.site.plan.topic_of(client));
             let account =
                 Account::new(plan.run, topic, plan.shard, Arc::clone(&self.windows), Rc::clone(&self.recorder));
-            let account = Box::new(account);
+            let is_struck = self.struck.as_ref().is_some_and(|struck| struck[client as usize]);
+            let account = Box::new(account.struck(is_struck));
             let subscriber =
                 Subscriber::new(Rc::clone(&self.site), Rc::clone(&self.room), client, self.connect_timeout);
             let mut stop = self.stop.subscribe();

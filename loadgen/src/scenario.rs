@@ -13,8 +13,9 @@ use crate::config::Cli;
 
 /// The flag that names one.
 pub const FLAG: &str = "scenario";
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("reconnect-storm", include_str!("../scenarios/reconnect-storm.toml")),
+    ("restart-behind-redis", include_str!("../scenarios/restart-behind-redis.toml")),
     ("rolling-restart", include_str!("../scenarios/rolling-restart.toml")),
     ("slow-readers", include_str!("../scenarios/slow-readers.toml")),
 ];
@@ -168,7 +169,10 @@ mod tests {
         assert!(refused("run = 3").contains("expected a table, [run]"));
         assert!(refused("rate = [[1]]\nduration = 1979-05-27").contains("is a datetime"));
         let unknown = format!("{:#}", expanded("loadgen run --scenario storm").unwrap_err());
-        assert!(unknown.contains("expected one of reconnect-storm, rolling-restart, slow-readers"), "{unknown}");
+        assert!(
+            unknown.contains("expected one of reconnect-storm, restart-behind-redis, rolling-restart, slow-readers"),
+            "{unknown}"
+        );
         let elsewhere = format!("{:#}", expanded("loadgen find-max --scenario slow-readers").unwrap_err());
         assert!(elsewhere.contains("takes no scenario"), "{elsewhere}");
         assert!(expanded("loadgen run --scenario").is_err());

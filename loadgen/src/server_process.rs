@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use crate::lines::next_line;
+use crate::server_flags::ServerFlags;
 use crate::target::{Start, Token, redacted};
 
 /// Longest wait for the server to say where it listens: interpreters take seconds on a busy machine.
@@ -20,6 +21,9 @@ const START_BOUND: Duration = Duration::from_secs(30);
 const STOP_BOUND: Duration = Duration::from_secs(5);
 /// What a line of the server says before its address.
 const READY: &str = "listening on ";
+
+/// How a line begins that says why a program does not start.
+const ERROR: &str = "error: ";
 
 /// A child server. Dropping it ends it at once, with all that it has started.
 #[derive(Debug)]
@@ -32,17 +36,15 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts our own server and waits until it listens. It ends when this process does, because its standard input ends
+    /// Starts our own server with `flags` of its own, and waits until it listens. It ends when this process does, because its standard input ends
     /// then.
-    pub async fn start(program: &Path) -> anyhow::Result<Self> {
-        Self::start_at(program, "127.0.0.1:0").await
+    pub async fn start(program: &Path, flags: &ServerFlags) -> anyhow::Result<Self> {
+        Self::start_at(program, "127.0.0.1:0", flags).await
     }
 
     /// The same at `address`, where another one has ended.
-    pub async fn start_at(program: &Path, address: &str) -> anyhow::Result<Self> {
-        // Which clients it ended is in its counters; a line for each is not for this terminal.
-        let quiet = "warn,feed_server::ends=off";
-        Self::start_with(program, &["--listen", address, "--exit-on-stdin-close", "--log", quiet]).await
+    pub async fn start_at(program: &Path, address: &str, flags: &ServerFlags) -> anyhow::Result<Self> {
+        Self::start_with(program, &flags.arguments(address)).await
     }
 
     /// Starts `program` with other arguments, which must make it end when its standard input does.
@@ -161,14 +163,18 @@ async fn find_url(
     Ok(None)
 }
 
-/// Passes on what the server says, so that its pipe never fills; returns the last line.
+/// Passes on what the server says, so that its pipe never fills; returns the first line that calls itself an error, or else the last
+/// one: who refuses a flag names it first, and ends with where to find help.
 async fn pass_on(name: String, mut pipe: impl AsyncBufRead + Unpin, token: Option<Token>) -> String {
-    let mut last = String::new();
+    let mut telling = String::new();
     while let Ok(Some(line)) = next_line(&mut pipe).await {
-        last = redacted(token.as_ref(), &line);
-        eprintln!("{name}: {last}");
+        let line = redacted(token.as_ref(), &line);
+        eprintln!("{name}: {line}");
+        if !telling.starts_with(ERROR) && !line.is_empty() {
+            telling = line;
+        }
     }
-    last
+    telling
 }
 
 async fn last_words(complaints: JoinHandle<String>) -> String {

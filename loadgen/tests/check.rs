@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use loadgen::server_flags::ServerFlags;
 use loadgen::server_process::ServerProcess;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -61,7 +62,7 @@ async fn check(url: &str) -> Said {
 /// Checks a feed-server whose bytes `from` arrive as `to`.
 async fn check_with(from: &'static [u8], to: &'static [u8]) -> Said {
     assert_eq!(from.len(), to.len(), "lengths are told elsewhere, and must stay true");
-    let server = ServerProcess::start(&feed_server()).await.unwrap();
+    let server = ServerProcess::start(&feed_server(), &ServerFlags::default()).await.unwrap();
     let upstream: SocketAddr = server.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -130,7 +131,7 @@ const NOT_FOUND: &str =
 
 #[tokio::test]
 async fn the_feed_server_keeps_the_contract() {
-    let server = ServerProcess::start(&feed_server()).await.unwrap();
+    let server = ServerProcess::start(&feed_server(), &ServerFlags::default()).await.unwrap();
     let said = check(&server.url).await;
     server.stop().await.unwrap();
     assert_eq!(said.failures(), Vec::<String>::new(), "{}", said.text);

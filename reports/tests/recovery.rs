@@ -4,8 +4,9 @@ mod examples;
 
 use examples::{run, runs};
 use reports::groups::contenders;
+use reports::page::{Contents, page};
 use reports::plots::{all, recovery};
-use results::{FaultReport, LoadedRun, Recovery, RecoveryRow};
+use results::{ClientGroup, FaultReport, LoadedRun, Percentiles, Recovery, RecoveryRow};
 
 /// The same run, whose clients were all cut off after five seconds of ten and came back one after the other.
 fn struck(mut run: LoadedRun) -> LoadedRun {
@@ -53,4 +54,33 @@ fn shares_are_of_the_clients_and_deliveries_of_a_second() {
     assert_eq!(at(50), (50, 100.0, clients * 10.0));
     assert!((at(75).1 - 50.0).abs() < 1.0, "{:?}", at(75));
     assert_eq!(lines[0].faults, [("cut 100% at 5s".to_owned(), 5.0, None)]);
+}
+
+#[test]
+fn the_page_tells_the_latency_of_bystanders_apart_where_somebody_was_struck() {
+    let page_of = |runs: &[LoadedRun]| {
+        let contenders = contenders(runs);
+        page(&Contents {
+            marks: &[],
+            answer: "",
+            comparisons: &[],
+            differences: &[],
+            summaries: &[],
+            plots: &[],
+            search: None,
+            contenders: &contenders,
+        })
+    };
+    let mut told = struck(run("ws"));
+    assert!(!page_of(&[told.clone()]).contains("bystanders"), "an older run, which does not tell");
+    let latency = |p99_ns| Some(Percentiles { count: 9, p99_ns, ..Percentiles::default() });
+    let recovery = told.run.measured.recovery.as_mut().unwrap();
+    recovery.struck = Some(ClientGroup { clients: 200, latency: latency(7_900_000_000) });
+    recovery.bystanders = Some(ClientGroup { clients: 1_800, latency: latency(12_300_000) });
+    let page = page_of(&[told.clone()]);
+    assert!(page.contains("<td>bystanders</td><td>1,800</td>") && page.contains("<td>12.3 ms</td>"), "{page}");
+    assert!(page.contains("<td>struck</td><td>200</td>") && page.contains("<td>7.9 s</td>"), "{page}");
+
+    told.run.measured.recovery.as_mut().unwrap().bystanders = Some(ClientGroup { clients: 1_800, latency: None });
+    assert!(page_of(&[told]).contains("<td>1,800</td><td>-</td>"), "nothing that came is no latency of zero");
 }

@@ -198,6 +198,7 @@ fn asked(shape: &Shape) -> Asked {
         command: ["loadgen", "compare", "--clients", "500", "--rate", "4"].map(str::to_owned).to_vec(),
         transport: shape.transport.to_owned(),
         target: None,
+        server_flags: Vec::new(),
         url: None,
         clients: CLIENTS as u32,
         rate_per_s: RATE_PER_S as f64,
@@ -258,6 +259,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
             sent: published,
             accepted: published,
             refused: 0,
+            refused_and_delivered: None,
             send_lag: lag(60_000),
             publish_time: Some(lag(400_000)),
             ..Published::default()

@@ -15,6 +15,9 @@ pub struct Asked {
     pub target: Option<String>,
     /// The server's base URL; absent when the run started its own server.
     pub url: Option<String>,
+    /// Flags of the server that the run started, word by word, beyond those that every run gives it; without passwords.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_flags: Vec<String>,
     /// Simulated clients, each with its own connection.
     pub clients: u32,
     /// Notifications published per second and topic.
@@ -78,6 +81,7 @@ impl Asked {
             ("transport", self.transport.clone(), other.transport.clone()),
             ("target", self.target_name().to_owned(), other.target_name().to_owned()),
             ("server", said(self.url.as_ref()), said(other.url.as_ref())),
+            ("server flags", flags(self), flags(other)),
             ("clients", self.clients.to_string(), other.clients.to_string()),
             ("rate per second", self.rate_per_s.to_string(), other.rate_per_s.to_string()),
             ("payload bytes", self.payload_bytes.to_string(), other.payload_bytes.to_string()),
@@ -99,6 +103,10 @@ impl Asked {
 
 fn said(url: Option<&String>) -> String {
     url.cloned().unwrap_or_else(|| "its own".to_owned())
+}
+
+fn flags(asked: &Asked) -> String {
+    if asked.server_flags.is_empty() { "none".to_owned() } else { asked.server_flags.join(" ") }
 }
 
 fn reconnect(asked: &Asked) -> String {

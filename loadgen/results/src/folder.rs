@@ -84,6 +84,13 @@ impl RunFolder {
         &self.path
     }
 
+    /// Begins the log of latencies, which then grows in this folder as intervals come; to be handed to [`write`](Self::write) in the end.
+    /// `started` is the instant that they count from.
+    pub fn begin_log(&self, started: SystemTime) -> Result<LatencyLog, FolderError> {
+        let path = self.path.join(LATENCY_FILE);
+        LatencyLog::begin(&path, started).map_err(|e| io_error("write to", &path, e))
+    }
+
     /// Writes how a run got over its faults. To be done before [`write`](Self::write).
     pub fn write_recovery(&self, rows: &[RecoveryRow]) -> Result<(), FolderError> {
         let path = self.path.join(RECOVERY_FILE);

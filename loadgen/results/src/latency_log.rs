@@ -1,7 +1,7 @@
 //! `latency.hlog`: every latency of the run, as an HdrHistogram V2 interval log that standard tools read.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{
     IntervalLogHistogram, IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
 };
-use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer, V2Serializer};
+use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
 /// Smallest latency that the histograms tell apart, nanoseconds.
 pub const LOWEST_LATENCY_NS: u64 = 1_000;
@@ -43,15 +43,25 @@ pub struct Span {
     pub histogram: Histogram<u64>,
 }
 
-/// Collects intervals and writes them as one log.
+/// The intervals of a run, as lines of a log.
 ///
-/// The intervals are kept until [`write`](Self::write), so that an interrupted run still leaves a whole file.
+/// A log that was [begun](Self::begin) in its file grows there, a line as it comes, and holds nothing: what is on disk is whole up
+/// to the last line, whatever becomes of the run. Any other keeps its lines until it is [written](Self::write).
 #[derive(Debug, Default)]
 pub struct LatencyLog {
-    spans: Vec<(Option<&'static str>, Duration, Duration, Vec<u8>)>,
+    file: Option<File>,
+    /// Lines that are in no file yet.
+    kept: Vec<u8>,
 }
 
 impl LatencyLog {
+    /// Begins a log in a file of its own; `started` is the wall-clock instant that the intervals count from.
+    pub fn begin(path: &Path, started: SystemTime) -> io::Result<Self> {
+        let mut file = File::create(path)?;
+        file.write_all(&head(started)?)?;
+        Ok(Self { file: Some(file), kept: Vec::new() })
+    }
+
     /// Adds one interval under an optional tag. Empty histograms are kept: silence is a finding.
     pub fn push(
         &mut self,
@@ -60,35 +70,53 @@ impl LatencyLog {
         length: Duration,
         histogram: &Histogram<u64>,
     ) -> io::Result<()> {
-        use hdrhistogram::serialization::Serializer;
-        let mut encoded = Vec::new();
-        V2Serializer::new().serialize(histogram, &mut encoded).map_err(io::Error::other)?;
-        self.spans.push((tag, start, length, encoded));
-        Ok(())
+        let (mut text, mut serializer) = (Vec::new(), V2DeflateSerializer::new());
+        lines()
+            .begin_log_with(&mut text, &mut serializer)
+            .map_err(io::Error::other)?
+            .write_histogram(histogram, start, length, tag.and_then(Tag::new))
+            .map_err(|e| io::Error::other(format!("{e:?}")))?;
+        // What stands before it, the divisor, is in the head already.
+        let line = text.split_inclusive(|&byte| byte == b'\n').next_back().unwrap_or_default();
+        match &mut self.file {
+            Some(file) => file.write_all(line),
+            None => {
+                self.kept.extend_from_slice(line);
+                Ok(())
+            }
+        }
     }
 
-    /// Writes the log; `started` is the wall-clock instant that the intervals count from.
+    /// Writes a log that was kept; `started` is the wall-clock instant that the intervals count from. One that was begun in a file is
+    /// written already.
     pub fn write(&self, path: &Path, started: SystemTime) -> io::Result<()> {
-        let mut out = BufWriter::new(File::create(path)?);
-        let mut serializer = V2DeflateSerializer::new();
-        let mut log = IntervalLogWriterBuilder::new()
-            .add_comment(
-                "latency in nanoseconds, from the intended publishing instant; tagged `actual`, from the actual one; other tags \
-                 name other times of a shard, in nanoseconds, too",
-            )
-            .with_start_time(started)
-            .with_base_time(started)
-            .with_max_value_divisor(1_000_000.0)
-            .begin_log_with(&mut out, &mut serializer)
-            .map_err(io::Error::other)?;
-        for (tag, start, length, encoded) in &self.spans {
-            let histogram: Histogram<u64> =
-                Deserializer::new().deserialize(&mut encoded.as_slice()).map_err(io::Error::other)?;
-            let tag = tag.and_then(Tag::new);
-            log.write_histogram(&histogram, *start, *length, tag).map_err(|e| io::Error::other(format!("{e:?}")))?;
+        if self.file.is_some() {
+            return Ok(());
         }
-        out.flush()
+        std::fs::write(path, [&head(started)?[..], &self.kept].concat())
     }
+}
+
+/// What every line of a log is written with.
+fn lines() -> IntervalLogWriterBuilder {
+    let mut lines = IntervalLogWriterBuilder::new();
+    lines.with_max_value_divisor(1_000_000.0);
+    lines
+}
+
+/// The lines that a log begins with.
+fn head(started: SystemTime) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    lines()
+        .add_comment(
+            "latency in nanoseconds, from the intended publishing instant; tagged `actual`, from the actual one; other tags name other \
+             times of a shard, in nanoseconds, too",
+        )
+        .with_start_time(started)
+        .with_base_time(started)
+        .begin_log_with(&mut head, &mut V2DeflateSerializer::new())
+        .map_err(io::Error::other)?;
+    Ok(head)
 }
 
 /// Reads the untagged intervals of a log.

@@ -45,7 +45,7 @@ pub use measured::{
     Published, Reconciled, ServerCost, Total, WholeRun,
 };
 pub use quantity::{Quantity, Unit};
-pub use recovery::{FaultReport, Recovery, RecoveryRow};
+pub use recovery::{ClientGroup, FaultReport, Recovery, RecoveryRow};
 pub use run::{Ending, Run, SCHEMA};
 pub use search::{LimitedBy, SEARCH_FILE, Search, SearchEnding, SearchStep, StepFinding, Vary};
 pub use series::SeriesRow;

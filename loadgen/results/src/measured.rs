@@ -165,6 +165,10 @@ pub struct Published {
     pub accepted_when: Accepted,
     /// Notifications that the server refused, or that it did not answer for.
     pub refused: u64,
+    /// Those of the refused that some client received in time all the same: the server had taken them, and its answer was lost. They are
+    /// expected of every client. Absent in files that are older than the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_and_delivered: Option<u64>,
     /// Actual minus intended publishing instant: the generator's own fault.
     pub send_lag: Percentiles,
     /// Request sent until its response; absent where there are no responses.

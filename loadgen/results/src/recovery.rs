@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Percentiles;
+
 /// What was done to a run on purpose, and what came of it. Times count from the beginning of the measured window, and are known to a
 /// tenth of a second.
 ///
@@ -23,6 +25,23 @@ pub struct Recovery {
     pub peak_attempts_per_s: u64,
     /// Deliveries that were caught up: of what was published before the attempt began by which their client resumed.
     pub caught_up: u64,
+    /// The clients that a fault was aimed at, sooner or later, whether or not they were live then. The seed alone decides which, so a
+    /// client belongs here from its first delivery to its last. `None` where no fault was done to clients, and in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub struck: Option<ClientGroup>,
+    /// The bystanders: all other clients of such a run; `None` where everybody was aimed at, too. What is done to the server befalls
+    /// them like anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bystanders: Option<ClientGroup>,
+}
+
+/// Some of a run's clients.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientGroup {
+    /// How many they are.
+    pub clients: u64,
+    /// Delivery latency, as that of all clients is defined; `None` where nothing was delivered to them.
+    pub latency: Option<Percentiles>,
 }
 
 impl Recovery {

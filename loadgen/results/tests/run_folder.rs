@@ -75,6 +75,27 @@ fn tagged_intervals_and_silent_seconds_are_told_apart() {
 }
 
 #[test]
+fn a_log_that_grows_in_its_file_is_whole_after_every_interval_and_says_the_same_as_one_that_was_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let (path, kept_path) = (place.path().join("latency.hlog"), place.path().join("kept.hlog"));
+    let second = Duration::from_secs(1);
+    let started = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+    let (mut log, mut kept) = (LatencyLog::begin(&path, started).unwrap(), LatencyLog::default());
+    for place in 0..3 {
+        let mut histogram = results::new_histogram();
+        histogram.record(1_000_000 * u64::from(place + 1)).unwrap();
+        log.push(None, second * place, second, &histogram).unwrap();
+        kept.push(None, second * place, second, &histogram).unwrap();
+        let spans = results::read_latency_log(&path).unwrap();
+        assert_eq!(spans.len(), place as usize + 1, "what came is on disk, whatever becomes of the run");
+        assert_eq!(spans.last().unwrap().histogram, histogram);
+    }
+    log.write(&path, started).unwrap();
+    kept.write(&kept_path, started).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&kept_path).unwrap());
+}
+
+#[test]
 fn a_comparison_expands_to_its_runs_in_order() {
     let runs = load_all(&[example("")]).unwrap();
     let transports: Vec<_> = runs.iter().map(|run| run.run.asked.transport.as_str()).collect();

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use anyhow::anyhow;
 use results::{Comparison, ComparisonRun, FolderError, Run, SCHEMA};
 
-use super::End;
 use super::run::{Order, Place, default_folder, end_of, measure};
+use super::{End, Usage};
 use crate::config::CompareArgs;
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
+use crate::server_flags::ServerFlags;
 use crate::side_by_side::{Contender, findings, table};
 use crate::target::TargetFile;
 use crate::target_args::{ContenderName, contender_label};
@@ -24,6 +26,13 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
     let targets: Vec<Arc<TargetFile>> =
         args.transports.iter().map(|name| Arc::clone(name.target.as_ref().unwrap_or(&args.target.file))).collect();
     let labels = labels(&args.transports, &targets);
+    let flags = args.server.read().map_err(Usage)?;
+    let is_ours = |target: &TargetFile| target.is_feed() && target.server.is_none();
+    if !flags.is_empty() && !targets.iter().any(|target| is_ours(target)) {
+        let why =
+            anyhow!("--server-flags are for feed-servers that loadgen starts: expected a contender without @TARGET");
+        return Err(Usage(why).into());
+    }
     let orders: Vec<Order> = std::iter::zip(&args.transports, &targets)
         .map(|(name, target)| Order {
             transport: name.transport,
@@ -32,6 +41,7 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
             trust: args.target.trust.clone(),
             url: None,
             server_pid: None,
+            server_flags: if is_ours(target) { flags.clone() } else { ServerFlags::default() },
             load: args.load.clone(),
             faults: args.faults.clone(),
             conditions: Vec::new(),

@@ -7,14 +7,15 @@ use anyhow::bail;
 use results::numbers::{NOT_MEASURED, count, percent};
 use results::{FolderError, Reason, Run, SCHEMA, Search, SearchEnding, SearchStep, StepFinding, Vary};
 
-use super::End;
 use super::run::{Order, Place, default_folder, measure};
+use super::{End, Usage};
 use crate::config::{FindMaxArgs, VaryArg};
 use crate::cores::Cores;
 use crate::hunt::Hunt;
 use crate::interrupt::Interrupt;
 use crate::limit::{blame, blame_invalid};
 use crate::plan::connections_per_client;
+use crate::server_flags::ServerFlags;
 use crate::side_by_side::wrapped;
 use crate::target::Token;
 use crate::target_args::contender_label;
@@ -32,7 +33,9 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
     }
     let (vary, start, ceiling) = bounds(&args)?;
     let token = args.target.token()?;
-    order(&args, token.as_ref(), vary, start).check()?;
+    let flags = args.server.read().map_err(Usage)?;
+    let order_at = |load| order(&args, token.as_ref(), &flags, vary, load);
+    order_at(start).check()?;
     let mut search = Search {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -60,7 +63,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
             break SearchEnding::OutOfBounds;
         }
         let folder = format!("step-{:02}-{load}", search.steps.len() + 1);
-        let run = measure(&order(&args, token.as_ref(), vary, load), &out.join(&folder), &cores, &interrupt).await?;
+        let run = measure(&order_at(load), &out.join(&folder), &cores, &interrupt).await?;
         if interrupt.is_wanted() {
             break SearchEnding::Unfinished;
         }
@@ -113,7 +116,7 @@ fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     Ok((vary, start, if vary == Vary::Clients { ceiling.floor().max(1.0) } else { ceiling }))
 }
 
-fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Order {
+fn order(args: &FindMaxArgs, token: Option<&Token>, flags: &ServerFlags, vary: Vary, at: f64) -> Order {
     let mut load = args.load.clone();
     match vary {
         Vary::Clients => load.clients = at as u32,
@@ -126,6 +129,7 @@ fn order(args: &FindMaxArgs, token: Option<&Token>, vary: Vary, at: f64) -> Orde
         trust: args.target.trust.clone(),
         url: args.url.clone(),
         server_pid: args.server_pid,
+        server_flags: flags.clone(),
         load,
         faults: Vec::new(),
         conditions: args.slo.clone(),

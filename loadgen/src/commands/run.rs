@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use feed::{TopicName, Transport};
 use rand::RngExt;
 use results::{Asked, Ending, Run, RunFolder, SCHEMA};
@@ -19,6 +19,7 @@ use crate::gate::Gate;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::plan::Plan;
+use crate::server_flags::ServerFlags;
 use crate::server_process::{self, ServerProcess};
 use crate::shard::Shard;
 use crate::target::{Target, TargetFile, Token, Trust, redacted, redacted_words};
@@ -45,6 +46,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
         target: args.target.file,
         url: args.url.first().cloned(),
         server_pid: args.server_pid,
+        server_flags: args.server.read().map_err(Usage)?,
         load: args.load,
         faults: args.faults,
         conditions: args.assertions,
@@ -120,6 +122,8 @@ pub struct Order {
     pub url: Option<String>,
     /// Its process, if somebody named it.
     pub server_pid: Option<u32>,
+    /// What the server that is started is told beyond that.
+    pub server_flags: ServerFlags,
     /// The load.
     pub load: LoadArgs,
     /// What is done to the run on purpose.
@@ -144,13 +148,38 @@ impl Order {
             );
             return Err(Usage(why).into());
         }
+        self.check_server_flags().map_err(Usage)?;
         self.check_faults().map_err(|error| Usage(error).into())
+    }
+
+    /// True when the run starts a feed-server, whose flags are known.
+    pub fn starts_feed_server(&self) -> bool {
+        self.url.is_none() && self.target.is_feed() && self.target.server.is_none()
+    }
+
+    /// Whether there is a server that flags could be given to, and whether it can be what they say.
+    fn check_server_flags(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.server_flags.is_empty() || self.starts_feed_server(),
+            "--server-flags are for the feed-server that loadgen starts: expected neither --url nor --target beside them; what another \
+             server is told stands in `start` of its target file"
+        );
+        if let Some(fault) = self.faults.iter().find(|fault| fault.ends_server())
+            && self.server_flags.have("--tls-self-signed")
+        {
+            ensure!(
+                self.trust.insecure,
+                "the fault `{fault}` has the server make another certificate when it starts again: expected --insecure beside \
+                 --tls-self-signed, or --tls-cert and --tls-key in its stead"
+            );
+        }
+        Ok(())
     }
 
     /// Whether every fault can be had.
     fn check_faults(&self) -> anyhow::Result<()> {
         for fault in &self.faults {
-            let is_own = self.url.is_none() && self.target.is_feed();
+            let is_own = self.starts_feed_server();
             let is_known = self.url.is_none() || self.server_pid.is_some();
             if let Some(misfit) = fault.misfit(self.load.duration) {
                 bail!(misfit);
@@ -189,7 +218,7 @@ impl Order {
         cores.lend_to_server()?;
         let started = match (&self.target.server, own) {
             (Some(start), _) => ServerProcess::start_target(&self.target.name, start, self.token.as_ref()).await,
-            (None, Some(program)) => ServerProcess::start(&program).await,
+            (None, Some(program)) => ServerProcess::start(&program, &self.server_flags).await,
             (None, None) => unreachable!("our own server was just looked for"),
         };
         cores.take_own()?;
@@ -258,7 +287,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         bounds: order.load.bounds.clone(),
     };
     let mut display = if is_led { display::for_leader() } else { display::for_run(&order.title) };
-    let mut outcome = conductor::conduct(&setup, &mut *display, interrupt).await?;
+    let mut outcome = conductor::conduct(&setup, folder.begin_log(started)?, &mut *display, interrupt).await?;
     let run = Run {
         schema: SCHEMA,
         id: format!("{:08x}", plan.run),
@@ -305,7 +334,7 @@ fn lend(
     match server {
         Some(server) if order.faults.iter().any(Fault::ends_server) => {
             let program = server_process::find_server()?;
-            Ok((None, Some(OwnServer::new(server, program, cores.clone()))))
+            Ok((None, Some(OwnServer::new(server, program, order.server_flags.clone(), cores.clone()))))
         }
         server => Ok((server, None)),
     }
@@ -361,6 +390,7 @@ pub fn asked(order: &Order, plan: &Plan) -> Asked {
         transport: order.transport.name().into(),
         target: Some(order.target.name.clone()).filter(|_| !order.target.is_feed()),
         url: order.shown_url(),
+        server_flags: redacted_words(order.token.as_ref(), order.server_flags.words().iter().cloned()),
         clients: load.clients,
         rate_per_s: load.rate,
         payload_bytes: load.payload,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feed::ConnectionStats;
-use results::Phase;
+use results::{LatencyLog, Phase};
 
 use crate::clock;
 use crate::config::Bounds;
@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::player::{Closing, Player};
 use crate::process;
 use crate::publisher::{Publisher, Stop};
-use crate::recording::{Departures, Windows};
+use crate::recording::{Departures, Windows, count_numbers};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use outcome::Course;
@@ -75,8 +75,13 @@ impl Setup {
     }
 }
 
-/// Carries a run out.
-pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+/// Carries a run out. Its latencies go into `log`, second by second.
+pub async fn conduct(
+    setup: &Setup,
+    log: LatencyLog,
+    display: &mut dyn Display,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
     let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
     let windows = Arc::new(Windows::of(plan));
@@ -91,7 +96,7 @@ pub async fn conduct(setup: &Setup, display: &mut dyn Display, interrupt: &Inter
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await;
     // The server's own words may stand in why not.
     let publisher = publisher.map_err(|error| setup.target.told(&error))?;
-    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients());
+    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), log);
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();
@@ -160,7 +165,7 @@ impl Conductor<'_> {
         self.readings.end = self.journal.stats().read().await;
 
         self.enter("drain", Some(plan.drain));
-        let (report, drain_was_cut) = self.drain(publishing).await?;
+        let (mut report, drain_was_cut) = self.drain(publishing).await?;
         let faults = self.end(faults).await?;
         // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
         if !self.interrupt.is_wanted() {
@@ -182,11 +187,16 @@ impl Conductor<'_> {
         if counts_on {
             self.journal.stats().read_when(plan.transport, |readers| readers.opened >= opened).await;
         }
-        let closing = Closing {
+        let mut closing = Closing {
             base: plan.publisher(0),
             ends: Arc::new(report.ends.clone()),
             refused: Arc::new(report.refused.clone()),
         };
+        // What one client received was published to all of them, whatever became of its answer.
+        for player in players {
+            closing.refused = Arc::new(player.leave(closing.clone()).await?);
+        }
+        report.published.refused_and_delivered = Some(count_numbers(&report.refused) - count_numbers(&closing.refused));
         let mut closed = Vec::new();
         for player in players {
             closed.push(player.close(closing.clone()).await?);

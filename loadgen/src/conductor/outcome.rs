@@ -6,7 +6,7 @@ use results::{Bytes, Connections, LatencyLog, Measured, Percentiles, Phase, Poll
 
 use super::Setup;
 use crate::clock;
-use crate::faults::{Done, Fault, Losses, ServerFault, recovery};
+use crate::faults::{Done, Fault, Losses, ServerFault, groups, recovery};
 use crate::journal::Records;
 use crate::marks::{Mark, accepted, books, bytes, generator_cost, whole_run};
 use crate::parts::{Parts, least, sum};
@@ -114,7 +114,12 @@ impl Course {
         let told_all = server.is_some() && reconciliation.is_some();
         let circumstances = circumstances(setup, &readings, told_all, drain_was_cut, &faults);
         let mut rows = watched.unwrap_or_default();
-        let recovery = (!plan.faults.is_empty()).then(|| recover(plan, &closed, &faults, start, &mut rows));
+        let told_apart = groups(plan, &records.totals.latency, records.totals.latency_of_struck.as_ref());
+        let recovery = (!plan.faults.is_empty()).then(|| Recovery {
+            struck: told_apart.struck,
+            bystanders: told_apart.bystanders,
+            ..recover(plan, &closed, &faults, start, &mut rows)
+        });
         let polled = to.counters.since(from.counters);
         let parts = Parts {
             loop_lag: to.loop_lag.clone(),

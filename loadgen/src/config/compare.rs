@@ -7,6 +7,7 @@ use clap::Args;
 use super::LoadArgs;
 use super::values::percent_value;
 use crate::faults::Fault;
+use crate::server_flags::ServerArgs;
 use crate::target_args::{ContenderName, TargetArgs};
 
 const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference is `lower` or `higher` when its interval \
@@ -20,7 +21,7 @@ const COMPARE_RULES: &str = "Invalid rounds are named and left out. A difference
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_RULES)]
 pub struct CompareArgs {
-    /// Take flags from a scenario: reconnect-storm, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
+    /// Take flags from a scenario: reconnect-storm, restart-behind-redis, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
     /// hyphens. A flag given beside it takes its place
     #[arg(long, value_name = "SCENARIO")]
     pub scenario: Option<String>,
@@ -31,6 +32,9 @@ pub struct CompareArgs {
     /// What the server understands.
     #[command(flatten)]
     pub target: TargetArgs,
+    /// What servers that are started are told; contenders of another target start as its file says.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Rounds; every second one runs in reverse order, so that what drifts over time favours nobody
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,

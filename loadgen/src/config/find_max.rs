@@ -9,6 +9,7 @@ use feed::Transport;
 use super::LoadArgs;
 use super::values::{percent_value, positive_time_value, rate_value, url_value};
 use crate::assertion::Condition;
+use crate::server_flags::ServerArgs;
 use crate::target_args::TargetArgs;
 
 /// Flags of `loadgen find-max`.
@@ -28,6 +29,9 @@ pub struct FindMaxArgs {
     /// Process id of a server that somebody else started: what it and its descendants spend is read from /proc
     #[arg(long, value_name = "PID", requires = "url")]
     pub server_pid: Option<u32>,
+    /// What a server that is started is told.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// What grows: clients from --clients on, or notifications per second and topic from --rate on
     #[arg(long, value_enum)]
     pub vary: VaryArg,

@@ -10,6 +10,7 @@ use super::values::url_value;
 use super::{LoadArgs, conditions_and_exit_codes};
 use crate::assertion::Condition;
 use crate::faults::Fault;
+use crate::server_flags::ServerArgs;
 use crate::shard::{MOST_SHARDS, Shard};
 use crate::target_args::TargetArgs;
 
@@ -17,7 +18,7 @@ use crate::target_args::TargetArgs;
 #[derive(Debug, Args)]
 #[command(after_help = conditions_and_exit_codes())]
 pub struct RunArgs {
-    /// Take flags from a scenario: reconnect-storm, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
+    /// Take flags from a scenario: reconnect-storm, restart-behind-redis, rolling-restart, slow-readers, or the path of a file (.toml) whose keys are flags without their
     /// hyphens. A flag given beside it takes its place
     #[arg(long, value_name = "SCENARIO")]
     pub scenario: Option<String>,
@@ -35,6 +36,9 @@ pub struct RunArgs {
     /// Process id of a server that somebody else started: what it and its descendants spend is read from /proc
     #[arg(long, value_name = "PID", requires = "url")]
     pub server_pid: Option<u32>,
+    /// What a server that the run starts is told.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// The load.
     #[command(flatten)]
     pub load: LoadArgs,

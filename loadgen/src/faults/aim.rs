@@ -1,5 +1,6 @@
 //! Which client is hit by which fault, and when: the same for the same seed, however many players share the clients.
 
+use std::iter::{Peekable, from_fn};
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
@@ -22,37 +23,46 @@ pub struct Hit {
     pub blow: Blow,
 }
 
-/// Everything that is done to `clients` clients in a window of `duration`, in order of time.
-pub fn aim(faults: &[Fault], clients: u32, duration: Duration, seed: u64) -> Vec<Hit> {
+/// What one fault does to clients, in order of time.
+type Hits = Box<dyn Iterator<Item = Hit>>;
+
+/// Everything that is done to `clients` clients in a window of `duration`, in order of time. Each hit is found when it is asked for:
+/// ten minutes of churn have hundreds of thousands.
+pub fn aim(faults: &[Fault], clients: u32, duration: Duration, seed: u64) -> impl Iterator<Item = Hit> + use<> {
     let of_one = |(fault, asked): (usize, &Fault)| {
         // Faults of one run must not hit the same clients one after the other.
-        let mut rng = SmallRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(fault as u64 + 1));
-        let at = asked.start();
-        let once = |rng: &mut SmallRng, share: f64, blow: Blow| -> Vec<Hit> {
-            let hit = |client: usize| Hit { at, client: client as u32, fault, blow };
-            index::sample(rng, clients as usize, part(clients, share) as usize).into_iter().map(hit).collect()
-        };
-        match asked.what {
-            What::Cut(share) => once(&mut rng, share, Blow::Cut),
-            What::Stall(share, held) => once(&mut rng, share, Blow::Stall(held)),
-            What::Vanish(share) => once(&mut rng, share, Blow::Vanish),
-            What::Churn(share, length) => {
-                let end = length.map_or(duration, |length| (at + length).min(duration));
-                let pitch = 1.0 / (share * f64::from(clients));
-                let leavings = (end.saturating_sub(at).as_secs_f64() / pitch).floor() as u64;
-                (0..leavings)
-                    .map(|n| {
-                        let at = at + Duration::from_secs_f64(n as f64 * pitch);
-                        Hit { at, client: rng.random_range(0..clients), fault, blow: Blow::Leave }
-                    })
-                    .collect()
-            }
-            What::RestartServer(_) | What::DrainServer(_) | What::PauseServer(_) => Vec::new(),
-        }
+        let rng = SmallRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(fault as u64 + 1));
+        let hits: Hits = of_fault(fault, asked, clients, duration, rng);
+        hits.peekable()
     };
-    let mut hits: Vec<Hit> = faults.iter().enumerate().flat_map(of_one).collect();
-    hits.sort_by_key(|hit| hit.at);
-    hits
+    let mut aimed: Vec<Peekable<Hits>> = faults.iter().enumerate().map(of_one).collect();
+    from_fn(move || {
+        let next = aimed.iter_mut().filter_map(|hits| hits.peek().map(|hit| hit.at)).min()?;
+        aimed.iter_mut().find_map(|hits| hits.next_if(|hit| hit.at == next))
+    })
+}
+
+fn of_fault(fault: usize, asked: &Fault, clients: u32, duration: Duration, mut rng: SmallRng) -> Hits {
+    let at = asked.start();
+    let once = |rng: &mut SmallRng, share: f64, blow: Blow| -> Hits {
+        let hit = move |client: usize| Hit { at, client: client as u32, fault, blow };
+        Box::new(index::sample(rng, clients as usize, part(clients, share) as usize).into_iter().map(hit))
+    };
+    match asked.what {
+        What::Cut(share) => once(&mut rng, share, Blow::Cut),
+        What::Stall(share, held) => once(&mut rng, share, Blow::Stall(held)),
+        What::Vanish(share) => once(&mut rng, share, Blow::Vanish),
+        What::Churn(share, length) => {
+            let end = length.map_or(duration, |length| (at + length).min(duration));
+            let pitch = 1.0 / (share * f64::from(clients));
+            let leavings = (end.saturating_sub(at).as_secs_f64() / pitch).floor() as u64;
+            Box::new((0..leavings).map(move |n| {
+                let at = at + Duration::from_secs_f64(n as f64 * pitch);
+                Hit { at, client: rng.random_range(0..clients), fault, blow: Blow::Leave }
+            }))
+        }
+        What::RestartServer(_) | What::DrainServer(_) | What::PauseServer(_) => Box::new(std::iter::empty()),
+    }
 }
 
 impl Plan {
@@ -87,7 +97,7 @@ mod tests {
 
     fn hits(faults: &[&str]) -> Vec<Hit> {
         let faults: Vec<Fault> = faults.iter().map(|text| text.parse().unwrap()).collect();
-        aim(&faults, 1_000, Duration::from_secs(10), 7)
+        aim(&faults, 1_000, Duration::from_secs(10), 7).collect()
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Board {
 
     /// Lays `hits` on their seats as they fall due, the window having begun at `start_ns`. A client that is not live, or still has
     /// to do with the blow before, is passed over.
-    pub async fn deal(&self, hits: Vec<Hit>, start_ns: u64) {
+    pub async fn deal(&self, hits: impl IntoIterator<Item = Hit>, start_ns: u64) {
         let start = clock::instant_at(start_ns);
         for hit in hits {
             clock::sleep_until(start + hit.at).await;

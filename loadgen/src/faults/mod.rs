@@ -2,10 +2,11 @@
 //!
 //! `fault.rs` is how they are written. `aim.rs` says which client is hit when, `board.rs` hands that to the clients of a player, and
 //! `sockets.rs` is what is done to their connections; `server.rs` does what is done to the server. `watch.rs` looks at the clients
-//! ten times a second, and `recovery.rs` makes what is reported of it.
+//! ten times a second, and `recovery.rs` makes what is reported of it; `bystanders.rs` tells the latency of those apart who were not hit.
 
 mod aim;
 mod board;
+mod bystanders;
 mod fault;
 mod recovery;
 mod server;
@@ -14,6 +15,7 @@ mod watch;
 
 pub use aim::{Hit, aim};
 pub use board::{Blow, Board, Seat};
+pub use bystanders::{Groups, groups};
 pub use fault::{DEFAULT_START, Fault, What};
 pub use recovery::{Done, Losses, recovery};
 pub use server::{OwnServer, ServerFault, commit};

@@ -52,6 +52,7 @@ pub fn recovery(plan: &Plan, done: &[Option<Done>], losses: &Losses, rows: &mut 
         resumed: rows.iter().map(|row| row.resumed).sum(),
         peak_attempts_per_s: peak(rows),
         caught_up: rows.iter().map(|row| row.caught_up).sum(),
+        ..Recovery::default()
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::{Fault, What};
 use crate::clock;
 use crate::cores::Cores;
+use crate::server_flags::ServerFlags;
 use crate::server_process::ServerProcess;
 
 /// Longest wait for a server that was asked to end, before it is killed: more than any drain that it is likely to be given.
@@ -32,15 +33,16 @@ pub struct ServerFault {
 pub struct OwnServer {
     process: Arc<Mutex<Option<ServerProcess>>>,
     program: PathBuf,
+    flags: ServerFlags,
     url: String,
     cores: Cores,
 }
 
 impl OwnServer {
-    /// Takes over `process`, a feed-server that was started from `program`, on its share of the `cores`.
-    pub fn new(process: ServerProcess, program: PathBuf, cores: Cores) -> Self {
+    /// Takes over `process`, a feed-server that was started from `program` with `flags`, on its share of the `cores`.
+    pub fn new(process: ServerProcess, program: PathBuf, flags: ServerFlags, cores: Cores) -> Self {
         let url = process.url.clone();
-        Self { process: Arc::new(Mutex::new(Some(process))), program, url, cores }
+        Self { process: Arc::new(Mutex::new(Some(process))), program, flags, url, cores }
     }
 
     /// Ends it as [`ServerProcess::stop`] does, if it is there.
@@ -58,9 +60,9 @@ impl OwnServer {
         let process = place.take().context("the server has ended before")?;
         if is_gentle { process.terminate(DRAIN_BOUND).await } else { process.kill().await }?;
         clock::sleep_until(back).await;
-        let address = self.url.strip_prefix("http://").context("our own server listens on http://")?;
+        let (_, address) = self.url.split_once("://").context("our own server says its URL when it starts")?;
         self.cores.lend_to_server()?;
-        let started = ServerProcess::start_at(&self.program, address).await;
+        let started = ServerProcess::start_at(&self.program, address, &self.flags).await;
         self.cores.take_own()?;
         let process = started.with_context(|| format!("the server did not come back to {address}"))?;
         if process.url != self.url {

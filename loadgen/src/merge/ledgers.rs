@@ -4,15 +4,31 @@ use results::Deliveries;
 
 use super::Part;
 use crate::parts::sum;
+use crate::recording;
 
-/// The books of one shard's clients, over the publishers of all shards that are there.
-pub(super) fn close(part: &Part, all: &[Part]) -> Deliveries {
+/// By part, what its publishers had refused and no client of any shard received, per topic.
+pub(super) fn unheard(all: &[Part]) -> Vec<Vec<Vec<u32>>> {
+    let of = |part: &Part| {
+        let (topics, shard) = (part.record.ends.len(), part.record.shard);
+        let stacks = all.iter().flat_map(|other| &other.record.stacks);
+        let own = stacks.filter(|stack| usize::from(stack.publisher) / topics == shard.index as usize);
+        recording::unheard(
+            &part.record.refused,
+            own.map(|stack| (usize::from(stack.publisher) % topics, &stack.ledger)),
+        )
+    };
+    all.iter().map(of).collect()
+}
+
+/// The books of one shard's clients, over the publishers of all shards that are there; `unheard` is what these had refused and nobody
+/// received.
+pub(super) fn close(part: &Part, all: &[Part], unheard: &[Vec<Vec<u32>>]) -> Deliveries {
     let topics = part.record.ends.len();
     let closed = part.record.stacks.iter().filter_map(|stack| {
         let (shard, topic) = (usize::from(stack.publisher) / topics, usize::from(stack.publisher) % topics);
         // What a shard that is missing published is not known; the verdict says that it is missing.
-        let publisher = &all.iter().find(|other| other.record.shard.index as usize == shard)?.record;
-        Some(stack.close(*publisher.ends.get(topic)?, publisher.refused.get(topic)?))
+        let place = all.iter().position(|other| other.record.shard.index as usize == shard)?;
+        Some(stack.close(*all[place].record.ends.get(topic)?, unheard[place].get(topic)?))
     });
     let closed: Vec<Deliveries> = closed.collect();
     Deliveries { gaps: part.run.measured.deliveries.gaps, ..sum(closed.iter()) }

@@ -12,6 +12,7 @@ use super::seconds::{Times, rows};
 use super::{Part, doubts, ledgers, sums};
 use crate::assertion::Condition;
 use crate::parts::sum;
+use crate::recording::count_numbers;
 use crate::verdict::{self, Circumstances};
 
 /// What who led the shards saw of the server, where somebody did.
@@ -59,7 +60,8 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
     let lead_s = parts.iter().map(|part| part.record.begin_s).fold(0.0, f64::max);
     let lead = Duration::from_secs_f64(lead_s);
     let times = Times::read(&parts)?;
-    let measured = measured(&parts, &times, lead_s, observed);
+    let unheard = ledgers::unheard(&parts);
+    let measured = measured(&parts, &unheard, &times, lead_s, observed);
     let circumstances = Circumstances {
         // Each shard says so of itself.
         drain_was_cut: false,
@@ -85,7 +87,7 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
         asked,
         machine: first.run.machine.clone(),
         measured,
-        shards: parts.iter().map(|part| share(part, &parts)).collect(),
+        shards: parts.iter().map(|part| share(part, &parts, &unheard)).collect(),
     };
     Ok(Merged { run, log: times.log(lead)?, rows: rows(&parts, &times, lead) })
 }
@@ -116,11 +118,17 @@ fn publishing_interval(run: &Run, shards: usize) -> Duration {
     Duration::from_secs_f64(1.0 / per_second.max(f64::MIN_POSITIVE).max(1e-6))
 }
 
-fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observed>) -> Measured {
+fn measured(
+    parts: &[Part],
+    unheard: &[Vec<Vec<u32>>],
+    times: &Times,
+    lead_s: f64,
+    observed: Option<&Observed>,
+) -> Measured {
     let bytes = sums::bytes(parts);
     let connections = sums::connections(parts);
     let (clients, deliveries) = (connections.asked, bytes.deliveries);
-    let books: Vec<_> = parts.iter().map(|part| ledgers::close(part, parts)).collect();
+    let books: Vec<_> = parts.iter().map(|part| ledgers::close(part, parts, unheard)).collect();
     let [latency, from_actual] = times.whole();
     let mut generator = sums::generator(parts, clients, deliveries, times);
     if let Some(observed) = observed {
@@ -133,7 +141,7 @@ fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observ
         latency_out_of_range: parts.iter().map(|part| part.run.measured.latency_out_of_range).sum(),
         connect: Percentiles::from(&times.connect),
         deliveries: sum(books.iter()),
-        published: published(parts, times),
+        published: published(parts, unheard, times),
         foreign: parts.iter().map(|part| part.run.measured.foreign).sum(),
         connections,
         polls: sums::polls(parts),
@@ -148,15 +156,18 @@ fn measured(parts: &[Part], times: &Times, lead_s: f64, observed: Option<&Observ
     }
 }
 
-fn published(parts: &[Part], times: &Times) -> Published {
+fn published(parts: &[Part], unheard: &[Vec<Vec<u32>>], times: &Times) -> Published {
     let sum = |of: fn(&Published) -> u64| parts.iter().map(|part| of(&part.run.measured.published)).sum();
     let is_answered = parts.iter().all(|part| part.run.measured.published.accepted_when == Accepted::Answered);
     let accepted_when = if is_answered { Accepted::Answered } else { Accepted::Written };
+    let delivered =
+        |(part, unheard): (&Part, &Vec<Vec<u32>>)| count_numbers(&part.record.refused) - count_numbers(unheard);
     Published {
         due: sum(|p| p.due),
         sent: sum(|p| p.sent),
         accepted: sum(|p| p.accepted),
         refused: sum(|p| p.refused),
+        refused_and_delivered: Some(std::iter::zip(parts, unheard).map(delivered).sum()),
         accepted_when,
         send_lag: Percentiles::from(&times.send_lag),
         publish_time: match accepted_when {
@@ -166,8 +177,8 @@ fn published(parts: &[Part], times: &Times) -> Published {
     }
 }
 
-fn share(part: &Part, parts: &[Part]) -> ShardShare {
-    let (run, books) = (&part.run, ledgers::close(part, parts));
+fn share(part: &Part, parts: &[Part], unheard: &[Vec<Vec<u32>>]) -> ShardShare {
+    let (run, books) = (&part.run, ledgers::close(part, parts, unheard));
     ShardShare {
         shard: part.record.shard.to_string(),
         url: part.record.url.clone(),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use results::numbers::{count, number};
-use results::{FaultReport, Recovery, Run};
+use results::{ClientGroup, FaultReport, Percentiles, Recovery, Run};
 
 use super::{cells, header};
 
@@ -19,6 +19,20 @@ pub(super) fn write(out: &mut String, run: &Run) {
     }
     let policy = run.asked.reconnect.as_deref().unwrap_or("backoff-jitter");
     let _ = writeln!(out, "recovery       {}; --reconnect {policy}", summary(recovery, run.measured.connections.asked));
+}
+
+/// The latency of those whom faults were aimed at, and of the bystanders, where a run tells them apart; `none` stands for what nobody
+/// received.
+pub(super) fn latencies<'a>(
+    run: &'a Run,
+    none: &'a Percentiles,
+) -> impl Iterator<Item = (&'static str, &'a Percentiles)> {
+    let groups = run
+        .measured
+        .recovery
+        .iter()
+        .flat_map(|recovery| [("  bystanders", &recovery.bystanders), ("  struck", &recovery.struck)]);
+    groups.filter_map(move |(name, group)| Some((name, group.as_ref()?.latency.as_ref().unwrap_or(none))))
 }
 
 /// True when faults had the server's process end, so that another one took its place.
@@ -58,8 +72,12 @@ fn told(fault: &FaultReport) -> String {
 
 fn summary(recovery: &Recovery, asked: u64) -> String {
     let live = |live: Option<u64>| live.map_or_else(|| "not measured".to_owned(), count);
+    let clients = |group: &Option<ClientGroup>| count(group.as_ref().map_or(0, |group| group.clients));
+    let groups = (recovery.struck.is_some())
+        .then(|| format!("{} struck, {} bystanders; ", clients(&recovery.struck), clients(&recovery.bystanders)));
+    let groups = groups.unwrap_or_default();
     format!(
-        "{} interruptions, {} resumed; live {} of {} at worst, {} at the end; caught up {}",
+        "{groups}{} interruptions, {} resumed; live {} of {} at worst, {} at the end; caught up {}",
         count(recovery.interrupted),
         count(recovery.resumed),
         live(recovery.lowest_live),
@@ -80,5 +98,14 @@ mod tests {
         assert_eq!(row(&fault), ["5 s", "300", "0.6 s", "-", "-", "0"]);
         let undone = FaultReport { fault: "cut 1% at 9s".into(), ..FaultReport::default() };
         assert!(told(&undone).contains("not done"));
+    }
+
+    #[test]
+    fn who_stood_by_is_told_apart_where_somebody_did() {
+        let group = |clients| Some(ClientGroup { clients, latency: None });
+        let told = |struck, bystanders| summary(&Recovery { struck, bystanders, ..Recovery::default() }, 10);
+        assert!(told(group(3), group(7)).starts_with("3 struck, 7 bystanders; 0 interruptions"));
+        assert!(told(group(10), None).starts_with("10 struck, 0 bystanders; "));
+        assert!(told(None, None).starts_with("0 interruptions"), "nothing was done to clients");
     }
 }

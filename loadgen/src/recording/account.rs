@@ -17,6 +17,8 @@ pub struct Account {
     run: u32,
     /// Index of its topic.
     topic: u16,
+    /// True for one that a fault is aimed at, sooner or later.
+    is_struck: bool,
     /// Whose latency is measured: of the others' publishers, which have other clocks, only the ledgers are kept.
     shard: Shard,
     windows: Arc<Windows>,
@@ -109,13 +111,18 @@ impl Account {
     pub fn new(run: u32, topic: u16, shard: Shard, windows: Arc<Windows>, recorder: Rc<Recorder>) -> Self {
         let of_topic = windows.publishers.iter().skip(usize::from(topic)).step_by(windows.topics);
         let ledgers = Ledgers::new(of_topic.map(|window| Ledger::new(window.sequences.start)));
-        Self { run, topic, shard, windows, ledgers, resumes_from_ns: 0, recorder }
+        Self { run, topic, is_struck: false, shard, windows, ledgers, resumes_from_ns: 0, recorder }
     }
 
     /// An account of a client of the one topic of a run that one process plays; the window has these `sequences`.
     pub fn alone(run: u32, sequences: Range<u32>, recorder: Rc<Recorder>) -> Self {
         let windows = Windows::new(std::iter::once(sequences).collect(), 1);
         Self::new(run, 0, Shard::WHOLE, Arc::new(windows), recorder)
+    }
+
+    /// The same, of a client that a fault is aimed at, if `is_struck`: its latencies are kept apart.
+    pub fn struck(self, is_struck: bool) -> Self {
+        Self { is_struck, ..self }
     }
 
     /// Enters every notification in `message`, received at `at_ns`; returns how many there were.
@@ -142,7 +149,7 @@ impl Account {
         let is_own = shard == self.shard.index as usize;
         let is_new = entry == Entry::New && (!is_own || self.recorder.is_in_window(postmark.intended_ns));
         if is_new && is_own {
-            self.recorder.record_latency(postmark, at_ns);
+            self.recorder.record_latency(postmark, at_ns, self.is_struck);
         } else if is_new {
             self.recorder.record_heard(shard, postmark, at_ns);
         }

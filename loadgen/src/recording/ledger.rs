@@ -70,7 +70,8 @@ impl Ledger {
     }
 
     /// Closes the books: `end` is one past the last number that was due, `refused` the numbers, ascending, that the server
-    /// is not known to have accepted. A refused one that arrived all the same was published, so it counts as expected.
+    /// is not known to have accepted, nor any client to have received. One that arrived all the same was published, so it counts as
+    /// expected.
     pub fn close(&self, end: u32, refused: &[u32]) -> Deliveries {
         let never_published =
             refused.iter().filter(|&&number| (self.first..end).contains(&number) && !self.has(number)).count() as u64;
@@ -111,7 +112,8 @@ impl Ledger {
         self.late += other.late;
     }
 
-    fn has(&self, sequence: u32) -> bool {
+    /// True when a number of the window was received in time.
+    pub(super) fn has(&self, sequence: u32) -> bool {
         (self.first..self.next).contains(&sequence) && self.hole_around(sequence).is_none()
     }
 

@@ -9,6 +9,7 @@ mod ledger;
 mod recorder;
 mod shelf;
 mod snapshot;
+mod unheard;
 
 pub use account::{Account, InFlight, Window, Windows};
 pub use departures::Departures;
@@ -16,3 +17,4 @@ pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;
 pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};
+pub use unheard::{count_numbers, unheard};

@@ -26,6 +26,8 @@ pub struct Recorder {
     is_too_late: Cell<bool>,
     counters: RefCell<Counters>,
     latency: RefCell<Histogram<u64>>,
+    /// Latencies of clients that faults are aimed at, which are in no other: in a run that has such.
+    latency_of_struck: Option<Box<RefCell<Histogram<u64>>>>,
     latency_from_actual: RefCell<Histogram<u64>>,
     connect: RefCell<Histogram<u64>>,
     loop_lag: RefCell<Histogram<u64>>,
@@ -53,6 +55,7 @@ impl Recorder {
             is_too_late: Cell::new(false),
             counters: RefCell::default(),
             latency: RefCell::new(growing_histogram()),
+            latency_of_struck: None,
             latency_from_actual: RefCell::new(growing_histogram()),
             connect: RefCell::new(growing_histogram()),
             loop_lag: RefCell::new(growing_histogram()),
@@ -61,6 +64,11 @@ impl Recorder {
             heard: RefCell::default(),
             ledgers: RefCell::default(),
         }
+    }
+
+    /// The same, of a run in which faults are aimed at some of the clients.
+    pub fn telling_struck_apart(self) -> Self {
+        Self { latency_of_struck: Some(Box::new(RefCell::new(growing_histogram()))), ..self }
     }
 
     /// Sets which intended instants belong to the window, ns.
@@ -89,9 +97,13 @@ impl Recorder {
     }
 
     /// Records the latency of one delivery received at `at_ns`: from the intended publishing instant and, if it is known, from
-    /// the actual one.
-    pub fn record_latency(&self, postmark: &Postmark, at_ns: u64) {
-        self.record(&self.latency, at_ns.checked_sub(postmark.intended_ns));
+    /// the actual one. That of a client which a fault is aimed at, and so `is_struck`, is kept apart where that was asked for.
+    pub fn record_latency(&self, postmark: &Postmark, at_ns: u64, is_struck: bool) {
+        let latency = match &self.latency_of_struck {
+            Some(of_struck) if is_struck => of_struck,
+            _ => &self.latency,
+        };
+        self.record(latency, at_ns.checked_sub(postmark.intended_ns));
         if let Some(left_ns) = self.departures.of(postmark.publisher, postmark.sequence) {
             self.record(&self.latency_from_actual, at_ns.checked_sub(left_ns));
         }
@@ -163,8 +175,15 @@ impl Recorder {
         }))
     }
 
+    /// What of `refused`, by topic, none of the clients that have ended received; this process's publishers are numbered from `base` on.
+    pub fn unheard(&self, base: u16, refused: &[Vec<u32>]) -> Vec<Vec<u32>> {
+        let ledgers = self.ledgers.borrow();
+        let own = ledgers.iter().filter_map(|(publisher, ledger)| Some((publisher.checked_sub(base)?.into(), ledger)));
+        super::unheard(refused, own)
+    }
+
     /// Closes the books of all clients for this process's publishers, which are numbered from `base` on. `ends` is one past
-    /// the last number that each sent, `refused` what the server is not known to have accepted.
+    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received.
     pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
         let ledgers = self.ledgers.take();
         let closed = ledgers.iter().filter_map(|(publisher, ledger)| {
@@ -200,7 +219,7 @@ impl Recorder {
                     open.unsigned_abs()
                 })
                 .collect();
-            // What was never published is nobody's loss.
+            // What was never published, as far as anybody knows, is nobody's loss.
             for number in &refused[topic] {
                 if let Some(lost) = number.checked_sub(firsts[topic]).and_then(|place| lost.get_mut(place as usize)) {
                     *lost = 0;
@@ -226,9 +245,15 @@ impl Recorder {
 
     /// Hands the records over; histograms start anew. `with_tcp_ip` costs a system call per open connection.
     pub fn snapshot(&self, with_tcp_ip: bool) -> Snapshot {
+        let latency_of_struck = self.latency_of_struck.as_deref().map(hand_over);
+        let mut latency = hand_over(&self.latency);
+        if let Some(of_struck) = &latency_of_struck {
+            latency.add(of_struck).expect("a histogram that grows takes in any other");
+        }
         Snapshot {
             counters: self.counters(),
-            latency: hand_over(&self.latency),
+            latency,
+            latency_of_struck,
             latency_from_actual: hand_over(&self.latency_from_actual),
             connect: hand_over(&self.connect),
             loop_lag: hand_over(&self.loop_lag),

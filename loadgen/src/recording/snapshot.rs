@@ -109,6 +109,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Delivery latency of the window's notifications, ns.
     pub latency: Histogram<u64>,
+    /// What of it was received by clients that faults are aimed at; `None` in a run that has no such faults.
+    pub latency_of_struck: Option<Histogram<u64>>,
     /// The same from actual publishing instants, ns.
     pub latency_from_actual: Histogram<u64>,
     /// Connect time, ns.
@@ -129,6 +131,7 @@ impl Snapshot {
         Self {
             counters: Counters::default(),
             latency: growing_histogram(),
+            latency_of_struck: None,
             latency_from_actual: growing_histogram(),
             connect: growing_histogram(),
             loop_lag: growing_histogram(),
@@ -150,9 +153,17 @@ impl Snapshot {
         ] {
             mine.add(theirs).expect("a histogram that grows takes in any other");
         }
+        self.take_struck(other);
         for (kind, count) in &other.errors {
             *self.errors.entry(kind.clone()).or_default() += count;
         }
         self.tcp_ip = self.tcp_ip.zip(other.tcp_ip).map(|(a, b)| a + b);
+    }
+
+    /// Adds what another snapshot has of the struck.
+    pub fn take_struck(&mut self, other: &Self) {
+        let Some(theirs) = &other.latency_of_struck else { return };
+        let mine = self.latency_of_struck.get_or_insert_with(growing_histogram);
+        mine.add(theirs).expect("a histogram that grows takes in any other");
     }
 }

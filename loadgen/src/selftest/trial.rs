@@ -171,7 +171,13 @@ impl Trial {
             connect_timeout: Duration::from_secs(10),
             bounds: bounds.clone(),
         };
-        let outcome = conductor::conduct(&setup, &mut *display::for_run(self.transport.name()), interrupt).await?;
+        let outcome = conductor::conduct(
+            &setup,
+            results::LatencyLog::default(),
+            &mut *display::for_run(self.transport.name()),
+            interrupt,
+        )
+        .await?;
         let truth = ask(&target).await?;
         stub.stop().await?;
         Ok(Findings { outcome, truth })

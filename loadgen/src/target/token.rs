@@ -88,9 +88,29 @@ pub fn reason(token: Option<&Token>, text: &str) -> String {
     }
 }
 
-/// `text` without the secret, if there is one.
+/// `text` without the secret, if there is one, and without what URLs in it say of user and password.
 pub fn redacted(token: Option<&Token>, text: &str) -> String {
-    token.map_or_else(|| text.to_owned(), |token| token.redact(text))
+    let text = without_userinfo(text);
+    token.map_or_else(|| text.clone(), |token| token.redact(&text))
+}
+
+/// `text` without user and password of the URLs in it: what stands before an `@` in their authority (RFC 3986, section 3.2.1).
+fn without_userinfo(text: &str) -> String {
+    const AUTHORITY: &str = "://";
+    let mut parts = text.split(AUTHORITY);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_whitespace() || "/?#".contains(c)).unwrap_or(part.len());
+        shown += AUTHORITY;
+        match part[..end].rfind('@') {
+            Some(at) => {
+                shown += Token::HIDDEN;
+                shown += &part[at..];
+            }
+            None => shown += part,
+        }
+    }
+    shown
 }
 
 /// The words of a command line without what `--token` says in them, whatever that is, nor the secret anywhere else.
@@ -120,6 +140,19 @@ mod tests {
         let shown = redacted_words(Some(&token), words.iter().map(|&word| word.to_owned()));
         assert_eq!(shown, ["loadgen", "--token", "***", "--token=***", "--url", "http://h/?key=***"]);
         assert_eq!(format!("{token:?}"), "***");
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_hidden_wherever_the_url_stands() {
+        for (given, shown) in [
+            ("--broker redis://me:p'w@d@127.0.0.1:6379/2", "--broker redis://***@127.0.0.1:6379/2"),
+            ("--server-flags=--broker=redis://:pw@h --log=info", "--server-flags=--broker=redis://***@h --log=info"),
+            ("http://a:b@h http://c@i, said x@y", "http://***@h http://***@i, said x@y"),
+            ("http://127.0.0.1/@me?to=you@h", "http://127.0.0.1/@me?to=you@h"),
+            ("me@h: no URL", "me@h: no URL"),
+        ] {
+            assert_eq!(redacted(None, given), shown);
+        }
     }
 
     #[test]

@@ -14,8 +14,18 @@ use crate::lines::next_line;
 use crate::shard::Shard;
 
 /// Flags that the leader keeps for itself, each with a value.
-const OWN_FLAGS: [&str; 9] =
-    ["--scenario", "--workers", "--url", "--server-pid", "--out", "--assert", "--junit", "--run-id", "--start-at"];
+const OWN_FLAGS: [&str; 10] = [
+    "--scenario",
+    "--workers",
+    "--url",
+    "--server-pid",
+    "--server-flags",
+    "--out",
+    "--assert",
+    "--junit",
+    "--run-id",
+    "--start-at",
+];
 
 /// What happens to a worker.
 #[derive(Debug)]
@@ -137,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_worker_is_asked_for_what_its_leader_was_asked_for_less_what_concerns_the_leader() {
-        let own = "loadgen run --transport ws --scenario calm --workers 2 --url=http://a,http://b --clients 10 --out here --assert p99<1s";
+        let own = "loadgen run --transport ws --scenario calm --workers 2 --server-flags=--history=9 --url=http://a,http://b --clients 10 --out here --assert p99<1s";
         let own = own.split(' ').map(OsString::from);
         let words = words(own, Shard { index: 1, of: 2 }, 0x1f, "http://b", Path::new("here/shard-2"), 1);
         let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();

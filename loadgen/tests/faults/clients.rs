@@ -113,6 +113,32 @@ fn stalled_clients_disturb_nobody_and_catch_up() {
 }
 
 #[test]
+fn what_stalled_clients_get_late_is_nobody_elses_latency() {
+    on_all(&["stall 10% for 3s at 500ms"], &["--duration", "5s"], |transport, run| {
+        let measured = &run.run.measured;
+        let recovery = measured.recovery.as_ref().unwrap();
+        let (struck, bystanders) = (recovery.struck.as_ref().unwrap(), recovery.bystanders.as_ref().unwrap());
+        assert_eq!((struck.clients, bystanders.clients), (4, 36), "{transport}");
+        let (late, prompt) = (struck.latency.as_ref().unwrap(), bystanders.latency.as_ref().unwrap());
+        // 20 a second for five seconds, to each, and every delivery is told of one group.
+        assert_eq!((late.count, prompt.count), (4 * 100, 36 * 100), "{transport}");
+        assert_eq!(late.count + prompt.count, measured.latency.count, "{transport}");
+        assert!(late.max_ns > 2_000_000_000 && late.max_ns == measured.latency.max_ns, "{transport}: {late:?}");
+        assert!(prompt.max_ns < late.max_ns, "{transport}: {prompt:?}");
+        assert!(prompt.p99_ns < 1_500_000_000, "{transport}: not half of the stall: {prompt:?}");
+    });
+}
+
+#[test]
+fn where_everybody_is_struck_or_the_server_alone_nobody_stood_by() {
+    let recovery = |faults: &[&str]| run("ws", faults, &["--duration", "2s"]).run.measured.recovery.unwrap();
+    let everybody = recovery(&["cut 100% at 500ms"]);
+    assert_eq!((everybody.struck.map(|struck| struck.clients), everybody.bystanders), (Some(CLIENTS), None));
+    let server = recovery(&["pause-server for 300ms at 500ms"]);
+    assert_eq!((server.struck, server.bystanders), (None, None));
+}
+
+#[test]
 fn a_stalled_reader_that_falls_behind_the_window_is_ended_and_told_of_the_gap() {
     // 600 KB ten times a second: within five seconds more than any socket holds, and 16 of them are soon over.
     let server = Server::start(&["--history", "16", "--body-max", "700000"]);

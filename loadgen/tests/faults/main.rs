@@ -1,6 +1,10 @@
 //! Faults that a run commits on purpose, each on a real feed-server: who is hit, who comes back, what is lost, what is told.
 
+mod behind_redis;
 mod clients;
+#[path = "../../../servers/feed-server/tests/lab/redis.rs"]
+#[allow(dead_code, reason = "these tests use their own part of it")]
+mod redis;
 mod refusals;
 mod scenarios;
 mod server;

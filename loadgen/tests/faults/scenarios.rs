@@ -3,20 +3,26 @@
 use results::load;
 use tempfile::TempDir;
 
+use super::redis::{Keeps, Redis};
 use super::support::{WIDE_BOUNDS, finish, loadgen, sibling};
 use super::{is_sound, is_written};
 
 #[test]
 fn every_shipped_scenario_runs_to_its_end() {
     sibling("feed-server");
-    let scenarios = [("reconnect-storm", "ws", 2), ("slow-readers", "ws", 1), ("rolling-restart", "sse", 2)];
+    let redis = Redis::start("every_shipped_scenario_runs_to_its_end: restart-behind-redis", Keeps::Nothing);
+    let mut scenarios = vec![("reconnect-storm", "ws", 2), ("slow-readers", "ws", 1), ("rolling-restart", "sse", 2)];
+    scenarios.extend(redis.is_some().then_some(("restart-behind-redis", "ws", 2)));
+    let broker = redis.as_ref().map(|redis| format!("--broker {}", redis.url()));
     std::thread::scope(|scope| {
         for (name, transport, faults) in scenarios {
+            let broker = broker.as_ref().filter(|_| name == "restart-behind-redis");
             scope.spawn(move || {
                 let folder = TempDir::new().unwrap();
                 let out = folder.path().join(name);
                 let mut command = loadgen();
                 command.args(["run", "--scenario", name, "--clients", "30", "--settle", "100ms"]).args(WIDE_BOUNDS);
+                command.args(broker.iter().flat_map(|broker| ["--server-flags", broker]));
                 let (code, stdout, stderr) = finish(command.arg("--out").arg(&out));
                 assert!(matches!(code, 0 | 3), "{name}: {stdout}{stderr}");
                 let run = load(&out).unwrap().run;

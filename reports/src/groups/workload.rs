@@ -22,6 +22,7 @@ pub fn traits_of(run: &Run) -> Vec<Trait> {
         ("topics", format!("{} topic{}", count(asked.topics.into()), if asked.topics == 1 { "" } else { "s" })),
         ("arrival", format!("{} arrivals", asked.arrival)),
         ("server", asked.url.clone().unwrap_or_else(|| "own server".to_owned())),
+        ("server flags", asked.server_flags.join(" ")),
         ("pin", format!("pinning {}", asked.pin)),
         ("machine", format!("on {}, {} cores", machine.cpu, machine.cores)),
         ("tool", machine.tool.clone()),

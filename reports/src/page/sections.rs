@@ -145,7 +145,11 @@ pub(super) fn asked(loaded: &LoadedRun) -> String {
         asked.pin
     );
     let place_of_server = asked.url.as_deref().unwrap_or("its own, a child process");
-    let server = format!("{place_of_server}, spoken with as {}", asked.target_name());
+    let flags = match asked.server_flags.join(" ") {
+        none if none.is_empty() => none,
+        flags => format!(" with {flags}"),
+    };
+    let server = format!("{place_of_server}{flags}, spoken with as {}", asked.target_name());
     let terms = [("server", &server), ("workload", &workload), ("phases", &phases.join(" → ")), ("machine", &place)];
     let terms: String =
         terms.iter().map(|(name, text)| format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(text))).collect();

@@ -5,6 +5,7 @@ pub(crate) mod netns;
 pub(crate) mod npm;
 pub(crate) mod program;
 mod reader;
+pub(crate) mod redis;
 pub(crate) mod secure;
 
 use std::net::SocketAddr;
