@@ -8,6 +8,14 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 scripts/kubernetes.sh
 
+# Licences, banned crates and where crates come from (deny.toml). Advisories are not asked for here, for their database is on the network:
+# cargo deny check advisories.
+if command -v cargo-deny > /dev/null; then
+  cargo deny --log-level error check licenses bans sources
+else
+  echo "SKIPPED cargo deny: it is not installed (cargo install cargo-deny --locked)"
+fi
+
 # A peer in Rust is a workspace of its own: its features would otherwise become the product's.
 peer=servers/peers/axum-broadcast/Cargo.toml
 cargo fmt --manifest-path "$peer" --check

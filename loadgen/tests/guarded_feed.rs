@@ -61,10 +61,26 @@ impl Drop for Feed {
 #[test]
 fn a_token_lets_the_generator_in_over_every_transport_and_is_shown_nowhere() {
     let feed = Feed::start(&[]);
-    for transport in ["short-poll", "long-poll", "sse", "ws"] {
+    for transport in ["short-poll", "long-poll", "sse", "ws", "socketio"] {
         let (code, said) = feed.run(transport, Some(TOKEN));
         assert_eq!(code, 0, "{transport}: {said}");
         assert!(!said.contains(TOKEN) && !said.contains(TOKEN.rsplit_once('.').unwrap().1), "{said}");
+    }
+}
+
+#[test]
+fn a_token_lets_the_check_in_and_without_one_it_says_what_was_missing() {
+    let feed = Feed::start(&[]);
+    for (token, expected, word) in [(Some(TOKEN), 0, "keeps the contract"), (None, 1, "401")] {
+        let mut command = loadgen();
+        command
+            .env_remove("WIRELAB_TOKEN")
+            .args(["check", &feed.url])
+            .envs(token.map(|token| ("WIRELAB_TOKEN", token)));
+        let (code, stdout, stderr) = finish(&mut command);
+        let said = [stdout, stderr].join("\n");
+        assert!(code == expected && said.contains(word), "{code}: {said}");
+        assert!(!said.contains(TOKEN), "{said}");
     }
 }
 

@@ -31,10 +31,17 @@ def of_server(run):
     return judged(run, with_cpu(Round(rss_per_client_bytes=cost["rss_per_idle_connection_bytes"]), cost))
 
 
-def of_generator(run):
-    """What loadgen itself spent."""
-    cost = run["measured"]["generator"]
-    return judged(run, with_cpu(Round(rss_per_client_bytes=cost["rss_per_client_bytes"]), cost))
+def of_generator(memory, folder, transport, clients, load):
+    """What loadgen itself spends on a run; `load` gives its words for a number of clients. Memory is that beyond one client's, as of any
+    generator."""
+    measured = run(folder, transport, load(clients))
+    cost = measured["measured"]["generator"]
+
+    def play_one():
+        return run(folder / "alone", transport, load(1))["measured"]["generator"]["rss_end_bytes"]
+
+    per_client = memory.per_client(("loadgen", transport), cost["rss_end_bytes"], clients, play_one)
+    return judged(measured, with_cpu(Round(rss_per_client_bytes=per_client), cost))
 
 
 def with_cpu(taken, cost):

@@ -24,7 +24,7 @@ mod ws;
 
 pub use step::{Outcome, Step};
 
-use crate::target::Trust;
+use crate::target::{Token, Trust};
 use report::Report;
 use server::Server;
 
@@ -37,10 +37,16 @@ pub struct Walked {
     pub not_a_feed: Option<String>,
 }
 
-/// Walks a server through the contract; `tell` is called with each step as it is taken. An error means that nobody listens.
-pub async fn walk(url: &str, trust: &Trust, tell: &mut dyn FnMut(&Step)) -> anyhow::Result<Walked> {
-    let server = Server::reach(url, trust).await?;
-    let mut report = Report::new(tell);
+/// Walks a server through the contract; `tell` is called with each step as it is taken. Every request shows `token`, and no step
+/// repeats it. An error means that nobody listens.
+pub async fn walk(
+    url: &str,
+    token: Option<&Token>,
+    trust: &Trust,
+    tell: &mut dyn FnMut(&Step),
+) -> anyhow::Result<Walked> {
+    let server = Server::reach(url, token.cloned(), trust).await?;
+    let mut report = Report::new(token, tell);
     health::walk(&server, &mut report).await;
     publish::walk(&server, &mut report).await;
     short_poll::walk(&server, &mut report).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::step::{Held, Objection, Outcome, Step, departs};
+use crate::target::Token;
 
 /// Longest time that one step may take, whatever it waits for: several times what the longest waits in it add up to.
 const STEP_BOUND: Duration = Duration::from_secs(20);
@@ -12,6 +13,8 @@ const STEP_BOUND: Duration = Duration::from_secs(20);
 /// All steps so far, and whether it makes sense to go on.
 pub(super) struct Report<'a> {
     tell: &'a mut dyn FnMut(&Step),
+    /// What no step may repeat, whatever the server says.
+    token: Option<&'a Token>,
     area: &'static str,
     /// Why the rest of this area is skipped.
     baseless: Option<String>,
@@ -21,9 +24,9 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Nothing yet; `tell` is called with each step.
-    pub(super) fn new(tell: &'a mut dyn FnMut(&Step)) -> Self {
-        Self { tell, area: "", baseless: None, not_a_feed: None, steps: Vec::new() }
+    /// Nothing yet; `tell` is called with each step, in which `token` does not stand.
+    pub(super) fn new(token: Option<&'a Token>, tell: &'a mut dyn FnMut(&Step)) -> Self {
+        Self { tell, token, area: "", baseless: None, not_a_feed: None, steps: Vec::new() }
     }
 
     /// Begins an area.
@@ -60,6 +63,7 @@ impl<'a> Report<'a> {
                 let held = timeout(STEP_BOUND, holds).await.unwrap_or_else(|_| {
                     Err(departs("all that this step waits for", format!("no end of it within {STEP_BOUND:?}")))
                 });
+                let held = held.map_err(|objection| objection.without(self.token));
                 (held.clone().into(), held.err())
             }
         };
@@ -95,7 +99,7 @@ mod tests {
     async fn without_its_basis_the_rest_of_an_area_is_skipped_and_the_next_area_is_not() {
         let mut told = 0;
         let mut tell = |_: &Step| told += 1;
-        let mut report = Report::new(&mut tell);
+        let mut report = Report::new(None, &mut tell);
         report.enter("sse");
         report.basis("a stream opens", objects()).await;
         report.step("events have ids", is_never_asked()).await;
@@ -109,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn without_the_foundation_nothing_more_is_asked() {
         let mut tell = |_: &Step| ();
-        let mut report = Report::new(&mut tell);
+        let mut report = Report::new(None, &mut tell);
         report.enter("publish");
         report.foundation("POST publishes", objects()).await;
         report.enter("ws");

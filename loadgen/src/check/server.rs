@@ -2,16 +2,18 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
 use feed::{Cursor, TopicName, Transport, publish_path, subscribe_path};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::step::{Held, departs};
-use crate::target::{Target, Trust, unreached};
+use crate::target::{Target, TargetFile, Token, Trust, unreached};
 
 /// Longest wait for anything that should come at once: long for a far or busy server, short for who waits for a dead one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -26,15 +28,17 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Finds a server and makes sure that somebody listens there.
-    pub(super) async fn reach(url: &str, trust: &Trust) -> anyhow::Result<Self> {
-        let target = Target::resolve(url, trust)?;
+    /// Finds a server and makes sure that somebody listens there; every request to it will show `token`, if there is one.
+    pub(super) async fn reach(url: &str, token: Option<Token>, trust: &Trust) -> anyhow::Result<Self> {
+        let target = Target::resolve_as(url, Arc::new(TargetFile::feed()), token, trust)?;
         match timeout(PATIENCE, target.open()).await {
-            Ok(connected) => drop(connected.map_err(|error| unreached(target.url.as_str(), &error))?),
-            Err(_) => bail!("cannot reach {}: no connection within {PATIENCE:?}", target.url),
+            Ok(connected) => drop(connected.map_err(|error| unreached(&target.shown_url(), &error))?),
+            Err(_) => bail!("cannot reach {}: no connection within {PATIENCE:?}", target.shown_url()),
         }
         // What a proxy or a redirection says is not what this server says.
-        let http = target.http().redirect(redirect::Policy::none()).build()?;
+        let http = target.http().redirect(redirect::Policy::none());
+        let shown = bearer(&target).map(|value| HeaderMap::from_iter([(AUTHORIZATION, value)]));
+        let http = http.default_headers(shown.unwrap_or_default()).build()?;
         Ok(Self { target, http, run: rand::random(), topics: Rc::default() })
     }
 
@@ -79,6 +83,13 @@ impl Server {
     ) -> Held<Cursor> {
         published(&self.post(topic.as_str(), content_type, body).await?)
     }
+}
+
+/// The field of a request that shows the token (RFC 6750, section 2.1), if there is one.
+pub(super) fn bearer(target: &Target) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", target.secret()?)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The cursor that the answer to a publication gives.

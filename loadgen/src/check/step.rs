@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::target::{Token, redacted};
+
 /// One claim, put to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -52,6 +54,18 @@ pub(super) enum Objection {
     Departs { expected: String, seen: String },
     /// The contract leaves it to the server, and it has none.
     NotOffered(String),
+}
+
+impl Objection {
+    /// The same without the secret, which a server may have repeated.
+    pub(super) fn without(self, token: Option<&Token>) -> Self {
+        match self {
+            Self::Departs { expected, seen } => {
+                Self::Departs { expected: redacted(token, &expected), seen: redacted(token, &seen) }
+            }
+            Self::NotOffered(why) => Self::NotOffered(redacted(token, &why)),
+        }
+    }
 }
 
 /// What putting a claim to the server brings.

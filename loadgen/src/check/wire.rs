@@ -22,6 +22,8 @@ pub(super) struct Wire {
     unread: Vec<u8>,
     host: String,
     prefix: String,
+    /// The field that shows the token, as a line; empty without one.
+    shown: String,
 }
 
 impl Wire {
@@ -31,13 +33,14 @@ impl Wire {
         let connected = soon(&what, server.target.open()).await?;
         let stream = connected.map_err(|error| departs(what, format!("an error: {error}")))?;
         let (host, prefix) = (server.target.host.clone(), server.target.prefix.clone());
-        Ok(Self { stream, unread: Vec::new(), host, prefix })
+        let shown = server.target.secret().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        Ok(Self { stream, unread: Vec::new(), host, prefix, shown: shown.unwrap_or_default() })
     }
 
     /// The head of a request: `request` is its method and path, `fields` are lines that end in CRLF.
     pub(super) fn request(&self, request: &str, fields: &str) -> String {
         let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
-        format!("{method} {}{path} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n", self.prefix, self.host)
+        format!("{method} {}{path} HTTP/1.1\r\nHost: {}\r\n{}{fields}\r\n", self.prefix, self.host, self.shown)
     }
 
     /// Writes bytes.

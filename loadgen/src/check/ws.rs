@@ -2,6 +2,8 @@
 
 use feed::{Cursor, TopicName, Transport};
 use futures_util::{SinkExt, StreamExt};
+use reqwest::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{self, Error};
@@ -12,7 +14,7 @@ use super::frames::{CLOSE, Frame, LAST_FRAGMENT, PING, PONG, TEXT, TEXT_FRAGMENT
 use super::message::{Delivered, Message, Object, Start};
 use super::reading::{self, Reader, Stream};
 use super::report::Report;
-use super::server::{Server, soon, subscription};
+use super::server::{Server, bearer, soon, subscription};
 use super::step::{Held, departs, ensure, quoted};
 use super::wire::Wire;
 use crate::target::Line;
@@ -40,7 +42,9 @@ impl Reader for Ws {
         let url = server.target.join(&path).replacen("http", "ws", 1);
         let opening = async {
             let stream = server.target.open().await?;
-            client_async(url, stream).await
+            let mut request = url.into_client_request()?;
+            request.headers_mut().extend(bearer(&server.target).map(|value| (AUTHORIZATION, value)));
+            client_async(request, stream).await
         };
         let (socket, _) = soon(&what, opening).await?.map_err(|error| match error {
             Error::Http(response) => departs(&what, format!("GET {path} answered {}", response.status().as_u16())),

@@ -12,7 +12,7 @@ use crate::check::{Outcome, Walked, walk};
 use crate::config::CheckArgs;
 use crate::server_process::ServerProcess;
 use crate::survey::{Finding, survey, table};
-use crate::target::{Target, Trust};
+use crate::target::{Target, Token, Trust, redacted};
 
 /// Checks a server as what it is said to be, and ends well only if all of that holds.
 pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
@@ -20,7 +20,7 @@ pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
         return try_out(args).await;
     }
     let url = args.url.ok_or_else(|| Usage(anyhow!("the URL is missing: expected one like http://127.0.0.1:8080")))?;
-    check_contract(&url, &args.target.trust).await
+    check_contract(&url, args.target.token()?.as_ref(), &args.target.trust).await
 }
 
 /// Tries out what a target supports, and prints it as a table.
@@ -50,11 +50,11 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
 }
 
 /// Checks a feed, prints each step, and ends well only if all of them hold.
-async fn check_contract(url: &str, trust: &Trust) -> anyhow::Result<End> {
+async fn check_contract(url: &str, token: Option<&Token>, trust: &Trust) -> anyhow::Result<End> {
     let mut out = std::io::stdout();
     // Who closes the pipe has read enough; the code at the end tells the rest.
-    let walked = walk(url, trust, &mut |step| drop(writeln!(out, "{step}"))).await?;
-    let _ = writeln!(std::io::stdout(), "\n{}", summary(url, &walked));
+    let walked = walk(url, token, trust, &mut |step| drop(writeln!(out, "{step}"))).await?;
+    let _ = writeln!(std::io::stdout(), "\n{}", summary(&redacted(token, url), &walked));
     let fails = walked.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed { .. }));
     Ok(if fails { End::Unfinished } else { End::Fine })
 }

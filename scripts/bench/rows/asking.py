@@ -26,7 +26,7 @@ KEPT = 0.95
 
 
 def row(generators, memory):
-    contenders = [Contender("loadgen", "ours", measure_own)]
+    contenders = [Contender("loadgen", "ours", functools.partial(measure_own, memory))]
     contenders.append(Contender("floor-reader", "floor", functools.partial(measure, "floor-reader", memory, GRID)))
     contenders.append(Contender("floor-reader", "peer", functools.partial(measure, "floor-reader", memory, {}), "each on time"))
     for name in PACED + CLOSED:
@@ -40,11 +40,14 @@ def row(generators, memory):
     return Row("generators-asking", [section])
 
 
-def measure_own(folder):
+def measure_own(memory, folder):
+    return loadgen.of_generator(memory, folder, "short-poll", CLIENTS, load)
+
+
+def load(clients):
     """What is published is heard by everybody once a second or so: a run of loadgen always publishes."""
-    load = ["--clients", CLIENTS, "--rate", 1, "--connect-rate", CONNECT_RATE, "--poll-interval", f"{INTERVAL_MS}ms"]
-    load += ["--settle", "300ms", "--warmup", "1s", "--duration", f"{SECONDS}s"]
-    return loadgen.of_generator(loadgen.run(folder, "short-poll", load))
+    words = ["--clients", clients, "--rate", 1, "--connect-rate", CONNECT_RATE, "--poll-interval", f"{INTERVAL_MS}ms"]
+    return [*words, "--settle", "300ms", "--warmup", "1s", "--duration", f"{SECONDS}s"]
 
 
 def measure(name, memory, more, folder):

@@ -31,9 +31,8 @@ def row(clients, transports, generators, memory):
 
 def section(transport, clients, generators, memory):
     rate, before, within, others = LOADS[transport, clients]
-    load = ["--clients", clients, "--rate", rate, "--connect-rate", CONNECT_RATE, "--settle", "300ms"]
-    load += ["--warmup", f"{before / rate}s", "--duration", f"{within / rate}s"]
-    contenders = [Contender("loadgen", "ours", functools.partial(measure_own, transport, load))]
+    load = functools.partial(load_of, rate, before, within)
+    contenders = [Contender("loadgen", "ours", functools.partial(measure_own, transport, clients, load, memory))]
     for name in ["floor-reader", *(name for name in others if name in generators)]:
         plan = functools.partial(measure, name, transport, clients, rate, before, within, memory)
         contenders.append(Contender(name, "floor" if name == "floor-reader" else "peer", plan))
@@ -47,8 +46,13 @@ def section(transport, clients, generators, memory):
     return Section(f"generator-{transport}-{clients}", title, "generator", unit, clients, transport, contenders, targets)
 
 
-def measure_own(transport, load, folder):
-    return loadgen.of_generator(loadgen.run(folder, transport, [*place.target("floor"), *load]))
+def load_of(rate, before, within, clients):
+    words = [*place.target("floor"), "--clients", clients, "--rate", rate, "--connect-rate", CONNECT_RATE, "--settle", "300ms"]
+    return [*words, "--warmup", f"{before / rate}s", "--duration", f"{within / rate}s"]
+
+
+def measure_own(transport, clients, load, memory, folder):
+    return loadgen.of_generator(memory, folder, transport, clients, load)
 
 
 def measure(name, transport, clients, rate, before, within, memory, folder):

@@ -1,13 +1,16 @@
 //! The guard that asks for a token: a JWT (RFC 7519) in `Authorization: Bearer`, or in the query for browsers' EventSource and WebSocket.
 //!
-//! It takes the token out of the request, so that nothing behind it can show it to anybody.
+//! It takes the token out of the request, so that nothing behind it can show it to anybody. A Socket.IO client may show it later, when it
+//! enters the namespace.
 
 use axum::body::Body;
+use feed::SOCKET_IO_PATH;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{decode, decode_header};
+use serde_json::Value;
 
 use super::count::Guard;
 use super::grants::{Claims, Pass};
@@ -19,16 +22,32 @@ const OPEN: [&str; 5] = ["/", "/healthz", "/readyz", "/stats", "/metrics"];
 /// The field of a query that holds a token (RFC 6750, section 2.3).
 const FIELD: &str = "access_token";
 
-/// Lets a request in that shows a good token, with a [`Pass`] in its stead; all of them when there are no keys.
+/// Lets a request in that shows a good token, with a [`Pass`] in its stead; all of them when there are no keys. One of Socket.IO that shows
+/// none comes in without a pass: its session is asked by [`enter`].
 pub(crate) fn admit(keys: Option<&Keys>, request: &mut Request<Body>) -> Result<(), Refusal> {
     let Some(keys) = keys else { return Ok(()) };
     let token = take(request)?;
     if OPEN.contains(&request.uri().path()) {
         return Ok(());
     }
-    let pass = check(keys, &token.ok_or_else(missing)?)?;
+    let Some(token) = token else {
+        return if request.uri().path() == SOCKET_IO_PATH { Ok(()) } else { Err(missing()) };
+    };
+    let pass = check(keys, &token)?;
     request.extensions_mut().insert(pass);
     Ok(())
+}
+
+/// The pass of a Socket.IO client that enters: of the token that its CONNECT packet shows (Socket.IO protocol, revision 5: the payload
+/// of CONNECT), or else what was shown at the handshake, `pass`. `None` only when there are no keys.
+pub(crate) fn enter(keys: Option<&Keys>, shown: Option<&Value>, pass: Option<&Pass>) -> Result<Option<Pass>, Refusal> {
+    let Some(keys) = keys else { return Ok(None) };
+    match (shown, pass) {
+        (Some(Value::String(token)), _) => check(keys, token).map(Some),
+        (None | Some(Value::Null), Some(pass)) => Ok(Some(pass.clone())),
+        (None | Some(Value::Null), None) => Err(missing_auth()),
+        (Some(_), _) => Err(invalid("expected a string")),
+    }
 }
 
 /// Takes the token out of the request.
@@ -103,6 +122,13 @@ fn check(keys: &Keys, token: &str) -> Result<Pass, Refusal> {
 /// 401 (RFC 6750, section 3): nothing was shown.
 pub(crate) fn missing() -> Refusal {
     let error = "expected a token: `Authorization: Bearer TOKEN`, or `access_token=TOKEN` in the query";
+    refusal(StatusCode::UNAUTHORIZED, r#"Bearer realm="feed""#, error)
+}
+
+/// The same, for a Socket.IO client that enters.
+fn missing_auth() -> Refusal {
+    let error =
+        r#"expected a token: as auth, {"token":"TOKEN"}, or in the handshake as `access_token=TOKEN` in the query"#;
     refusal(StatusCode::UNAUTHORIZED, r#"Bearer realm="feed""#, error)
 }
 

@@ -82,6 +82,8 @@ async fn open(
     let session = match field("sid") {
         None => Session::New,
         Some(sid) => match door.lines.find(sid) {
+            // Where the session began with a token, an id that was overheard is not enough.
+            Some(line) if line.pass.is_some() && pass.is_none() => return Err(guards::token::missing()),
             Some(line) => Session::Known(sid.to_owned(), line),
             None => {
                 return Err(Refusal::bad_request("unknown sid: the session has ended, or never was; begin a new one"));

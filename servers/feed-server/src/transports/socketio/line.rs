@@ -14,8 +14,10 @@ use crate::guards::grants::Pass;
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) room: Room,
-    /// What the client showed when the session began, where something is asked for: it holds for all of it.
+    /// What the client showed when the session began, where something is asked for: it holds unless another is shown on entering.
     pub(super) pass: Option<Pass>,
+    /// How often it was not let in for its token.
+    refused: AtomicUsize,
     posting: AtomicBool,
     wired: AtomicBool,
     /// True from the probe of an upgrade until that has succeeded or failed: polls are then answered with nothing.
@@ -43,6 +45,7 @@ impl Line {
         Arc::new(Self {
             room: Room::new(bytes_max),
             pass,
+            refused: AtomicUsize::new(0),
             posting: AtomicBool::new(false),
             wired: AtomicBool::new(false),
             probed: watch::Sender::new(false),
@@ -62,6 +65,11 @@ impl Line {
     /// True for the first who has a reason to end the session: it is counted once.
     pub(super) fn ends(&self) -> bool {
         !self.ended.swap(true, Ordering::AcqRel)
+    }
+
+    /// The client is not let in: how often that has been, this time included.
+    pub(super) fn refuse(&self) -> usize {
+        self.refused.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// True for the first WebSocket of a session.

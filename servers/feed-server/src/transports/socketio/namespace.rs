@@ -23,8 +23,9 @@ use super::line::Line;
 use super::reading::{Reading, tell_gap};
 use super::request::{Published, Refused, Request, Said, Subscribed};
 use crate::app::App;
-use crate::guards::grants::Lease;
+use crate::guards::grants::{Lease, Pass};
 use crate::guards::messages::Messages;
+use crate::guards::token;
 use crate::hub::Start;
 use crate::stats::{Kind, Reason, Stats};
 
@@ -33,6 +34,9 @@ use crate::stats::{Kind, Reason, Stats};
 const REQUESTS_MAX: usize = 128;
 /// Topics of one client; one more is refused.
 const TOPICS_MAX: usize = 256;
+/// Times that a session may be refused for its token: whoever shows a fresh one needs two. With the last its session ends, for each
+/// costs the check of a signature, and is no request that `--requests-per-second` would count.
+const TRIES_MAX: usize = 4;
 
 /// Opens it.
 pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
@@ -42,9 +46,9 @@ pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
     let admit = move |Guest(socket): Guest, auth: TryData<Map<String, Value>>| {
         let app = app.clone();
         async move {
-            admit(&auth)?;
-            enter(&socket, app);
-            Ok::<(), &str>(())
+            let pass = admit(&app, line(&socket), &auth)?;
+            enter(&socket, app, pass);
+            Ok::<(), String>(())
         }
     };
     let entered = |socket: SocketRef| {
@@ -54,12 +58,21 @@ pub(super) fn open(io: &SocketIo, app: &Arc<App>) {
     io.ns("/", entered.with(admit));
 }
 
-/// Looks at what the client shows at the door; nothing is asked for yet, but it has to be an object.
-fn admit(auth: &TryData<Map<String, Value>>) -> Result<(), &'static str> {
-    match &auth.0 {
-        Ok(_) => Ok(()),
-        Err(_) => Err(r#"bad auth: expected an object, for example {"token":"..."}"#),
-    }
+/// Looks at what the client shows at the door, which has to be an object; where tokens are asked for, `token` in it counts before what
+/// the handshake showed. Who is refused may try again until the library's time for entering is over, or its tries are.
+fn admit(app: &App, line: &Line, auth: &TryData<Map<String, Value>>) -> Result<Option<Pass>, String> {
+    let Ok(auth) = &auth.0 else {
+        return Err(r#"bad auth: expected an object, for example {"token":"..."}"#.to_owned());
+    };
+    token::enter(app.keys.as_ref(), auth.get("token"), line.pass.as_ref()).map_err(|refusal| {
+        if line.refuse() >= TRIES_MAX {
+            if line.ends() {
+                app.stats.ended(Kind::SocketIo, Reason::ProtocolError);
+            }
+            line.hang_up();
+        }
+        refusal.into_counted(app)
+    })
 }
 
 /// A client that wants to enter.
@@ -91,7 +104,7 @@ fn end_for(socket: &Socket, stats: &Stats, reason: Reason) {
     line.hang_up();
 }
 
-fn enter(socket: &Arc<Socket>, app: Arc<App>) {
+fn enter(socket: &Arc<Socket>, app: Arc<App>, pass: Option<Pass>) {
     let (queue, asked) = mpsc::channel(REQUESTS_MAX);
     let messages = Messages::new(app.config.messages());
     socket.on_fallback(Ask { queue, messages, stats: app.stats.clone() });
@@ -99,7 +112,7 @@ fn enter(socket: &Arc<Socket>, app: Arc<App>) {
     let entered = line(socket).enters();
     let socket = Arc::downgrade(socket);
     tokio::spawn(async move {
-        let client = entered.await.ok().and_then(|()| Client::new(socket, app));
+        let client = entered.await.ok().and_then(|()| Client::new(socket, app, pass));
         if let Some(client) = client {
             client.serve(asked).await;
         }
@@ -179,20 +192,22 @@ struct Client {
     socket: Weak<Socket>,
     line: Arc<Line>,
     app: Arc<App>,
+    /// What it has shown, where something is asked for.
+    pass: Option<Pass>,
     readings: JoinSet<()>,
     topics: HashMap<TopicName, AbortHandle>,
 }
 
 impl Client {
     /// `None` when it has left already.
-    fn new(socket: Weak<Socket>, app: Arc<App>) -> Option<Self> {
+    fn new(socket: Weak<Socket>, app: Arc<App>, pass: Option<Pass>) -> Option<Self> {
         let line = line(&*socket.upgrade()?).clone();
-        Some(Self { socket, line, app, readings: JoinSet::new(), topics: HashMap::new() })
+        Some(Self { socket, line, app, pass, readings: JoinSet::new(), topics: HashMap::new() })
     }
 
     /// Carries out what is asked, until the client leaves, and with it the queue, or takes no answers; its readings end with it.
     async fn serve(mut self, mut asked: mpsc::Receiver<(Said, AckSender)>) {
-        let lease = Lease::of(self.line.pass.as_ref());
+        let lease = Lease::of(self.pass.as_ref());
         loop {
             let (said, answer) = tokio::select! {
                 biased;
@@ -255,7 +270,7 @@ impl Client {
 
     /// Lets a request through that the client may make.
     fn allow(&self, request: Request) -> Result<Request, Refused> {
-        let Some(pass) = &self.line.pass else { return Ok(request) };
+        let Some(pass) = &self.pass else { return Ok(request) };
         let allowed = match &request {
             Request::Subscribe { topic, .. } => pass.read(topic),
             Request::Publish { topic, .. } => pass.write(topic),
