@@ -354,7 +354,7 @@ mod tests {
     use std::pin::pin;
     use std::time::Duration;
 
-    use feed::{After, Payload};
+    use feed::Payload;
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::timeout;
