@@ -40,12 +40,18 @@ fn assert_nothing_was_lost(transport: &str, run: &LoadedRun) {
 fn a_killed_server_comes_back_behind_its_history_and_nobody_misses_a_thing() {
     let name = "a_killed_server_comes_back_behind_its_history_and_nobody_misses_a_thing";
     let Some(redis) = Redis::start(name, Keeps::Nothing) else { return };
-    on_all(&redis, "restart-server at 1s", "", &["--duration", "5s"], |transport, run| {
-        assert_nothing_was_lost(transport, run);
-        let recovery = run.run.measured.recovery.as_ref().unwrap();
-        assert_eq!((recovery.interrupted, recovery.lowest_live), (CLIENTS, Some(0)), "{transport}");
-        assert!(recovery.caught_up >= CLIENTS, "{transport}: each came back to something: {}", recovery.caught_up);
-    });
+    on_all(
+        &redis,
+        "restart-server at 1s",
+        "",
+        &["--duration", "5s", "--drain", "30s", "--reconnect-longest", "1s"],
+        |transport, run| {
+            assert_nothing_was_lost(transport, run);
+            let recovery = run.run.measured.recovery.as_ref().unwrap();
+            assert_eq!((recovery.interrupted, recovery.lowest_live), (CLIENTS, Some(0)), "{transport}");
+            assert!(recovery.caught_up >= CLIENTS, "{transport}: each came back to something: {}", recovery.caught_up);
+        },
+    );
 }
 
 #[test]
@@ -53,7 +59,7 @@ fn a_drained_server_is_replaced_and_nobody_misses_a_thing() {
     let Some(redis) = Redis::start("a_drained_server_is_replaced_and_nobody_misses_a_thing", Keeps::Nothing) else {
         return;
     };
-    let patient = ["--duration", "7s", "--reconnect-longest", "1s"];
+    let patient = ["--duration", "7s", "--drain", "30s", "--reconnect-longest", "1s"];
     on_all(&redis, "drain-server at 1s", "--drain 2s", &patient, |transport, run| {
         assert_nothing_was_lost(transport, run);
         let recovery = run.run.measured.recovery.as_ref().unwrap();
