@@ -10,7 +10,7 @@ use feed::Cursor;
 
 /// Bytes of a request that are kept to be compared with the next: what browsers send, large cookies aside. A longer one is led through
 /// the router each time.
-const ASKED_MAX: usize = 2 << 10;
+pub(crate) const ASKED_MAX: usize = 2 << 10;
 
 /// Where in a request the cursor stands that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

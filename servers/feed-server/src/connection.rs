@@ -11,6 +11,7 @@ use crate::drain::Closing;
 use crate::entrance::Entrance;
 use crate::rest::Rest;
 use crate::socket::Socket;
+use crate::standing::Standing;
 use crate::takeover::Deliver;
 use crate::{detour, direct};
 
@@ -33,8 +34,8 @@ pub(crate) struct Lobby {
 pub(crate) enum Left {
     /// An answer wants the socket, and the bytes of its request, where they are known.
     Taken(Socket, Deliver, Bytes),
-    /// Everything is answered, nothing more has come yet.
-    Idle(Socket),
+    /// Everything is answered, nothing more has come yet; the last answer may stand.
+    Idle(Socket, Option<Box<Standing>>),
     /// What has come is not plain: hyper shall read it.
     Detour(Socket),
 }
@@ -47,12 +48,27 @@ pub(crate) enum Left {
 pub(crate) fn serve<P: Send>(mut socket: Socket, lobby: Arc<Lobby>, place: P) -> impl Future<Output = ()> + Send {
     async move {
         let mut rest = None;
+        let mut standing: Option<Box<Standing>> = None;
         loop {
             let resting =
                 rest.get_or_insert_with(|| Rest::new(lobby.idle, lobby.closing.clone(), socket.meter().clone()));
             let Some(arrived) = resting.arrivals(&mut socket).await else { break };
+            if let Some(standing) = &mut standing
+                && !lobby.closing.is_due(socket.meter())
+                && standing.answers(&arrived)
+            {
+                match standing.tell(&socket, lobby.write_timeout).await {
+                    Some(()) => continue,
+                    None => break,
+                }
+            }
+            standing = None;
             let back = match Box::pin(answer(socket, arrived, &lobby)).await {
-                Some(Left::Idle(idle) | Left::Detour(idle)) => Some(idle),
+                Some(Left::Idle(idle, stands)) => {
+                    standing = stands;
+                    Some(idle)
+                }
+                Some(Left::Detour(back)) => Some(back),
                 Some(Left::Taken(taken, deliver, asked)) => {
                     if !deliver.gives_back {
                         rest = None;

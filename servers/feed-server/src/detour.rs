@@ -73,7 +73,7 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     socket.unread(&parts.read_buf);
     Some(match state {
         State::Taken(deliver) => Left::Taken(socket, deliver, Bytes::new()),
-        State::Busy | State::Answered => Left::Idle(socket),
+        State::Busy | State::Answered => Left::Idle(socket, None),
     })
 }
 

@@ -18,22 +18,26 @@ use crate::refusal::Refusal;
 use crate::replies::Replies;
 use crate::request::{Front, take};
 use crate::socket::{ARRIVALS_MAX, Socket};
+use crate::standing::{Standing, WhileNothingFollows};
 use crate::takeover::{Deliver, Takeover, closes};
 
 /// Answers the requests in `arrived`, and what has come behind them, until nothing is left or something is not plain; `None` when
 /// the connection is over.
 pub(crate) async fn answer(socket: Socket, arrived: Bytes, lobby: &Lobby) -> Option<Left> {
-    let mut visit = Visit { socket, arrived, replies: Replies::new(), lobby };
+    let mut visit = Visit { socket, arrived, replies: Replies::new(), standing: None, lobby };
     loop {
         let before = visit.arrived.clone();
         match visit.front() {
             Front::Plain(request) => {
-                let asked = before.len() - visit.arrived.len();
-                if let Some(deliver) = visit.reply_to(request).await?.0 {
-                    return Some(Left::Taken(visit.leave().await?, deliver, before.slice(..asked)));
+                let asked = before.slice(..before.len() - visit.arrived.len());
+                if let Some(deliver) = visit.reply_to(request, &asked).await?.0 {
+                    return Some(Left::Taken(visit.leave().await?, deliver, asked));
                 }
             }
-            Front::Nothing => return Some(Left::Idle(visit.leave().await?)),
+            Front::Nothing => {
+                let standing = visit.standing.take();
+                return Some(Left::Idle(visit.leave().await?, standing));
+            }
             Front::Part if visit.more().await? => {}
             Front::Part | Front::Foreign => return Some(Left::Detour(visit.leave().await?)),
         }
@@ -45,6 +49,8 @@ struct Visit<'a> {
     socket: Socket,
     arrived: Bytes,
     replies: Replies,
+    /// The last answer, if it stands.
+    standing: Option<Box<Standing>>,
     lobby: &'a Lobby,
 }
 
@@ -61,8 +67,8 @@ impl Visit<'_> {
         }
     }
 
-    /// Has the router answer, and gathers the answer, unless it wants the socket.
-    async fn reply_to(&mut self, mut request: Request<Body>) -> Option<Taker> {
+    /// Has the router answer what was `asked`, and gathers the answer, unless it wants the socket.
+    async fn reply_to(&mut self, mut request: Request<Body>, asked: &[u8]) -> Option<Taker> {
         let bodiless = request.body().is_end_stream();
         request.extensions_mut().insert(self.socket.meter().clone());
         let mut response = self.respond(request).await?;
@@ -71,6 +77,7 @@ impl Visit<'_> {
             Some(_) => response = Refusal::subscription_with_a_body().into_response(),
             None => {}
         }
+        let condition = response.extensions_mut().remove::<WhileNothingFollows>();
         let (head, body) = response.into_parts();
         let body = whole(body).await?;
         let kind = self.socket.meter().kind();
@@ -79,12 +86,17 @@ impl Visit<'_> {
         }
         let last =
             self.lobby.closing.is_due(self.socket.meter()) || head.headers.get_all(CONNECTION).iter().any(closes);
-        self.replies.push(kind, head, &body, last);
+        let start = self.replies.gathered().len();
+        let date = self.replies.push(kind, head, &body, last);
         if last {
             self.flush().await?;
             let _ = self.socket.shutdown().await;
             return None;
         }
+        self.standing = condition.and_then(|condition| {
+            let answer = &self.replies.gathered()[start..];
+            Standing::keep(asked, answer, date.start - start..date.end - start, condition)
+        });
         Some(Taker(None))
     }
 

@@ -38,6 +38,7 @@ mod request;
 mod rest;
 mod session;
 mod socket;
+mod standing;
 mod stats;
 mod subscription;
 mod takeover;

@@ -1,6 +1,7 @@
 //! Answers that are ready to be written: head and body of each in one buffer, and all that are ready at once in one write.
 
 use std::io::{ErrorKind, IoSlice};
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -37,9 +38,14 @@ impl Replies {
         self.gathered.is_empty() || (same && self.gathered.len() < GATHERED_MAX)
     }
 
+    /// What is left of an answer that was written in part.
+    pub(crate) fn rest(kind: Kind, bytes: &[u8]) -> Self {
+        Self { gathered: bytes.to_vec(), body: Bytes::new(), kind }
+    }
+
     /// Appends an answer as hyper would write it; `body` is what follows the head, nothing if the request was `HEAD`. The `last` one
-    /// says so (RFC 9112, section 9.6).
-    pub(crate) fn push(&mut self, kind: Kind, mut head: response::Parts, body: &Bytes, last: bool) {
+    /// says so (RFC 9112, section 9.6). Returns where its date stands among what is [gathered](Self::gathered).
+    pub(crate) fn push(&mut self, kind: Kind, mut head: response::Parts, body: &Bytes, last: bool) -> Range<usize> {
         self.kind = kind;
         let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if bodiless {
@@ -52,12 +58,18 @@ impl Replies {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.gathered.reserve(512);
-        takeover::write_head(&mut self.gathered, head.status, &head.headers);
+        let date = takeover::write_head(&mut self.gathered, head.status, &head.headers);
         match body {
             _ if bodiless => {}
             small if small.len() <= GATHERED_MAX => self.gathered.extend_from_slice(small),
             large => self.body = large.clone(),
         }
+        date
+    }
+
+    /// What is gathered: all of it, unless the last answer has a body too large to copy.
+    pub(crate) fn gathered(&self) -> &[u8] {
+        &self.gathered
     }
 
     /// Writes them all; `None` when the client is gone, or took nothing for `patience`.

@@ -1,6 +1,7 @@
 //! How an answer leaves hyper: a handler that holds or streams takes the socket, and writes pre-encoded bytes itself.
 
 use std::fmt;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,8 +78,8 @@ pub(crate) fn head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     out
 }
 
-/// Appends the head of an answer: status line, headers, date, blank line.
-pub(crate) fn write_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
+/// Appends the head of an answer: status line, headers, date, blank line. Returns where the date stands.
+pub(crate) fn write_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) -> Range<usize> {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -93,8 +94,11 @@ pub(crate) fn write_head(out: &mut Vec<u8>, status: StatusCode, headers: &Header
     for (name, value) in headers {
         header(name.as_str(), value.as_bytes());
     }
-    header(DATE.as_str(), &clock::http_date());
+    let date = clock::http_date();
+    header(DATE.as_str(), &date);
+    let end = out.len() - b"\r\n".len();
     out.extend_from_slice(b"\r\n");
+    end - date.len()..end
 }
 
 /// True when the client will send another request on this connection (RFC 9112, section 9.3).

@@ -25,7 +25,7 @@ use crate::guards::grants::{Lease, Pass};
 use crate::guards::origin::Cors;
 use crate::guards::readmission::Readmission;
 use crate::guards::topics::Topic;
-use crate::guards::{requests, token};
+use crate::guards::token;
 use crate::hub::Log;
 use crate::refusal::Refusal;
 use crate::session::{Session, Wake};
@@ -80,9 +80,7 @@ async fn open(
     let keep_alive = takeover::keeps_alive(request.version(), headers);
     let cors = request.extensions().get::<Cors>().cloned();
     let lease = Lease::of(request.extensions().get::<Pass>());
-    let asking = app.clone();
-    let readmission =
-        Readmission::on(move || !lease.is_over() && requests::admit_again(&asking.addresses, &meter).is_ok());
+    let readmission = Readmission::of(&app, &meter, lease);
     Ok(Takeover::held(move |socket, asked| {
         // The answer that is shared says nothing of closing, or of pages that may read it.
         let form = if keep_alive && cors.is_none() { Form::Answer } else { Form::Call };

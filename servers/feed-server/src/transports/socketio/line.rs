@@ -25,7 +25,7 @@ pub(super) struct Line {
     /// Somebody waits until the library has let the client in.
     entering: Mutex<Option<oneshot::Sender<()>>>,
     hung_up: AtomicBool,
-    /// True once it is counted why the server ends it.
+    /// True once it is counted why the server ends it, or the client has left.
     ended: AtomicBool,
     /// Who waits to read from the session's WebSocket, and who to write to it.
     waiting: Mutex<[Option<Waker>; 2]>,
@@ -62,7 +62,7 @@ impl Line {
         (!self.posting.swap(true, Ordering::AcqRel)).then_some(Posting(self))
     }
 
-    /// True for the first who has a reason to end the session: it is counted once.
+    /// True for the first who has a reason to end the session, unless the client has left before: it is counted once.
     pub(super) fn ends(&self) -> bool {
         !self.ended.swap(true, Ordering::AcqRel)
     }

@@ -98,7 +98,8 @@ pub(super) fn end(socket: &Socket, stats: &Stats) {
 
 fn end_for(socket: &Socket, stats: &Stats, reason: Reason) {
     let line = line(socket);
-    if socket.connected() && line.ends() {
+    // Not only who is connected: a client may ask for too much before the library counts it so.
+    if line.ends() {
         stats.ended(Kind::SocketIo, reason);
     }
     line.hang_up();
@@ -163,8 +164,9 @@ struct Leave(Arc<Stats>);
 
 impl DisconnectHandler<LocalAdapter, ()> for Leave {
     fn call_with_defer(&self, socket: Arc<Socket>, why: DisconnectReason, defer: fn(Arc<Socket>)) {
+        let is_first = line(&socket).ends();
         if let Some(reason) = reason(why)
-            && line(&socket).ends()
+            && is_first
         {
             self.0.ended(Kind::SocketIo, reason);
         }
