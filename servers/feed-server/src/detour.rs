@@ -9,11 +9,13 @@ use std::task::Poll;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 
 use crate::connection::{Left, Lobby};
+use crate::drain::Closing;
 use crate::entrance::Entrance;
 use crate::guards::count::Guard;
 use crate::refusal::Refusal;
@@ -29,25 +31,34 @@ pub(crate) struct WholeBody;
 pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     let meter = socket.meter().clone();
     let slot = Slot::default();
-    let front = Front { entrance: lobby.entrance.clone(), meter: meter.clone(), slot: slot.clone() };
+    let front = Front {
+        entrance: lobby.entrance.clone(),
+        closing: lobby.closing.clone(),
+        meter: meter.clone(),
+        slot: slot.clone(),
+    };
     let mut http = Box::pin(lobby.http.serve_connection(TokioIo::new(socket), front));
     let mut closed = pin!(lobby.closing.clone().due(&meter));
     let (mut told, mut is_refused) = (false, false);
     let state = poll_fn(|cx| {
-        if !told && closed.as_mut().poll(cx).is_ready() {
+        loop {
+            // First of all, what has come is read: hyper ends on the spot if it is told to before it has seen a request.
+            if let Poll::Ready(ended) = http.as_mut().poll(cx) {
+                if let Err(error) = ended {
+                    is_refused = error.is_parse();
+                    // Hyper has answered with 431 (RFC 6585, section 5).
+                    if error.is_parse_too_large() {
+                        meter.refused(Guard::HeadMax);
+                    }
+                    tracing::debug!(%error, "connection ended");
+                }
+                return Poll::Ready(None);
+            }
+            if told || closed.as_mut().poll(cx).is_pending() {
+                break;
+            }
             told = true;
             http.as_mut().graceful_shutdown();
-        }
-        if let Poll::Ready(ended) = http.as_mut().poll(cx) {
-            if let Err(error) = ended {
-                is_refused = error.is_parse();
-                // Hyper has answered with 431 (RFC 6585, section 5).
-                if error.is_parse_too_large() {
-                    meter.refused(Guard::HeadMax);
-                }
-                tracing::debug!(%error, "connection ended");
-            }
-            return Poll::Ready(None);
         }
         // Hyper may only be taken apart when all that it was given to write has left its buffer. It flushes after it has called
         // the service, and passes the flush on to the socket only when that is so.
@@ -64,8 +75,8 @@ pub(crate) async fn answer(socket: Socket, lobby: &Lobby) -> Option<Left> {
     let parts = Pin::into_inner(http).into_parts();
     let mut socket = parts.io.into_inner();
     let Some(state) = state else {
-        if is_refused {
-            // The rest of what is no request would have the system destroy the answer to it.
+        if is_refused || told {
+            // What follows what was answered would have the system destroy the answer.
             socket.linger().await;
         }
         return None;
@@ -106,6 +117,7 @@ impl Slot {
 /// The entrance, as hyper calls it.
 struct Front {
     entrance: Entrance,
+    closing: Closing,
     meter: Arc<Meter>,
     slot: Slot,
 }
@@ -116,7 +128,8 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let (entrance, meter, slot) = (self.entrance.clone(), self.meter.clone(), self.slot.clone());
+        let (entrance, closing) = (self.entrance.clone(), self.closing.clone());
+        let (meter, slot) = (self.meter.clone(), self.slot.clone());
         slot.set(State::Busy);
         let bodiless = request.body().is_end_stream();
         request.extensions_mut().insert(meter.clone());
@@ -130,6 +143,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                     pending().await
                 }
                 None => {
+                    if closing.is_due(&meter) {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
                     if bodiless || response.extensions().get::<WholeBody>().is_some() {
                         slot.set(State::Answered);
                     }

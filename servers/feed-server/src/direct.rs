@@ -7,10 +7,9 @@ use std::task::Poll;
 use axum::body::{Body, HttpBody};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::Request;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{Method, Request};
 use http_body_util::BodyExt;
-use tokio::io::AsyncWriteExt;
 use tokio::task::yield_now;
 
 use crate::connection::{Left, Lobby};
@@ -30,8 +29,14 @@ pub(crate) async fn answer(socket: Socket, arrived: Bytes, lobby: &Lobby) -> Opt
         match visit.front() {
             Front::Plain(request) => {
                 let asked = before.slice(..before.len() - visit.arrived.len());
-                if let Some(deliver) = visit.reply_to(request, &asked).await?.0 {
-                    return Some(Left::Taken(visit.leave().await?, deliver, asked));
+                match visit.reply_to(request, &asked).await? {
+                    Reply::Given => {}
+                    Reply::Taken(deliver) => return Some(Left::Taken(visit.leave().await?, deliver, asked)),
+                    Reply::Last => {
+                        // What the client has sent behind it would have the system destroy what is on its way.
+                        visit.socket.linger().await;
+                        return None;
+                    }
                 }
             }
             Front::Nothing => {
@@ -54,8 +59,15 @@ struct Visit<'a> {
     lobby: &'a Lobby,
 }
 
-/// Whoever wants the socket for its answer.
-struct Taker(Option<Deliver>);
+/// What became of a request.
+enum Reply {
+    /// It has its answer, which is gathered.
+    Given,
+    /// The same, and it is the last of the connection, and written.
+    Last,
+    /// Whoever is to answer wants the socket.
+    Taken(Deliver),
+}
 
 impl Visit<'_> {
     /// Takes the next request off what has come.
@@ -68,18 +80,24 @@ impl Visit<'_> {
     }
 
     /// Has the router answer what was `asked`, and gathers the answer, unless it wants the socket.
-    async fn reply_to(&mut self, mut request: Request<Body>, asked: &[u8]) -> Option<Taker> {
+    async fn reply_to(&mut self, mut request: Request<Body>, asked: &[u8]) -> Option<Reply> {
         let bodiless = request.body().is_end_stream();
+        let is_head = *request.method() == Method::HEAD;
         request.extensions_mut().insert(self.socket.meter().clone());
         let mut response = self.respond(request).await?;
         match response.extensions_mut().remove::<Takeover>().and_then(Takeover::into_deliver) {
-            Some(deliver) if bodiless => return Some(Taker(Some(deliver))),
+            Some(deliver) if bodiless => return Some(Reply::Taken(deliver)),
             Some(_) => response = Refusal::subscription_with_a_body().into_response(),
             None => {}
         }
         let condition = response.extensions_mut().remove::<WhileNothingFollows>();
-        let (head, body) = response.into_parts();
-        let body = whole(body).await?;
+        let (mut head, body) = response.into_parts();
+        let mut body = whole(body).await?;
+        if is_head {
+            // The router leaves bodies out, but a guard's refusal never came to it.
+            head.headers.entry(CONTENT_LENGTH).or_insert_with(|| body.len().into());
+            body = Bytes::new();
+        }
         let kind = self.socket.meter().kind();
         if !self.replies.have_room(kind) {
             self.flush().await?;
@@ -90,14 +108,13 @@ impl Visit<'_> {
         let date = self.replies.push(kind, head, &body, last);
         if last {
             self.flush().await?;
-            let _ = self.socket.shutdown().await;
-            return None;
+            return Some(Reply::Last);
         }
         self.standing = condition.and_then(|condition| {
             let answer = &self.replies.gathered()[start..];
             Standing::keep(asked, answer, date.start - start..date.end - start, condition)
         });
-        Some(Taker(None))
+        Some(Reply::Given)
     }
 
     async fn respond(&mut self, request: Request<Body>) -> Option<Response> {

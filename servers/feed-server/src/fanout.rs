@@ -21,7 +21,7 @@ use crate::socket::Socket;
 use crate::window::{Encoded, Limit};
 
 /// What is brought at a time: a burst of hundreds in one `send`, and no more than an empty socket takes.
-const ROUND: Limit = Limit { count: 1024, bytes: 64 << 10 };
+pub(crate) const ROUND: Limit = Limit { count: 1024, bytes: 64 << 10 };
 /// Seats served in a row; then other tasks get their turn. Half a millisecond of system calls.
 const TURN: usize = 64;
 /// Abandoned seats in a row at which it is cleared, if they are half of it: a topic that is silent while readers come and go would

@@ -152,7 +152,7 @@ impl Streams {
     }
 }
 
-/// The same request as HTTP/1.1 has it: its last, so that the inner connection ends with the answer.
+/// The same request as HTTP/1.1 has it. Nothing follows it: the inner connection ends with the answer, because its other end is let go.
 fn inner(request: Request<Incoming>) -> Request<Incoming> {
     let (mut head, body) = request.into_parts();
     let host = head.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());

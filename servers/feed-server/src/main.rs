@@ -37,14 +37,17 @@ fn serve(config: Config) -> anyhow::Result<()> {
         _ => runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listening = listen(&config).await?;
         let stop = stop(config.exit_on_stdin_close)?;
         println!("feed-server listening on {}", listening.url()?);
         std::io::stdout().flush()?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
         tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?
-    })
+    });
+    // Not waiting for whoever still asks the system for a broker's address, which can take longer than `--drain`.
+    runtime.shutdown_background();
+    served
 }
 
 /// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot, with the exit code that

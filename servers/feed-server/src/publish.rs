@@ -7,12 +7,13 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
+use bytes::Bytes;
 use feed::{Payload, TopicName};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::app::App;
-use crate::brokers::Failure;
+use crate::brokers::{Broker, Failure};
 use crate::detour::WholeBody;
 use crate::guards::{self, topics::Topic};
 use crate::hub::Published;
@@ -37,15 +38,31 @@ async fn publish(
     request: Request,
 ) -> Response {
     meter.label(Kind::Other);
-    let asked = match read(&app, topic, request).await {
+    let understood = match read(&app, topic, request).await {
+        Ok((topic, headers, body)) => {
+            understand(topic, &headers, &body).map_err(|refusal| (Extension(WholeBody), refusal).into_response())
+        }
+        Err(refusal) => Err(refusal.into_response()),
+    };
+    let Asked { topic, payload, key } = match understood {
         Ok(asked) => asked,
         Err(refusal) => {
             refuse(&app);
-            return refusal.into_response();
+            return refusal;
         }
     };
-    let Asked { topic, payload, key } = asked;
-    match once(&app, &topic, &payload, key.as_ref()).await {
+    let publishing = {
+        let app = app.clone();
+        async move { once(&app, &topic, &payload, key.as_ref()).await }
+    };
+    let published = match app.broker {
+        Broker::Memory(_) => publishing.await,
+        // Elsewhere it may be done when its publisher has gone, and then it has to be counted.
+        Broker::Redis(_) => {
+            tokio::spawn(publishing).await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+        }
+    };
+    match published {
         Ok(Published { cursor, is_repeated }) => {
             let answer = format!(r#"{{"id":{},"epoch":"{}"}}"#, cursor.offset, cursor.epoch);
             let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
@@ -55,7 +72,7 @@ async fn publish(
             }
             answer
         }
-        Err(failure) => Refusal::from(failure).into_response(),
+        Err(failure) => (Extension(WholeBody), Refusal::from(failure)).into_response(),
     }
 }
 
@@ -88,17 +105,26 @@ struct Asked {
     key: Option<Key>,
 }
 
-async fn read(app: &App, topic: Result<Topic, Refusal>, request: Request) -> Result<Asked, Refusal> {
+/// Where it goes, what is said of it, and all of it.
+async fn read(
+    app: &App,
+    topic: Result<Topic, Refusal>,
+    request: Request,
+) -> Result<(TopicName, HeaderMap, Bytes), Refusal> {
     let topic = topic?.into_publishable(app)?;
     let (http::request::Parts { headers, .. }, body) = request.into_parts();
     let body = guards::body::read(body, app.config.body_max, "--body-max", app.config.head_timeout).await?;
-    let payload = match media_type(&headers)? {
-        Some(other) => Payload::from_bytes(&body, other),
-        None => Payload::from_json(&body).map_err(|error| {
+    Ok((topic, headers, body))
+}
+
+fn understand(topic: TopicName, headers: &HeaderMap, body: &Bytes) -> Result<Asked, Refusal> {
+    let payload = match media_type(headers)? {
+        Some(other) => Payload::from_bytes(body, other),
+        None => Payload::from_json(body).map_err(|error| {
             Refusal::bad_request(format!("malformed JSON: {error}; expected a JSON value, or another content-type"))
         })?,
     };
-    Ok(Asked { topic, payload, key: key(&headers)? })
+    Ok(Asked { topic, payload, key: key(headers)? })
 }
 
 /// The key of a publication that may be repeated: a string as RFC 8941 writes it (section 3.3.3), or, as many clients do, without its

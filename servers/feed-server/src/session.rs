@@ -194,9 +194,6 @@ impl Session {
                 // Before the socket: a client that never stops talking must not stop the clock.
                 None => {
                     let now = clock::now();
-                    if now >= due {
-                        return Wake::Due;
-                    }
                     // The client may have made room while this worker was busy: it gets one more chance.
                     if stalled.is_some_and(|stalled| now >= stalled) {
                         let flushed = self.chair.with(|outlet| outlet.flush().map(|()| outlet.blocked));
@@ -204,6 +201,9 @@ impl Session {
                         if blocked.is_some_and(|since| now >= since + self.write_timeout) {
                             return Wake::Stalled;
                         }
+                    }
+                    if now >= due {
+                        return Wake::Due;
                     }
                 }
             }

@@ -5,6 +5,7 @@
 //! holds whenever they come, and so does the answer, all but its date, while the head of the log is where it was. What holds for a
 //! time only, guards have asked anew: see `guards/readmission.rs`.
 
+use std::fmt;
 use std::io::{ErrorKind, IoSlice};
 use std::ops::Range;
 use std::sync::Arc;
@@ -42,7 +43,6 @@ impl WhileNothingFollows {
 }
 
 /// A poll that brought nothing, and what it was answered.
-#[derive(Debug)]
 pub(crate) struct Standing {
     asked: Box<[u8]>,
     answer: Box<[u8]>,
@@ -85,6 +85,13 @@ impl Standing {
             Box::pin(async move { rest.write(socket, patience).await }).await?;
         }
         Some(())
+    }
+}
+
+impl fmt::Debug for Standing {
+    /// Without the request, which may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Standing")
     }
 }
 

@@ -214,7 +214,7 @@ pub(crate) struct Meter {
     kind: AtomicU8,
     /// Bytes read since the last request was labelled: they belong to the request that comes.
     unlabelled: AtomicU64,
-    /// True when the HTTP layer has written out everything that it was given; see `connection.rs`.
+    /// True when the HTTP layer has written out everything that it was given; see `detour.rs`.
     flushed: AtomicBool,
     /// Its place among the connections of its address, where somebody watches those.
     visit: Option<Arc<Visit>>,

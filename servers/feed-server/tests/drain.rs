@@ -92,6 +92,36 @@ async fn poll(client: &mut Raw) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_always_asked_already_is_told_which_answer_is_the_last() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut server = Server::start(&["--drain", "2s"]);
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let client = server.dial().await;
+        clients.push(tokio::spawn(async move {
+            let (mut reading, mut writing) = client.stream.into_split();
+            let requests = "GET /topics/news/short-poll HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500);
+            let writing = tokio::spawn(async move { while writing.write_all(requests.as_bytes()).await.is_ok() {} });
+            let (mut last, mut some) = (Vec::new(), vec![0; 64 << 10]);
+            while let Ok(len @ 1..) = reading.read(&mut some).await {
+                last.extend_from_slice(&some[..len]);
+                last.drain(..last.len().saturating_sub(1000));
+            }
+            writing.abort();
+            String::from_utf8_lossy(&last).into_owned()
+        }));
+    }
+    server.stats_when(|stats| stats.connections["short-poll"].answered > 1000).await;
+    server.tell_to_stop();
+    for client in clients {
+        let last = tokio::time::timeout(lab::PATIENCE, client).await.expect("it ends").unwrap();
+        let (_, answer) = last.rsplit_once("HTTP/1.1 200 OK\r\n").expect("an answer");
+        assert!(answer.contains("\r\nconnection: close\r\n") && answer.ends_with("[]}"), "{last}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_to_be_told_together_is_told_before_the_farewell() {
     let mut server = Server::start(&["--coalesce", "10s", "--drain", "1s"]);
     let mut sse = server.dial().await;

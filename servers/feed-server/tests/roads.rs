@@ -259,3 +259,22 @@ async fn an_answer_that_is_made_while_the_server_stops_is_the_last() {
     assert!(rest.contains("\r\nconnection: close\r\n") && rest.matches("HTTP/1.1 ").count() == 1, "{rest}");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_head_that_a_guard_refuses_has_no_body_and_the_next_request_is_answered() {
+    let server = Server::start(&[]);
+    let refused = |method: &str| {
+        format!("{method} /topics/news/short-poll HTTP/1.1\r\nHost: x\r\nOrigin: http://elsewhere.example\r\n\r\n")
+    };
+    let mut client = server.dial().await;
+    for _ in 0..2 {
+        client.write(refused("HEAD")).await;
+        let head = answer(&mut client, true).await;
+        assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
+        client.write(refused("GET")).await;
+        let whole = answer(&mut client, false).await;
+        assert_eq!(whole.split_once("{\"error\":").map(|(head, _)| head.trim_end()), Some(head.trim_end()));
+        client.write(get("/healthz")).await;
+        assert!(answer(&mut client, false).await.ends_with("ok\n"));
+    }
+}

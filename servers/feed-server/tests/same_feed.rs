@@ -130,6 +130,22 @@ async fn an_answer_that_is_cut_says_that_there_is_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_held_is_cut_where_any_other_is() {
+    let server = Server::start(&["--answer-bytes", "1000", "--coalesce", "300"]);
+    server.publish_numbers(1..=1).await;
+    let mut client = server.dial().await;
+    for held in 1..=2 {
+        let head = server.get("/topics/news/short-poll").await.headers()["etag"].to_str().unwrap().to_owned();
+        client.get(&format!("/topics/news/long-poll?after={}", head.trim_matches('"'))).await;
+        server.stats_when(|stats| stats.connections["long-poll"].bytes_read > 50 * held).await;
+        // Told together.
+        server.publish_numbers(1..=40).await;
+        let answer = client.read_until("]}", 1).await;
+        assert!(answer.contains(r#""more":true"#) && answer.len() < 1500, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unchanged_feed_is_answered_with_304() {
     let server = Server::start(&[]);
     server.publish_numbers(1..=1).await;

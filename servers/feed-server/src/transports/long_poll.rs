@@ -20,7 +20,7 @@ use crate::again::{Asked, Place};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::clock;
-use crate::fanout::Form;
+use crate::fanout::{Form, ROUND};
 use crate::guards::grants::{Lease, Pass};
 use crate::guards::origin::Cors;
 use crate::guards::readmission::Readmission;
@@ -82,8 +82,9 @@ async fn open(
     let lease = Lease::of(request.extensions().get::<Pass>());
     let readmission = Readmission::of(&app, &meter, lease);
     Ok(Takeover::held(move |socket, asked| {
-        // The answer that is shared says nothing of closing, or of pages that may read it.
-        let form = if keep_alive && cors.is_none() { Form::Answer } else { Form::Call };
+        // The answer that is shared says nothing of closing, or of pages that may read it, and knows no bound but its own.
+        let shares = keep_alive && cors.is_none() && max >= ROUND.bytes;
+        let form = if shares { Form::Answer } else { Form::Call };
         let asked = place.filter(|_| form == Form::Answer).and_then(|place| Asked::find(&asked, cursor, place));
         let session = Session::new(socket, log, cursor, form, app.config.write_timeout);
         let term = Term::new(wait, app.config.idle_timeout);

@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use rand::RngExt;
 
 use crate::app::App;
+use crate::clock;
 use crate::fanout::Form;
 use crate::guards::grants::{Lease, Pass};
 use crate::guards::origin::Cors;
@@ -110,8 +111,10 @@ fn deliver(
 ) -> impl Future<Output = Option<Socket>> + Send {
     async move {
         let mut ignored = 0;
+        // One that waits to be written counts: who takes nothing is not sent one after the other.
+        let mut beat = session.wrote();
         let reason = loop {
-            match session.next(lease.cut(session.wrote() + heartbeat)).await {
+            match session.next(lease.cut(beat.max(session.wrote()) + heartbeat)).await {
                 Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => break Reason::TokenExpired,
                 Wake::Moved => match session.read() {
                     Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
@@ -121,7 +124,10 @@ fn deliver(
                         break Reason::FellBehind;
                     }
                 },
-                Wake::Due => session.send(chunked::write(sse::HEARTBEAT)),
+                Wake::Due => {
+                    beat = clock::now();
+                    session.send(chunked::write(sse::HEARTBEAT));
+                }
                 Wake::Readable => {
                     ignored += session.receive(|_, _| ())?;
                     if ignored > IGNORED_MAX {

@@ -197,3 +197,20 @@ async fn a_server_that_was_away_holds_its_newest_against_what_redis_has_under_it
     }
     assert_eq!(one.publish("news", "7").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_the_log_of_redis_switched_on_or_off_loses_nothing_by_that() {
+    let test = "who_has_the_log_of_redis_switched_on_or_off_loses_nothing_by_that";
+    let Some(redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    server.publish_numbers(1..=3).await;
+    let before = server.read(Transport::ShortPoll, None).await.cursor;
+    for log in ["yes", "no"] {
+        assert_eq!(redis.command(&["CONFIG", "SET", "appendonly", log]).unwrap(), "+OK");
+        // Whoever comes in looks.
+        let other = redis.server(&[]).await;
+        let mut reader = other.read(Transport::ShortPoll, Some("earliest")).await;
+        assert_eq!(reader.next(3).await, [1, 2, 3], "{log}");
+        assert_eq!(reader.cursor, before, "{log}");
+    }
+}

@@ -178,3 +178,18 @@ async fn a_subscription_outlives_one_to_the_same_topic_that_is_refused() {
     server.publish("news", "7").await;
     hear("", r#"42["notification""#).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publisher_that_goes_before_it_is_answered_has_published_and_is_counted() {
+    let test = "a_publisher_that_goes_before_it_is_answered_has_published_and_is_counted";
+    let Some(redis) = Redis::start(test, Keeps::Nothing) else { return };
+    let server = redis.server(&[]).await;
+    let mut reader = server.read(Transport::Ws, None).await;
+    for number in 1..=50 {
+        let mut client = server.dial().await;
+        client.write(format!("POST /topics/news HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{number:2}")).await;
+        drop(client);
+        assert_eq!(reader.next(1).await, [number]);
+    }
+    server.stats_when(|stats| stats.published == 50).await;
+}

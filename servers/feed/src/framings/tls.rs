@@ -4,8 +4,10 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use rustls::Connection;
 
-/// Bytes that are sealed at a time before the socket has taken them: what a client that takes nothing can make us hold, in four records.
-const SEALED_AT_A_TIME: usize = 64 << 10;
+/// Bytes that are sealed at a time before the socket has taken them: what a client that takes nothing can make us hold, in sixteen records.
+/// More than any messages that are written together, so that the byte which is not reported is the last of them, and whoever wrote
+/// them knows that the last was begun.
+const SEALED_AT_A_TIME: usize = 256 << 10;
 
 /// One end of a connection, past or before its handshake. The socket is lent to each call, and answers `WouldBlock` where it would wait.
 #[derive(Debug)]
