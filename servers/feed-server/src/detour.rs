@@ -9,8 +9,8 @@ use std::task::Poll;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
 use http::Request;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 
