@@ -29,8 +29,11 @@ class Round:
         with (folder / "series.csv").open() as file:
             told = [row["server_rss_bytes"] for row in csv.DictReader(file) if row["phase"] in ("measure", "drain")]
         self.rss = max((int(bytes_) for bytes_ in told if bytes_), default=None)
-        pages = [int(line) for line in Path(f"{folder}.pages").read_text().split()]
-        self.kernel = max(pages) * PAGE if pages else None
+        seen = [[int(word) for word in line.split()] for line in Path(f"{folder}.pages").read_text().splitlines()]
+        self.kernel = max(pages for pages, _ in seen) * PAGE if seen else None
+        free = [kib * KIB for _, kib in seen]
+        # The largest fall from an instant to a later one.
+        self.taken = max(max(free[:at]) - now for at, now in enumerate(free) if at) if len(free) > 1 else None
 
 
 def spread(values: list[float | None], unit: float) -> str:
@@ -61,6 +64,8 @@ def main(folder: Path) -> int:
         print(f"{'  its bound':42} {bound / MIB:,.1f}: as calm, and 256 KiB for each of {struck:,}")
     print(f"{'kernel, all TCP of the machine, stalled':42} {spread([run.kernel for run in stalled], MIB)}")
     print(f"{'kernel, all TCP of the machine, calm':42} {spread([run.kernel for run in calm], MIB)}")
+    print(f"{'free memory of the machine fell by, stalled':42} {spread([run.taken for run in stalled], MIB)}")
+    print(f"{'free memory of the machine fell by, calm':42} {spread([run.taken for run in calm], MIB)}")
     print(
         f"{'  the server`s side is bound to'.replace('`', chr(39)):42} {struck * KERNEL / MIB:,.1f} more: --send-buffer and as much again of "
         "bookkeeping for each; what the clients' own\n  sockets have received and not read is in the figures above, too"

@@ -30,11 +30,11 @@ done
 cargo build --release --quiet -p feed-server -p loadgen
 mkdir -p "$out"
 
-# What the kernel holds for all TCP sockets of the machine, pages, twice a second for two minutes at most.
+# What the kernel counts for all TCP sockets of the machine, pages, and what memory it has left, KiB; twice a second for two minutes at most.
 watch_kernel() {
   [ -r /proc/net/sockstat ] || return 0
   for _ in $(seq 240); do
-    awk '/^TCP:/ { print $NF }' /proc/net/sockstat
+    awk '/^TCP:/ { pages = $NF } /^MemFree:/ { free = $2 } END { print pages, free }' /proc/net/sockstat /proc/meminfo
     sleep 0.5
   done
 }
