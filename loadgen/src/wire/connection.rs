@@ -46,12 +46,16 @@ impl Connection {
         Self { socket, kept: Vec::new(), kept_at: 0, owed: Vec::new() }
     }
 
-    /// Sends all of `bytes`, after what is owed.
+    /// Sends all of `bytes`, after what is owed. Cancelling the future loses nothing of that, but may leave `bytes` sent in part.
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if !self.owed.is_empty() {
-            let owed = std::mem::take(&mut self.owed);
-            self.socket.write_all(&owed).await?;
+        while !self.owed.is_empty() {
+            match self.socket.write(&self.owed).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                sent => drop(self.owed.drain(..sent)),
+            }
         }
+        // A buffer that was needed once may be large.
+        self.owed = Vec::new();
         self.socket.write_all(bytes).await
     }
 
@@ -215,4 +219,39 @@ impl Connection {
 
 fn split<T>(taken: Option<(usize, T)>) -> (usize, Option<T>) {
     taken.map_or((0, None), |(used, found)| (used, Some(found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_owed_is_sent_in_order_even_when_nobody_waited_for_it() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap().into_std().unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut connection = Connection::new(Counted::new(socket, Rc::default()));
+        // More than the sockets hold.
+        let said: Vec<u8> = (0..32_u32 << 18).flat_map(u32::to_le_bytes).collect();
+        connection.say(&said).unwrap();
+        assert!(connection.owes());
+        tokio::select! {
+            biased;
+            _ = connection.write_all(&[]) => panic!("nobody has read any of it"),
+            () = std::future::ready(()) => {}
+        }
+        let expected = [&said[..], b"end"].concat();
+        let mut received = vec![0; expected.len()];
+        let exchanged = async { tokio::join!(connection.write_all(b"end"), peer.read_exact(&mut received)) };
+        let (written, read) = tokio::time::timeout(PATIENCE, exchanged).await.expect("it is sent in time");
+        written.unwrap();
+        read.unwrap();
+        assert!(received == expected);
+    }
 }
