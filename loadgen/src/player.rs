@@ -11,7 +11,7 @@ use feed::Transport;
 use results::Deliveries;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::clients::{LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::clock::{self, Grid};
@@ -219,23 +219,18 @@ impl Floor {
     /// Obeys until the conductor lets go.
     async fn work(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let floor = Rc::new(self);
-        tokio::task::spawn_local(Rc::clone(&floor).watch_lag());
-        tokio::task::spawn_local(Rc::clone(&floor).give_turns());
-        tokio::task::spawn_local(Rc::clone(&floor).read());
+        let mut duties = JoinSet::new();
+        duties.spawn_local(Rc::clone(&floor).watch_lag());
+        duties.spawn_local(Rc::clone(&floor).give_turns());
+        duties.spawn_local(Rc::clone(&floor).read());
         let (mut clients, mut has_dealt) = (None, false);
-        loop {
-            let order = tokio::select! {
-                biased;
-                order = inbox.recv() => order,
-                () = await_end(&mut clients), if clients.is_some() => continue,
-            };
-            let Some(order) = order else { break };
+        while let Some(order) = await_order(&mut inbox, &mut duties, &mut clients).await {
             match order {
                 Order::Connect(start) => clients = Some(tokio::task::spawn_local(Rc::clone(&floor).connect(start))),
                 Order::Window(window) => {
                     // A run that is stopped sets its window again.
                     if !std::mem::replace(&mut has_dealt, true) {
-                        tokio::task::spawn_local(Rc::clone(&floor).strike(window.start));
+                        duties.spawn_local(Rc::clone(&floor).strike(window.start));
                     }
                     floor.recorder.set_window(window);
                 }
@@ -287,7 +282,7 @@ impl Floor {
 
     /// Starts this player's clients at the plan's pace, and waits for their end.
     async fn connect(self: Rc<Self>, start: Instant) {
-        let mut clients = tokio::task::JoinSet::new();
+        let mut clients = JoinSet::new();
         let mut stop = self.stop.subscribe();
         let own = self.site.plan.own_clients();
         for client in own.clone().skip(self.index as usize).step_by(self.players as usize) {
@@ -358,6 +353,22 @@ impl Floor {
     }
 }
 
+/// Waits for the next order; `None` when there will be none. Panics as soon as a task has.
+async fn await_order(
+    inbox: &mut mpsc::UnboundedReceiver<Order>,
+    duties: &mut JoinSet<()>,
+    clients: &mut Option<JoinHandle<()>>,
+) -> Option<Order> {
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = duties.join_next() => panic_with(ended),
+            () = await_end(clients), if clients.is_some() => {}
+            order = inbox.recv() => return order,
+        }
+    }
+}
+
 /// Waits for the end of the clients, if there are some that have not been waited for.
 async fn await_end(clients: &mut Option<JoinHandle<()>>) {
     if let Some(running) = clients {
@@ -367,8 +378,8 @@ async fn await_end(clients: &mut Option<JoinHandle<()>>) {
     }
 }
 
-/// Panics if that is how a task has ended: what its client was owed is on no books, so its player must not go on as if it had never
-/// been, and the conductor says that it did not.
+/// Panics if that is how a task has ended: what it was to hear is on no books, so its player must not go on as if it had never been, and
+/// the conductor says that it did not.
 fn panic_with(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()
@@ -405,5 +416,21 @@ mod tests {
         };
         let error = tokio::time::timeout(PATIENCE, told).await.expect("the player ends");
         assert!(error.to_string().contains("a player thread has ended early"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_duty_that_panics_ends_its_player_whatever_else_there_is_to_do() {
+        let ended = async {
+            let (orders, mut inbox) = mpsc::unbounded_channel();
+            orders.send(Order::TooLate).unwrap();
+            drop(orders);
+            let (mut duties, mut clients) = (JoinSet::new(), None);
+            duties.spawn_local(async {});
+            duties.spawn_local(async { panic!("what was read was more than the reader can bear") });
+            tokio::task::yield_now().await;
+            let obeying = async move { while await_order(&mut inbox, &mut duties, &mut clients).await.is_some() {} };
+            tokio::task::spawn_local(obeying).await
+        };
+        assert!(tokio::task::LocalSet::new().run_until(ended).await.unwrap_err().is_panic());
     }
 }
