@@ -86,12 +86,10 @@ impl Client for Ws {
         Resume { cursor, ..Resume::default() }
     }
 
-    async fn close(mut self) {
+    async fn close(self) {
         let goodbye = close_payload(close::NORMAL, "");
-        if self.connection.write_all(&frame(Opcode::Close, &goodbye)).await.is_ok() {
-            // The server answers with a close frame and ends first (RFC 6455, section 7.1.1).
-            self.connection.leave_after_peer(CLOSE_PATIENCE).await;
-        }
+        // The server answers with a close frame and ends first (RFC 6455, section 7.1.1).
+        self.connection.leave_saying(&frame(Opcode::Close, &goodbye), CLOSE_PATIENCE).await;
     }
 }
 

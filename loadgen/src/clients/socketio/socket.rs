@@ -84,19 +84,23 @@ impl Socket {
 
     /// Says what there is to say.
     pub(super) async fn flush(&mut self, conversation: &mut Conversation) -> Result<(), ClientError> {
+        self.say(conversation)?;
+        Ok(self.connection.write_all(&[]).await?)
+    }
+
+    /// The same, as far as there is room; the rest is owed.
+    fn say(&mut self, conversation: &mut Conversation) -> Result<(), ClientError> {
         for packet in conversation.outbox().drain(..) {
             self.connection.say(&frame(Opcode::Text, &packet))?;
         }
-        Ok(self.connection.write_all(&[]).await?)
+        Ok(())
     }
 
     /// Says goodbye; the server answers a close frame with one and ends first (RFC 6455, section 7.1.1).
     pub(super) async fn close(mut self, mut conversation: Conversation) {
         let goodbye = websocket::close_payload(websocket::close::NORMAL, "");
-        if self.flush(&mut conversation).await.is_ok()
-            && self.connection.write_all(&frame(Opcode::Close, &goodbye)).await.is_ok()
-        {
-            self.connection.leave_after_peer(CLOSE_PATIENCE).await;
+        if self.say(&mut conversation).is_ok() {
+            self.connection.leave_saying(&frame(Opcode::Close, &goodbye), CLOSE_PATIENCE).await;
         }
     }
 
