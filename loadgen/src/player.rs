@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,6 +11,7 @@ use feed::Transport;
 use results::Deliveries;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::clients::{LongPoll, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::clock::{self, Grid};
@@ -74,7 +75,7 @@ pub struct Closed {
 #[derive(Debug)]
 pub struct Player {
     orders: mpsc::UnboundedSender<Order>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Player {
@@ -91,7 +92,7 @@ impl Player {
         let (orders, inbox) = mpsc::unbounded_channel();
         let queue = Queue::new().context("cannot start a player's reading room")?;
         let (started, has_started) = std::sync::mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(format!("player-{index}"))
             .spawn(move || {
                 // It belongs to its thread: tasks that wake each other on it need no detour through the kernel.
@@ -218,17 +219,18 @@ impl Floor {
     /// Obeys until the conductor lets go.
     async fn work(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let floor = Rc::new(self);
-        tokio::task::spawn_local(Rc::clone(&floor).watch_lag());
-        tokio::task::spawn_local(Rc::clone(&floor).give_turns());
-        tokio::task::spawn_local(Rc::clone(&floor).read());
+        let mut duties = JoinSet::new();
+        duties.spawn_local(Rc::clone(&floor).watch_lag());
+        duties.spawn_local(Rc::clone(&floor).give_turns());
+        duties.spawn_local(Rc::clone(&floor).read());
         let (mut clients, mut has_dealt) = (None, false);
-        while let Some(order) = inbox.recv().await {
+        while let Some(order) = await_order(&mut inbox, &mut duties, &mut clients).await {
             match order {
                 Order::Connect(start) => clients = Some(tokio::task::spawn_local(Rc::clone(&floor).connect(start))),
                 Order::Window(window) => {
                     // A run that is stopped sets its window again.
                     if !std::mem::replace(&mut has_dealt, true) {
-                        tokio::task::spawn_local(Rc::clone(&floor).strike(window.start));
+                        duties.spawn_local(Rc::clone(&floor).strike(window.start));
                     }
                     floor.recorder.set_window(window);
                 }
@@ -241,9 +243,7 @@ impl Floor {
                 Order::TooLate => floor.recorder.set_too_late(),
                 Order::Leave(closing, reply) => {
                     floor.stop.send_replace(true);
-                    if let Some(clients) = clients.take() {
-                        let _ = clients.await;
-                    }
+                    await_end(&mut clients).await;
                     if let Some(board) = floor.site.dialer.board() {
                         board.release();
                     }
@@ -282,7 +282,7 @@ impl Floor {
 
     /// Starts this player's clients at the plan's pace, and waits for their end.
     async fn connect(self: Rc<Self>, start: Instant) {
-        let mut clients = tokio::task::JoinSet::new();
+        let mut clients = JoinSet::new();
         let mut stop = self.stop.subscribe();
         let own = self.site.plan.own_clients();
         for client in own.clone().skip(self.index as usize).step_by(self.players as usize) {
@@ -313,7 +313,9 @@ impl Floor {
             };
         }
         self.room.expect(clients.len());
-        while clients.join_next().await.is_some() {}
+        while let Some(ended) = clients.join_next().await {
+            panic_with(ended);
+        }
     }
 
     /// Has clients ask again when no answer waits to be read.
@@ -348,5 +350,87 @@ impl Floor {
                 due += LAG_PROBE;
             }
         }
+    }
+}
+
+/// Waits for the next order; `None` when there will be none. Panics as soon as a task has.
+async fn await_order(
+    inbox: &mut mpsc::UnboundedReceiver<Order>,
+    duties: &mut JoinSet<()>,
+    clients: &mut Option<JoinHandle<()>>,
+) -> Option<Order> {
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = duties.join_next() => panic_with(ended),
+            () = await_end(clients), if clients.is_some() => {}
+            order = inbox.recv() => return order,
+        }
+    }
+}
+
+/// Waits for the end of the clients, if there are some that have not been waited for.
+async fn await_end(clients: &mut Option<JoinHandle<()>>) {
+    if let Some(running) = clients {
+        let ended = running.await;
+        *clients = None;
+        panic_with(ended);
+    }
+}
+
+/// Panics if that is how a task has ended: what it was to hear is on no books, so its player must not go on as if it had never been, and
+/// the conductor says that it did not.
+fn panic_with(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan;
+    use crate::target::{TargetFile, Trust};
+
+    #[tokio::test]
+    async fn a_client_that_panics_ends_its_player_which_the_conductor_is_told() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        // A target without the plan's transport, which a run is not begun with, is more than a client can bear.
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/targets/examples/chat.toml");
+        let file = Arc::new(TargetFile::named(example).unwrap());
+        let target = Target::resolve_as("http://127.0.0.1:9", file, None, &Trust::default()).unwrap();
+        let plan = Arc::new(Plan { transport: Transport::ShortPoll, ..plan() });
+        let windows = Arc::new(Windows::of(&plan));
+        let departures = Arc::default();
+        let player = Player::start(0, 1, plan, target, PATIENCE, windows, departures).unwrap();
+        player.connect(clock::now());
+        let told = async {
+            loop {
+                match player.counters().await {
+                    Ok(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                    Err(error) => return error,
+                }
+            }
+        };
+        let error = tokio::time::timeout(PATIENCE, told).await.expect("the player ends");
+        assert!(error.to_string().contains("a player thread has ended early"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_duty_that_panics_ends_its_player_whatever_else_there_is_to_do() {
+        let ended = async {
+            let (orders, mut inbox) = mpsc::unbounded_channel();
+            orders.send(Order::TooLate).unwrap();
+            drop(orders);
+            let (mut duties, mut clients) = (JoinSet::new(), None);
+            duties.spawn_local(async {});
+            duties.spawn_local(async { panic!("what was read was more than the reader can bear") });
+            tokio::task::yield_now().await;
+            let obeying = async move { while await_order(&mut inbox, &mut duties, &mut clients).await.is_some() {} };
+            tokio::task::spawn_local(obeying).await
+        };
+        assert!(tokio::task::LocalSet::new().run_until(ended).await.unwrap_err().is_panic());
     }
 }

@@ -236,7 +236,8 @@ impl Room {
         while receipts < AT_A_TIME && bytes < BYTES_AT_A_TIME {
             for place in self.unread.take() {
                 receipts += 1;
-                bytes += self.receive(place, scratch, false);
+                // Its end may have come: of that the queue has spoken, and says nothing again either.
+                bytes += self.receive(place, scratch, true);
             }
             // Without a bound, because a bound would set the clock anew: the next tick is one.
             let is_seated = self.has_bell.get() && self.seats.borrow().len() >= self.expected.get();
@@ -279,8 +280,9 @@ impl Room {
     }
 
     /// Has whoever sits in this place receive, and says how many bytes; somebody may have left it meanwhile.
-    fn receive(&self, place: usize, scratch: &mut [u8], has_ended: bool) -> usize {
-        let receipt = self.seats.borrow().get(place).map(|seat| seat.receive(scratch, has_ended)).unwrap_or_default();
+    fn receive(&self, place: usize, scratch: &mut [u8], may_have_ended: bool) -> usize {
+        let receipt =
+            self.seats.borrow().get(place).map(|seat| seat.receive(scratch, may_have_ended)).unwrap_or_default();
         if receipt.has_more {
             self.unread.borrow_mut().push(place);
         }

@@ -46,6 +46,20 @@ fn the_plot_of_a_recovery_is_drawn_where_there_were_faults_and_nothing_lies_on_a
 }
 
 #[test]
+fn all_are_said_to_be_live_again_after_the_longest_time_of_all_rounds_or_not_at_all() {
+    let label = |returns: [Option<f64>; 3]| {
+        let rounds = returns.map(|all_live_s| {
+            let mut run = struck(run("ws"));
+            run.run.measured.recovery.as_mut().unwrap().faults[0].all_live_s = all_live_s;
+            run
+        });
+        recovery::select(&contenders(&rounds))[0].label.clone()
+    };
+    assert_eq!(label([Some(5.0), Some(9.0), Some(6.0)]), "ws: all live again after 9 s at most");
+    assert_eq!(label([Some(5.0), None, Some(6.0)]), "ws", "in one round somebody never came back");
+}
+
+#[test]
 fn shares_are_of_the_clients_and_deliveries_of_a_second() {
     let runs = [struck(run("ws"))];
     let lines = recovery::select(&contenders(&runs));

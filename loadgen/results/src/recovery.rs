@@ -48,11 +48,18 @@ impl Recovery {
     /// The longest time, over the faults that interrupted somebody, until all of them had resumed, s; `None` where some did not, or
     /// nobody was interrupted.
     pub fn longest_return_s(&self) -> Option<f64> {
-        // Who churns comes back all the time, which nobody times.
-        let is_timed = |fault: &&FaultReport| fault.interrupted > 0 && !fault.fault.starts_with("churn");
-        let interrupting = self.faults.iter().filter(is_timed);
-        let times: Option<Vec<f64>> = interrupting.map(|fault| fault.all_live_s).collect();
+        let times: Option<Vec<f64>> = self.interrupting().map(|fault| fault.all_live_s).collect();
         times?.into_iter().reduce(f64::max)
+    }
+
+    /// True where a fault interrupted somebody and it was not seen that all of them resumed.
+    pub fn has_missed_some(&self) -> bool {
+        self.interrupting().any(|fault| fault.all_live_s.is_none())
+    }
+
+    /// The faults that interrupted somebody. Who churns comes back all the time, which nobody times.
+    fn interrupting(&self) -> impl Iterator<Item = &FaultReport> {
+        self.faults.iter().filter(|fault| fault.interrupted > 0 && !fault.fault.starts_with("churn"))
     }
 }
 

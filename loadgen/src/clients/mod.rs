@@ -4,6 +4,7 @@
 
 mod error;
 mod long_poll;
+mod lost;
 mod poll;
 mod resume;
 mod short_poll;

@@ -52,25 +52,23 @@ impl Line {
         self.answer(site, account).await
     }
 
-    /// Sends one request, dialling first if need be.
+    /// Sends one request, dialling first if need be. One that is not sent whole, because that failed or nobody waits for it any more, takes
+    /// its connection along.
     pub(super) async fn send(&mut self, site: &Site, account: &mut Account, wait: Duration) -> Result<(), ClientError> {
-        self.in_flight = Some(account.poll_sent());
+        let in_flight = account.poll_sent();
         let fields = if site.plan.connection == Reuse::Fresh { "Connection: close\r\n" } else { "" };
         let request = site.request(self.client, &self.resume, wait, fields);
-        let sent = self.write(site, account, &request).await;
-        if sent.is_err() {
-            self.give_up();
-        }
-        sent
-    }
-
-    async fn write(&mut self, site: &Site, account: &mut Account, request: &str) -> Result<(), ClientError> {
-        if self.connection.is_none() {
-            self.connection = Some(site.dialer.dial(self.client).await?);
-            account.recorder().count(|counters| counters.opened += 1);
-        }
-        let connection = self.connection.as_mut().expect("it was just dialled");
-        Ok(connection.write_all(request.as_bytes()).await?)
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let connection = site.dialer.dial(self.client).await?;
+                account.recorder().count(|counters| counters.opened += 1);
+                connection
+            }
+        };
+        connection.write_all(request.as_bytes()).await?;
+        (self.connection, self.in_flight) = (Some(connection), Some(in_flight));
+        Ok(())
     }
 
     /// Waits for the answer to what was sent and enters it; true when asking again at once brings more.

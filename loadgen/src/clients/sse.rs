@@ -5,6 +5,7 @@
 use feed::StreamMessage;
 use feed::framings::{chunked, sse};
 
+use super::lost::Lost;
 use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped};
 use crate::reading_room::Reading;
 use crate::recording::Account;
@@ -18,6 +19,7 @@ pub struct Sse {
     connection: Connection,
     /// The stream behind the head of the answer, once that has come.
     stream: Option<Stream>,
+    lost: Lost,
     /// Where the client before this one was.
     before: Resume,
     /// What events are numbered with is a cursor of the feed's.
@@ -42,14 +44,16 @@ impl Client for Sse {
         connection.write_all(request.as_bytes()).await?;
         let remembers = site.remember().iter().filter(|source| **source == Remember::EventId).count();
         let has_cursors = site.speaks_of_cursors;
-        let mut this = Self { connection, stream: None, before: resume, has_cursors, remembers };
+        let mut this = Self { connection, stream: None, lost: Lost::default(), before: resume, has_cursors, remembers };
         let live = site.subscription().live;
         if live != Live::Request {
             this.open().await?;
         }
         if live == Live::Message {
             // The first bytes of the stream are what makes it live.
-            this.receive(site, account).await?;
+            let received = this.receive(site, account).await;
+            let has_place = this.stream.as_ref().is_some_and(|stream| !stream.events.last_id().is_empty());
+            this.lost.keep(received, has_place)?;
         }
         Ok(this)
     }
@@ -86,6 +90,7 @@ impl Client for Sse {
 
 impl Reading for Sse {
     async fn begin(&mut self, _: &mut Account) -> Result<(), ClientError> {
+        self.lost.tell()?;
         if self.stream.is_none() { self.open().await } else { Ok(()) }
     }
 

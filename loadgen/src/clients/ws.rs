@@ -8,6 +8,7 @@ use feed::framings::websocket::{Opcode, Reader, Role, close, close_payload};
 use feed::{Cursor, Epoch, StreamMessage};
 use memchr::memmem::Finder;
 
+use super::lost::Lost;
 use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped};
 use crate::reading_room::Reading;
 use crate::recording::Account;
@@ -21,6 +22,7 @@ use crate::wire::{Connection, Handshake, websocket};
 pub struct Ws {
     connection: Connection,
     hearing: Hearing,
+    lost: Lost,
 }
 
 /// What a client makes of the bytes that it receives.
@@ -53,15 +55,18 @@ impl Client for Ws {
             connection.write_all(&frame(Opcode::Text, text.as_bytes())).await?;
         }
         let messages = Reader::new(Role::Client, MAX_MESSAGE);
-        let mut this = Self { connection, hearing: Hearing { messages, epoch: None, offset: 0, has_heard: false } };
+        let hearing = Hearing { messages, epoch: None, offset: 0, has_heard: false };
+        let mut this = Self { connection, hearing, lost: Lost::default() };
         while subscription.live == Live::Message && !this.hearing.has_heard {
-            this.receive(site, account).await?;
+            let received = this.receive(site, account).await;
+            this.lost.keep(received, this.hearing.epoch.is_some())?;
         }
         Ok(this)
     }
 
     async fn receive(&mut self, _: &Site, account: &mut Account) -> Result<(), ClientError> {
-        let Self { connection, hearing } = self;
+        self.lost.tell()?;
+        let Self { connection, hearing, .. } = self;
         let mut replies = Vec::new();
         let heard = connection
             .read(|bytes, at| Ok::<_, ClientError>(Some((bytes.len(), hearing.hear(bytes, at, account, &mut replies)))))
@@ -81,16 +86,18 @@ impl Client for Ws {
         Resume { cursor, ..Resume::default() }
     }
 
-    async fn close(mut self) {
+    async fn close(self) {
         let goodbye = close_payload(close::NORMAL, "");
-        if self.connection.write_all(&frame(Opcode::Close, &goodbye)).await.is_ok() {
-            // The server answers with a close frame and ends first (RFC 6455, section 7.1.1).
-            self.connection.leave_after_peer(CLOSE_PATIENCE).await;
-        }
+        // The server answers with a close frame and ends first (RFC 6455, section 7.1.1).
+        self.connection.leave_saying(&frame(Opcode::Close, &goodbye), CLOSE_PATIENCE).await;
     }
 }
 
 impl Reading for Ws {
+    async fn begin(&mut self, _: &mut Account) -> Result<(), ClientError> {
+        self.lost.tell()
+    }
+
     fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }

@@ -42,20 +42,20 @@ pub(super) struct Receipt {
 }
 
 pub(super) trait Seated {
-    /// Receives what came, into `scratch`; `has_ended` when nothing will follow.
-    fn receive(&self, scratch: &mut [u8], has_ended: bool) -> Receipt;
+    /// Receives what came, into `scratch`; `may_have_ended` when the queue may not say once more that something is there.
+    fn receive(&self, scratch: &mut [u8], may_have_ended: bool) -> Receipt;
 
     /// Has the client ask, if that is what it wants; it has waited `since_ns`.
     fn ask(&self, since_ns: u64);
 }
 
 impl<C: Reading> Seated for RefCell<Seat<C>> {
-    fn receive(&self, scratch: &mut [u8], has_ended: bool) -> Receipt {
+    fn receive(&self, scratch: &mut [u8], may_have_ended: bool) -> Receipt {
         let mut seat = self.borrow_mut();
         if seat.left.is_some() {
             return Receipt::default();
         }
-        let received = seat.take_in(scratch, has_ended);
+        let received = seat.take_in(scratch, may_have_ended);
         // What is left unread is read when it sits down again.
         seat.stay(received).unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl<C: Reading> Seat<C> {
         Rc::new(RefCell::new(Self { client: *client, account: *account, left: None, waker: None }))
     }
 
-    fn take_in(&mut self, scratch: &mut [u8], has_ended: bool) -> Result<Receipt, ClientError> {
+    fn take_in(&mut self, scratch: &mut [u8], may_have_ended: bool) -> Result<Receipt, ClientError> {
         let mut receipt = Receipt::default();
         for _ in 0..READINGS {
             let received = match self.client.connection().receive(scratch) {
@@ -103,7 +103,7 @@ impl<C: Reading> Seat<C> {
                 receipt.asks_since = Some(at_ns);
             }
             // Less than there was room for is all that there was, but for the end.
-            if received < scratch.len() && !has_ended {
+            if received < scratch.len() && !may_have_ended {
                 return Ok(receipt);
             }
         }

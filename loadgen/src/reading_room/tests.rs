@@ -75,6 +75,47 @@ fn what_came_before_the_end_is_heard_before_it() {
 }
 
 #[test]
+fn an_end_that_the_queue_told_of_before_all_was_read_is_noticed_after_it() {
+    const ROOM: usize = 1000;
+    let sent = vec![7; READINGS * ROOM + ROOM / 2];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.write_all(&sent).unwrap();
+    drop(peer);
+    // All of it is there, and the end.
+    std::thread::sleep(Duration::from_millis(50));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (heard, lost) = runtime.block_on(async {
+        let room = Room::new(Queue::new().unwrap());
+        let connection = Connection::new(Counted::new(socket, Rc::default()));
+        let heard = Rc::new(RefCell::default());
+        let client = Box::new(Noting { connection, heard: Rc::clone(&heard), reply: 0 });
+        let account = Box::new(Account::alone(1, 0..1, Rc::new(Recorder::new(Rc::default()))));
+        let mut never = pin!(std::future::pending());
+        // It is read into less room than it takes.
+        let reading = async {
+            let mut queue = room.poll.take().expect("nobody leads");
+            let (mut events, mut scratch) = (Events::with_capacity(AT_A_TIME), vec![0; ROOM]);
+            loop {
+                room.read_once(&mut queue, &mut events, &mut scratch).unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let (_, _, lost) = tokio::select! {
+            left = tokio::time::timeout(PATIENCE, room.listen(client, account, never.as_mut())) => {
+                left.expect("the stream ends")
+            }
+            () = reading => unreachable!("it reads for as long as it is polled"),
+        };
+        (heard.take(), lost)
+    });
+    assert!(heard == sent, "{} bytes of {}", heard.len(), sent.len());
+    assert!(matches!(lost, Some(ClientError::Ended(None))), "{lost:?}");
+}
+
+#[test]
 fn what_the_socket_does_not_take_at_once_is_said_in_order_before_anything_more_is_heard() {
     let reply = 8 << 20;
     let (heard, _, said) = listen(reply, std::future::pending(), move |mut peer| {

@@ -46,12 +46,16 @@ impl Connection {
         Self { socket, kept: Vec::new(), kept_at: 0, owed: Vec::new() }
     }
 
-    /// Sends all of `bytes`, after what is owed.
+    /// Sends all of `bytes`, after what is owed. Cancelling the future loses nothing of that, but may leave `bytes` sent in part.
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if !self.owed.is_empty() {
-            let owed = std::mem::take(&mut self.owed);
-            self.socket.write_all(&owed).await?;
+        while !self.owed.is_empty() {
+            match self.socket.write(&self.owed).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                sent => drop(self.owed.drain(..sent)),
+            }
         }
+        // A buffer that was needed once may be large.
+        self.owed = Vec::new();
         self.socket.write_all(bytes).await
     }
 
@@ -127,15 +131,32 @@ impl Connection {
     /// Closing at once would lose what is on its way, and the last segments from the kernel's books: closed so, every byte
     /// and every segment of the farewell is counted.
     pub async fn leave(mut self) {
-        if self.socket.shutdown().await.is_ok() && !self.await_end(LEAVE_PATIENCE).await {
+        // TLS has something to say first, for which there may be no room.
+        let is_left = match tokio::time::timeout(LEAVE_PATIENCE, self.socket.shutdown()).await {
+            Ok(Ok(())) => self.await_end(LEAVE_PATIENCE).await,
+            // It has gone already.
+            Ok(Err(_)) => true,
+            Err(_) => false,
+        };
+        if !is_left {
             self.socket.abandon();
+        }
+    }
+
+    /// Says `goodbye`, then [leaves after the peer](Self::leave_after_peer); without a word if there is no room for as long as `patience`.
+    pub async fn leave_saying(mut self, goodbye: &[u8], patience: Duration) {
+        match tokio::time::timeout(patience, self.write_all(goodbye)).await {
+            Ok(Ok(())) => self.leave_after_peer(patience).await,
+            // It has gone already.
+            Ok(Err(_)) => {}
+            Err(_) => self.socket.abandon(),
         }
     }
 
     /// Lets the peer end its side first, for as long as `patience`, then ends ours.
     pub async fn leave_after_peer(mut self, patience: Duration) {
         self.await_end(patience).await;
-        let _ = self.socket.shutdown().await;
+        let _ = tokio::time::timeout(patience, self.socket.shutdown()).await;
     }
 
     /// False when it did not come in time.
@@ -215,4 +236,61 @@ impl Connection {
 
 fn split<T>(taken: Option<(usize, T)>) -> (usize, Option<T>) {
     taken.map_or((0, None), |(used, found)| (used, Some(found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::wire::Traffic;
+
+    /// Long enough for anything that happens at all.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Both ends of a connection that counts into `traffic`.
+    async fn pair(traffic: &Rc<Traffic>) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap().into_std().unwrap();
+        let (peer, _) = listener.accept().await.unwrap();
+        (Connection::new(Counted::new(socket, Rc::clone(traffic))), peer)
+    }
+
+    /// More than the sockets hold.
+    fn much() -> Vec<u8> {
+        (0..32_u32 << 18).flat_map(u32::to_le_bytes).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_owed_is_sent_in_order_even_when_nobody_waited_for_it() {
+        let (mut connection, mut peer) = pair(&Rc::default()).await;
+        let said = much();
+        connection.say(&said).unwrap();
+        assert!(connection.owes());
+        tokio::select! {
+            biased;
+            _ = connection.write_all(&[]) => panic!("nobody has read any of it"),
+            () = std::future::ready(()) => {}
+        }
+        let expected = [&said[..], b"end"].concat();
+        let mut received = vec![0; expected.len()];
+        let exchanged = async { tokio::join!(connection.write_all(b"end"), peer.read_exact(&mut received)) };
+        let (written, read) = tokio::time::timeout(PATIENCE, exchanged).await.expect("it is sent in time");
+        written.unwrap();
+        read.unwrap();
+        assert!(received == expected);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_a_peer_that_reads_nothing_is_gone_all_the_same_and_counted() {
+        let traffic = Rc::new(Traffic::default());
+        let (mut connection, _peer) = pair(&traffic).await;
+        connection.say(&much()).unwrap();
+        let leaving = connection.leave_saying(b"goodbye", Duration::from_millis(50));
+        tokio::time::timeout(PATIENCE, leaving).await.expect("it leaves in the end");
+        assert_eq!((traffic.abandoned(), traffic.open()), (1, 0));
+    }
 }

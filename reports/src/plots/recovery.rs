@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use results::numbers::{NOT_MEASURED, number};
 use results::statistics::median;
-use results::{LoadedRun, RecoveryRow};
+use results::{LoadedRun, Recovery, RecoveryRow};
 
 use crate::drawing::{
     Anchor, Axis, Drawing, Key, Panel, Rect, Scale, Stroke, Weight, axes, data_area, fitted, header, text_width,
@@ -66,8 +66,7 @@ fn line(contender: &Contender<'_>) -> Line {
         steps.into_iter().map(|(at, both)| (at, over_rounds(&both, |v| v.0), over_rounds(&both, |v| v.1))).collect();
     let window_s = contender.median(|run| Some(run.run.asked.duration_s)).unwrap_or_default();
     let steps = until_rest(steps, window_s);
-    let back = contender.median(|run| run.run.measured.recovery.as_ref()?.longest_return_s());
-    let note = match (steps.is_empty(), back) {
+    let note = match (steps.is_empty(), longest_return_s(contender)) {
         (true, _) => format!(": {NOT_MEASURED}"),
         (false, Some(back)) => format!(": all live again after {} s at most", number((back * TENTHS).round() / TENTHS)),
         (false, None) => String::new(),
@@ -78,6 +77,15 @@ fn line(contender: &Contender<'_>) -> Line {
         steps,
         faults: contender.used.first().map(|run| faults(run)).unwrap_or_default(),
     }
+}
+
+/// The longest time over all rounds until everybody was live again, s; `None` where in one of them somebody was not.
+fn longest_return_s(contender: &Contender<'_>) -> Option<f64> {
+    let rounds = || contender.used.iter().filter_map(|run| run.run.measured.recovery.as_ref());
+    if rounds().any(Recovery::has_missed_some) {
+        return None;
+    }
+    rounds().filter_map(Recovery::longest_return_s).reduce(f64::max)
 }
 
 /// The steps up to the end of the window, and of those after it the ones in which something still changes: a second of rest tells that

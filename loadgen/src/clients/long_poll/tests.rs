@@ -23,9 +23,19 @@ type Told<T> = (Counters, u64, Option<ClientError>, T);
 /// Has a client listen to a server that `serve`s on a thread of its own and says at which number of answers the client is to
 /// be stopped.
 fn poll<T: Send + 'static>(answers: u64, serve: impl FnOnce(TcpListener, u32) -> T + Send + 'static) -> Told<T> {
+    poll_over(Reuse::Reuse, |_| false, answers, serve)
+}
+
+/// The same over connections that are reused or not. Once `stalls` says so the client stops listening, and listens again at once.
+fn poll_over<T: Send + 'static>(
+    connection: Reuse,
+    stalls: impl Fn(Counters) -> bool,
+    answers: u64,
+    serve: impl FnOnce(TcpListener, u32) -> T + Send + 'static,
+) -> Told<T> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap()), &Trust::default()).unwrap();
-    let plan = Arc::new(Plan { transport: Transport::LongPoll, ..plan() });
+    let plan = Arc::new(Plan { transport: Transport::LongPoll, connection, ..plan() });
     let (run, (done, served)) = (plan.run, mpsc::channel());
     // Whoever connects when the server has nothing more to say is not refused.
     let _open = listener.try_clone().unwrap();
@@ -41,12 +51,20 @@ fn poll<T: Send + 'static>(answers: u64, serve: impl FnOnce(TcpListener, u32) ->
         let lost = async {
             let client = LongPoll::connect(&site, 0, Resume::default(), &mut account).await.unwrap();
             let listener = Listener { site: &site, room: &room, account };
-            let mut stopped = pin!(async {
-                while recorder.counters().polls < answers {
+            let until = async |is_over: &dyn Fn(Counters) -> bool| {
+                while !is_over(recorder.counters()) {
                     tokio::task::yield_now().await;
                 }
-            });
-            let (client, _, lost) = Box::new(client).listen(listener, stopped.as_mut()).await;
+            };
+            let is_answered = |counters: Counters| counters.polls >= answers;
+            let is_interrupted = |counters| stalls(counters) || is_answered(counters);
+            let mut stopped = pin!(until(&is_interrupted));
+            let (mut client, account, mut lost) = Box::new(client).listen(listener, stopped.as_mut()).await;
+            if lost.is_none() && !is_answered(recorder.counters()) {
+                let listener = Listener { site: &site, room: &room, account };
+                let mut stopped = pin!(until(&is_answered));
+                (client, _, lost) = client.listen(listener, stopped.as_mut()).await;
+            }
             if lost.is_none() {
                 client.close().await;
             }
@@ -193,4 +211,33 @@ fn a_status_that_brings_nothing_loses_the_client() {
     });
     assert!(matches!(lost, Some(ClientError::Status(503))), "{lost:?}");
     assert_eq!((counters.polls, counters.in_flight, counters.connections), (1, 0, 0));
+}
+
+#[test]
+fn who_is_stalled_between_two_connections_asks_anew_afterwards() {
+    for connection in [Reuse::Reuse, Reuse::Fresh] {
+        let is_dialling =
+            |counters: Counters| counters.polls == 1 && counters.in_flight == 1 && counters.connections == 0;
+        let stalls = std::cell::Cell::new(0);
+        let stalled = |counters| {
+            stalls.set(stalls.get() + u32::from(is_dialling(counters)));
+            is_dialling(counters)
+        };
+        let (counters, _, lost, ()) = poll_over(connection, stalled, 2, |listener, run| {
+            for sequence in 0.. {
+                let (mut peer, _) = listener.accept().unwrap();
+                // The connection that was dialled in vain brings no question.
+                if request(&mut peer).is_empty() {
+                    continue;
+                }
+                peer.write_all(answer(run, sequence, "Connection: close\r\n").as_bytes()).unwrap();
+                if sequence > 0 {
+                    break;
+                }
+            }
+        });
+        assert!(lost.is_none(), "{connection:?}: {lost:?}");
+        assert_eq!(stalls.get(), 1, "{connection:?}: it was stalled");
+        assert_eq!((counters.polls, counters.received), (2, 2), "{connection:?}");
+    }
 }

@@ -21,6 +21,7 @@ use self::conversation::Conversation;
 use self::polling::Polling;
 use self::rendezvous::Rendezvous;
 use self::socket::Socket;
+use super::lost::Lost;
 use super::{Client, ClientError, Resume, Site};
 use crate::clock;
 use crate::plan::SocketIoMode;
@@ -31,6 +32,7 @@ use crate::recording::Account;
 pub struct SocketIo {
     carrier: Carrier,
     conversation: Conversation,
+    lost: Lost,
     /// Rings when nothing may have been heard for too long.
     alarm: Pin<Box<Sleep>>,
 }
@@ -71,14 +73,16 @@ impl Client for SocketIo {
         }
         this.say(&rendezvous.first_packets()).await?;
         while !this.conversation.is_subscribed(&rendezvous) {
-            this.receive(site, account).await?;
+            let received = this.receive(site, account).await;
+            this.lost.keep(received, this.conversation.is_subscribed(&rendezvous))?;
         }
         this.conversation.go_live();
         Ok(this)
     }
 
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError> {
-        let Self { carrier, conversation, alarm } = self;
+        self.lost.tell()?;
+        let Self { carrier, conversation, alarm, .. } = self;
         let has_rung = tokio::select! {
             biased;
             received = carrier.receive(site, account, conversation) => { received?; false }
@@ -119,7 +123,7 @@ impl SocketIo {
             Carrier::Polling(Box::new(Polling::open(site, client, rendezvous, account, &mut conversation).await?))
         };
         let alarm = Box::pin(tokio::time::sleep(conversation.longest_silence()));
-        Ok(Self { carrier, conversation, alarm })
+        Ok(Self { carrier, conversation, lost: Lost::default(), alarm })
     }
 
     /// Says Socket.IO packets, and returns when they are on their way.

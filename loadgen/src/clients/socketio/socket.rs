@@ -65,12 +65,14 @@ impl Socket {
         self.send(&engine_io::write(&Packet::Upgrade)).await
     }
 
-    /// Hears whatever comes next, and answers what wants an answer.
+    /// Hears whatever comes next, and answers what wants an answer. Cancelling it loses nothing: what is not sent by then goes first the
+    /// next time.
     pub(super) async fn receive(
         &mut self,
         account: &mut Account,
         conversation: &mut Conversation,
     ) -> Result<(), ClientError> {
+        self.flush(conversation).await?;
         self.hear(|message, at| match message {
             Message::Text(text) => conversation.hear(engine_io::read(text.as_bytes())?, at, account),
             Message::Binary(bytes) => conversation.hear(Packet::Binary(bytes.into()), at, account),
@@ -82,8 +84,14 @@ impl Socket {
 
     /// Says what there is to say.
     pub(super) async fn flush(&mut self, conversation: &mut Conversation) -> Result<(), ClientError> {
+        self.say(conversation)?;
+        Ok(self.connection.write_all(&[]).await?)
+    }
+
+    /// The same, as far as there is room; the rest is owed.
+    fn say(&mut self, conversation: &mut Conversation) -> Result<(), ClientError> {
         for packet in conversation.outbox().drain(..) {
-            self.send(&packet).await?;
+            self.connection.say(&frame(Opcode::Text, &packet))?;
         }
         Ok(())
     }
@@ -91,10 +99,8 @@ impl Socket {
     /// Says goodbye; the server answers a close frame with one and ends first (RFC 6455, section 7.1.1).
     pub(super) async fn close(mut self, mut conversation: Conversation) {
         let goodbye = websocket::close_payload(websocket::close::NORMAL, "");
-        if self.flush(&mut conversation).await.is_ok()
-            && self.connection.write_all(&frame(Opcode::Close, &goodbye)).await.is_ok()
-        {
-            self.connection.leave_after_peer(CLOSE_PATIENCE).await;
+        if self.say(&mut conversation).is_ok() {
+            self.connection.leave_saying(&frame(Opcode::Close, &goodbye), CLOSE_PATIENCE).await;
         }
     }
 
@@ -129,8 +135,9 @@ impl Socket {
             })
             .await?;
         for reply in replies {
-            connection.write_all(&reply).await?;
+            connection.say(&reply)?;
         }
+        connection.write_all(&[]).await?;
         match (received, end) {
             (Some(()), None) => Ok(()),
             (None, None) => Err(ClientError::Ended(None)),

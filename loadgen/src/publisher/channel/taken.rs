@@ -18,10 +18,12 @@ impl<'a> Taken<'a> {
         Self { channel, writer: Some(writer), losses: channel.losses.get() }
     }
 
-    /// Writes it all; false when that failed.
+    /// Writes it all, down to the socket; false when that failed.
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> bool {
         let Some(mut writer) = self.writer.take() else { return false };
-        let is_written = writer.write_all(bytes).await.is_ok();
+        // TLS reports as written what it has sealed, and waits with the rest for more to be written when the socket is full. In the
+        // clear there is nothing to flush.
+        let is_written = writer.write_all(bytes).await.is_ok() && writer.flush().await.is_ok();
         if is_written {
             self.writer = Some(writer);
         }
