@@ -2,6 +2,7 @@
 //!
 //! Measuring starts when all clients are live, so the number of expected deliveries is exact.
 
+mod awaited;
 mod outcome;
 mod troubles;
 mod waiting;
@@ -165,7 +166,7 @@ impl Conductor<'_> {
         self.readings.end = self.journal.stats().read().await;
 
         self.enter("drain", Some(plan.drain));
-        let (mut report, drain_was_cut) = self.drain(publishing).await?;
+        let (mut report, drain_was_cut) = self.drain(publishing, &faults).await?;
         let faults = self.end(faults).await?;
         // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
         if !self.interrupt.is_wanted() {

@@ -23,6 +23,11 @@ impl Troubles {
         let task = || tokio::spawn(commit(faults.clone(), setup.own_server.clone(), pid, start));
         Self(faults.iter().any(Fault::is_of_server).then(task))
     }
+
+    /// True when nothing is done to the server any more.
+    pub(super) fn are_over(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 impl Drop for Troubles {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use feed::Transport;
 
+use super::awaited::Awaited;
+use super::troubles::Troubles;
 use super::{Conductor, GLANCE, LEAD, MARK_LEAD};
 use crate::clock;
 use crate::faults::Watch;
@@ -14,7 +16,8 @@ use crate::plan::Plan;
 use crate::publisher::{Publishing, Report, Stop};
 use crate::recording::{Counters, Windows};
 
-/// Deliveries this close to the drain bound mean that it cut something off.
+/// Deliveries this close to the drain bound mean that it cut something off; so long without any, and what was refused is no longer
+/// waited for. Short polling is given its interval on top.
 const DRAIN_SILENCE: Duration = Duration::from_millis(500);
 
 impl Conductor<'_> {
@@ -95,8 +98,13 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Waits for the last answers and deliveries; says whether the bound cut something off.
-    pub(super) async fn drain(&mut self, publishing: Publishing) -> anyhow::Result<(Report, bool)> {
+    /// Waits for the last answers and deliveries; says whether the bound cut something off. As long as there are `troubles`, or
+    /// somebody is not live, silence says nothing.
+    pub(super) async fn drain(
+        &mut self,
+        publishing: Publishing,
+        troubles: &Troubles,
+    ) -> anyhow::Result<(Report, bool)> {
         let plan = Arc::clone(&self.setup.plan);
         let poll_interval = if plan.transport == Transport::ShortPoll { plan.poll_interval } else { Duration::ZERO };
         let bound = clock::now() + plan.drain + poll_interval;
@@ -107,7 +115,7 @@ impl Conductor<'_> {
                 delivered = counters.delivered;
                 last_delivery = Some(clock::now());
             }
-            delivered
+            (delivered, last_delivery)
         };
         while !publishing.is_finished() {
             let glance = clock::now() + GLANCE;
@@ -124,18 +132,32 @@ impl Conductor<'_> {
         }
         let report = publishing.report()?;
         let own = self.windows.of_shard(plan.shard);
-        let expected: u64 = (0..plan.topics.len())
-            .map(|topic| {
-                let first = own[topic].sequences.start;
-                let refused = report.refused[topic].iter().filter(|&&sequence| sequence >= first).count() as u64;
-                let due = u64::from(report.ends[topic].saturating_sub(first));
-                (due - refused.min(due)) * plan.subscribers_of(topic as u16)
-            })
-            .sum();
+        let (mut accepted, mut due) = (0, 0);
+        for topic in 0..plan.topics.len() {
+            let first = own[topic].sequences.start;
+            let refused = report.refused[topic].iter().filter(|&&sequence| sequence >= first).count() as u64;
+            let of_topic = u64::from(report.ends[topic].saturating_sub(first));
+            let subscribers = plan.subscribers_of(topic as u16);
+            due += of_topic * subscribers;
+            accepted += (of_topic - refused.min(of_topic)) * subscribers;
+        }
         // What the other shards publish is not known before their results are merged; by the plan it is this.
-        let expected = expected + of_others(&plan, &self.windows);
-        self.wait_for(bound, None, |counters| look(counters) >= expected).await?;
-        let is_short = look(self.journal.counters().await?) < expected;
+        let others = of_others(&plan, &self.windows);
+        let awaited =
+            Awaited { accepted: accepted + others, due: due + others, silence: DRAIN_SILENCE + poll_interval };
+        let clients = u64::from(self.setup.clients());
+        let mut quiet_since = clock::now();
+        self.wait_for(bound, None, |counters| {
+            let (delivered, last) = look(counters);
+            if counters.open < clients || !troubles.are_over() {
+                quiet_since = clock::now();
+            }
+            let quiet_since = last.map_or(quiet_since, |last| last.max(quiet_since));
+            awaited.is_over(delivered, clock::now().saturating_duration_since(quiet_since))
+        })
+        .await?;
+        let (delivered, last_delivery) = look(self.journal.counters().await?);
+        let is_short = delivered < awaited.accepted;
         let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
         let was_cut = is_short && was_flowing && !self.interrupt.is_wanted();
         Ok((report, was_cut))
