@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use feed::Transport;
 
 use super::awaited::Awaited;
 use super::troubles::Troubles;
@@ -98,16 +97,15 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Waits for the last answers and deliveries; says whether the bound cut something off. As long as there are `troubles`, or
+    /// Waits for the last answers and deliveries, until `bound` at most; says whether that cut something off. As long as there are `troubles`, or
     /// somebody is not live, silence says nothing.
     pub(super) async fn drain(
         &mut self,
         publishing: Publishing,
         troubles: &Troubles,
+        bound: Instant,
     ) -> anyhow::Result<(Report, bool)> {
         let plan = Arc::clone(&self.setup.plan);
-        let poll_interval = if plan.transport == Transport::ShortPoll { plan.poll_interval } else { Duration::ZERO };
-        let bound = clock::now() + plan.drain + poll_interval;
         let mut delivered = self.journal.counters().await?.delivered;
         let mut last_delivery = None;
         let mut look = |counters: Counters| {
@@ -143,8 +141,11 @@ impl Conductor<'_> {
         }
         // What the other shards publish is not known before their results are merged; by the plan it is this.
         let others = of_others(&plan, &self.windows);
-        let awaited =
-            Awaited { accepted: accepted + others, due: due + others, silence: DRAIN_SILENCE + poll_interval };
+        let awaited = Awaited {
+            accepted: accepted + others,
+            due: due + others,
+            silence: DRAIN_SILENCE + (plan.patience() - plan.drain),
+        };
         let clients = u64::from(self.setup.clients());
         let mut quiet_since = clock::now();
         self.wait_for(bound, None, |counters| {
