@@ -19,8 +19,8 @@ impl Troubles {
     /// Begins with those of `setup`, for a window that begins at `start`.
     pub(super) fn begin(setup: &Setup, start: Instant) -> Self {
         let faults = &setup.plan.faults;
-        let pid = setup.child.or(setup.server_pid);
-        let task = || tokio::spawn(commit(faults.clone(), setup.own_server.clone(), pid, start));
+        let (child, named) = (setup.child, setup.server_pid);
+        let task = || tokio::spawn(commit(faults.clone(), setup.own_server.clone(), child, named, start));
         Self(faults.iter().any(Fault::is_of_server).then(task))
     }
 
