@@ -150,7 +150,7 @@ impl Conductor<'_> {
         });
         self.enter("warm-up", Some(plan.warmup + LEAD));
         let publishing = publisher.begin(begin);
-        let faults = Troubles::begin(setup, window.start);
+        let faults = Troubles::begin(setup, window.start, self.interrupt);
         self.wait_until(window.start - MARK_LEAD, Some(&publishing)).await?;
 
         let from = self.mark().await?;
