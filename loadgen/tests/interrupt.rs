@@ -1,10 +1,12 @@
 //! Ctrl-c ends a run cleanly: what was measured is kept and marked, what is no whole run is in no comparison, and no server is left behind.
 
+mod foreign;
 mod support;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use foreign::{example, late, short_run};
 use results::{COMPARISON_FILE, Comparison, Ending, load};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{WIDE_BOUNDS, loadgen, sibling};
@@ -82,4 +84,26 @@ fn a_round_that_ctrl_c_cuts_short_is_in_no_comparison() {
     assert_eq!(folders, ["round-1-ws"]);
     assert!(stdout.contains("sse         0/0"), "{stdout}");
     assert_eq!(load(&out.join("round-1-sse")).unwrap().run.ending, Ending::Interrupted, "what was measured is kept");
+}
+
+#[tokio::test]
+async fn what_is_under_way_at_ctrl_c_is_waited_for() {
+    let (target, url) = (example("rest"), late::serve(usize::MAX).await);
+    let words = ["--transport", "short-poll", "--target", target.to_str().unwrap(), "--url", &url];
+    let (mut command, folder) = short_run(&words);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        lines.find(|line| line.contains(" measure ")).expect("it measures");
+        // Not waiting for something to happen: this is how much of the window is measured.
+        std::thread::sleep(late::DELAY * 2);
+        kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+        lines.for_each(drop);
+        child.wait().unwrap()
+    });
+    assert_eq!(ended.await.unwrap().code(), Some(1));
+    let run = load(&folder.path().join("run")).unwrap().run;
+    let books = &run.measured.deliveries;
+    assert!(run.ending == Ending::Interrupted && books.delivered >= 24, "{books:?}");
+    assert_eq!((books.lost, books.late), (0, 0), "two or three were under way: {books:?}");
 }

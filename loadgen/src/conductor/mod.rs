@@ -163,7 +163,7 @@ impl Conductor<'_> {
         let mut bound = window.end + plan.patience();
         if self.interrupt.is_wanted() {
             let now = clock::now();
-            publishing.stop(Stop::Wanted);
+            publishing.stop(Stop::Wanted(now));
             window_ns.end = window_ns.end.min(clock::ns_at(now)).max(window_ns.start);
             players.iter().for_each(|player| player.set_window(window_ns.clone()));
             bound = bound.min(now + plan.patience());
@@ -178,7 +178,7 @@ impl Conductor<'_> {
         self.readings.end = end;
         let (mut report, drain_was_cut) = drained?;
         let faults = self.end(faults).await?;
-        // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
+        // Of a run that was stopped, what the others still published is on its way until they have stopped, too.
         if !self.interrupt.is_wanted() {
             let now = clock::now();
             players.iter().for_each(|player| player.set_too_late_from(now));

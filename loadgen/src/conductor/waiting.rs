@@ -16,7 +16,7 @@ use crate::publisher::{Publishing, Report, Stop};
 use crate::recording::{Counters, Windows};
 
 /// Deliveries this close to the drain bound mean that it cut something off; so long without any, and what was refused is no longer
-/// waited for. Short polling is given its interval on top.
+/// waited for, nor is anything if the user wants to end. Short polling is given its interval on top.
 const DRAIN_SILENCE: Duration = Duration::from_millis(500);
 
 impl Conductor<'_> {
@@ -85,7 +85,18 @@ impl Conductor<'_> {
             () = clock::sleep_until(deadline.min(next_row).min(next_look)) => {}
             () = self.interrupt.wanted() => {}
         }
-        if clock::now() >= next_row {
+        self.keep_up(publishing).await
+    }
+
+    /// Sleeps for a moment, whatever the user wants.
+    async fn glance(&mut self, publishing: Option<&Publishing>) -> anyhow::Result<()> {
+        clock::sleep_until(clock::now() + GLANCE).await;
+        self.keep_up(publishing).await
+    }
+
+    /// Writes the row that is due, and looks at who is live if that is.
+    async fn keep_up(&mut self, publishing: Option<&Publishing>) -> anyhow::Result<()> {
+        if clock::now() >= self.journal.next_row() {
             self.journal.end_row(publishing).await?;
         }
         if let Some(watch) = &mut self.watch
@@ -98,7 +109,7 @@ impl Conductor<'_> {
     }
 
     /// Waits for the last answers and deliveries, until `bound` at most; says whether that cut something off. As long as there are `troubles`, or
-    /// somebody is not live, silence says nothing.
+    /// somebody is not live, silence says nothing, unless the user wants to end: what is under way then is waited for, too, but nobody else.
     pub(super) async fn drain(
         &mut self,
         publishing: Publishing,
@@ -116,16 +127,14 @@ impl Conductor<'_> {
             (delivered, last_delivery)
         };
         while !publishing.is_finished() {
-            let glance = clock::now() + GLANCE;
-            self.wait_for(glance, Some(&publishing), |counters| {
-                look(counters);
-                false
-            })
-            .await?;
+            self.glance(Some(&publishing)).await?;
+            look(self.journal.counters().await?);
             // A publisher that the server keeps from ending is stopped; what it could not send was due, and is told.
-            if self.interrupt.is_wanted() || clock::now() > bound {
-                publishing.stop(if self.interrupt.is_wanted() { Stop::Wanted } else { Stop::TooLate });
-                tokio::time::sleep(GLANCE).await;
+            let now = clock::now();
+            if self.interrupt.is_wanted() {
+                publishing.stop(Stop::Wanted(now));
+            } else if now > bound {
+                publishing.stop(Stop::TooLate);
             }
         }
         let report = publishing.report()?;
@@ -148,15 +157,19 @@ impl Conductor<'_> {
         };
         let clients = u64::from(self.setup.clients());
         let mut quiet_since = clock::now();
-        self.wait_for(bound, None, |counters| {
+        while clock::now() < bound {
+            let counters = self.journal.counters().await?;
             let (delivered, last) = look(counters);
-            if counters.open < clients || !troubles.are_over() {
+            let is_given_up = self.interrupt.is_wanted();
+            if !is_given_up && (counters.open < clients || !troubles.are_over()) {
                 quiet_since = clock::now();
             }
-            let quiet_since = last.map_or(quiet_since, |last| last.max(quiet_since));
-            awaited.is_over(delivered, clock::now().saturating_duration_since(quiet_since))
-        })
-        .await?;
+            let quiet = clock::now().saturating_duration_since(last.map_or(quiet_since, |last| last.max(quiet_since)));
+            if awaited.is_over(delivered, quiet, is_given_up) {
+                break;
+            }
+            self.glance(None).await?;
+        }
         let (delivered, last_delivery) = look(self.journal.counters().await?);
         let is_short = delivered < awaited.accepted;
         let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
