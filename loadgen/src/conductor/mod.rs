@@ -141,7 +141,7 @@ impl Conductor<'_> {
 
         let begin = self.appoint().await?;
         let begun = begin.saturating_duration_since(self.journal.began());
-        let window = begin + plan.warmup..begin + plan.warmup + plan.duration;
+        let mut window = begin + plan.warmup..begin + plan.warmup + plan.duration;
         let mut window_ns = clock::ns_at(window.start)..clock::ns_at(window.end);
         players.iter().for_each(|player| {
             player.set_window(window_ns.clone());
@@ -164,7 +164,8 @@ impl Conductor<'_> {
         if self.interrupt.is_wanted() {
             let now = clock::now();
             publishing.stop(Stop::Wanted(now));
-            window_ns.end = window_ns.end.min(clock::ns_at(now)).max(window_ns.start);
+            window.end = window.end.min(now).max(window.start);
+            window_ns.end = clock::ns_at(window.end);
             players.iter().for_each(|player| player.set_window(window_ns.clone()));
             bound = bound.min(now + plan.patience());
         }
@@ -238,7 +239,7 @@ impl Conductor<'_> {
             interrupted: self.interrupt.is_wanted(),
             watched: self.watch.map(Watch::into_rows),
             faults,
-            start: window.start,
+            window,
         };
         Ok(course.outcome(setup))
     }
