@@ -140,8 +140,8 @@ impl Conductor<'_> {
         let report = publishing.report()?;
         let own = self.windows.of_shard(plan.shard);
         let (mut accepted, mut due) = (0, 0);
-        for topic in 0..plan.topics.len() {
-            let first = own[topic].sequences.start;
+        for (topic, window) in own.iter().enumerate() {
+            let first = window.sequences.start;
             let refused = report.refused[topic].iter().filter(|&&sequence| sequence >= first).count() as u64;
             let of_topic = u64::from(report.ends[topic].saturating_sub(first));
             let subscribers = plan.subscribers_of(topic as u16);
