@@ -1,9 +1,14 @@
-//! Ctrl-c: the first ends the run and keeps what was measured, the second ends the program.
+//! Ctrl-c: the first ends the run and keeps what was measured, the second ends the program, as SIGTERM does.
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+use crate::faults;
 
 /// Exit code of a program that was stopped by ctrl-c twice (128 + SIGINT).
 const KILLED: i32 = 130;
+/// Exit code of a program that was asked to end (128 + SIGTERM).
+const TERMINATED: i32 = 143;
 
 /// Says whether the user wants the run to end.
 #[derive(Debug, Clone)]
@@ -12,14 +17,21 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens for ctrl-c from now on.
+    /// Listens for ctrl-c and SIGTERM from now on.
     pub fn listen() -> Self {
         let (want, wanted) = watch::channel(false);
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
                 if want.send_replace(true) {
-                    std::process::exit(KILLED);
+                    end_at_once(KILLED);
                 }
+            }
+        });
+        tokio::spawn(async move {
+            if let Ok(mut terminate) = signal(SignalKind::terminate())
+                && terminate.recv().await.is_some()
+            {
+                end_at_once(TERMINATED);
             }
         });
         Self { wanted }
@@ -42,4 +54,10 @@ impl Interrupt {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Ends the program without unwinding it; a server that it has stopped must not stay so.
+fn end_at_once(code: i32) -> ! {
+    faults::continue_all();
+    std::process::exit(code)
 }

@@ -225,7 +225,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Reads the server's stats.
-    pub fn stats(&self) -> &StatsReader {
+    pub fn stats(&self) -> &'a StatsReader {
         self.stats
     }
 

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::Context;
-use results::{Assertion, Run};
+use results::{Assertion, Ending, Run};
 
 /// Creates the file before anything is measured, so that a place that cannot be written to is said at once.
 pub fn prove_writable(path: &Path) -> anyhow::Result<()> {
@@ -19,11 +19,18 @@ pub fn write(path: &Path, run: &Run) -> anyhow::Result<()> {
     std::fs::write(path, document(run)).with_context(|| format!("cannot write the JUnit file {}", path.display()))
 }
 
-/// One suite: a case for the verdict, which is in error when the run is invalid, and one per assertion.
+/// What is said of a run that the user stopped.
+const INTERRUPTED: &str =
+    "The run was interrupted: what it tells was measured until then, not over the time that was asked for.";
+
+/// One suite: a case for the verdict, which is in error when the run is invalid or was interrupted, and one per assertion.
 fn document(run: &Run) -> String {
     let seconds = run.measured.phases.last().map_or(0.0, |phase| phase.end_s);
     let failures = run.assertions.iter().filter(|assertion| !assertion.holds).count();
-    let errors = usize::from(!run.verdict.is_valid());
+    let interrupted = (run.ending == Ending::Interrupted).then(|| INTERRUPTED.to_owned());
+    let reasons: Vec<String> =
+        interrupted.into_iter().chain(run.verdict.reasons.iter().map(ToString::to_string)).collect();
+    let errors = usize::from(!reasons.is_empty());
     let counts = format!("tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\"", run.assertions.len() + 1);
     let suite = escaped(&format!("loadgen.{}", run.asked.contender()));
     let mut out = format!(
@@ -31,7 +38,6 @@ fn document(run: &Run) -> String {
          <testsuite name=\"{suite}\" {counts} time=\"{seconds:.3}\" timestamp=\"{}\">\n",
         escaped(run.started_at.trim_end_matches('Z'))
     );
-    let reasons: Vec<String> = run.verdict.reasons.iter().map(ToString::to_string).collect();
     let reasons = (!reasons.is_empty()).then(|| ("error", reasons.join(" ")));
     case(&mut out, &suite, "the measurement is valid", reasons);
     for Assertion { text, seen, holds } in &run.assertions {
@@ -108,6 +114,15 @@ mod tests {
         let told = document(&run);
         let error = "<error message=\"loop-lag: &lt;48 ms&gt; &amp; &quot;more&quot;\u{fffd}\u{fffd} (bound: 20 ms). ]]&gt; none\"/>";
         assert!(told.contains("errors=\"1\"") && told.contains(error), "{told}");
+    }
+
+    #[test]
+    fn a_run_that_was_interrupted_is_an_error_though_all_of_it_holds() {
+        let mut run = run();
+        run.ending = Ending::Interrupted;
+        run.assertions = vec![assertion("lost==0", true)];
+        let told = document(&run);
+        assert!(told.contains("errors=\"1\"") && told.contains("<error message=\"The run was interrupted: "), "{told}");
     }
 
     #[test]

@@ -191,6 +191,11 @@ impl Plan {
         }
     }
 
+    /// Longest wait for outstanding deliveries after the window, with the interval that short polling is given on top.
+    pub fn patience(&self) -> Duration {
+        self.drain + if self.transport == Transport::ShortPoll { self.poll_interval } else { Duration::ZERO }
+    }
+
     /// Most connections that a client has at a time.
     pub fn connections_per_client(&self) -> u32 {
         connections_per_client(self.transport, self.socketio)

@@ -36,8 +36,8 @@ enum Order {
     Snapshot(bool, oneshot::Sender<Snapshot>),
     /// Say the counters.
     Counters(oneshot::Sender<Counters>),
-    /// From now on deliveries are too late.
-    TooLate,
+    /// Deliveries from then on, ns, are too late.
+    TooLate(u64),
     /// End all clients, and say what of these refused numbers none of them received.
     Leave(Closing, oneshot::Sender<Vec<Vec<u32>>>),
     /// Close the books of those that have ended.
@@ -136,9 +136,9 @@ impl Player {
         answer.await.context("a player thread has ended early; this is a bug")
     }
 
-    /// From now on deliveries are too late.
-    pub fn set_too_late(&self) {
-        self.give(Order::TooLate);
+    /// Deliveries from an instant on are too late; of several instants the earliest counts.
+    pub fn set_too_late_from(&self, instant: Instant) {
+        self.give(Order::TooLate(clock::ns_at(instant)));
     }
 
     /// Ends all clients; returns what of the refused numbers none of them received.
@@ -240,7 +240,7 @@ impl Floor {
                 Order::Counters(reply) => {
                     let _ = reply.send(floor.recorder.counters());
                 }
-                Order::TooLate => floor.recorder.set_too_late(),
+                Order::TooLate(from_ns) => floor.recorder.set_too_late_from(from_ns),
                 Order::Leave(closing, reply) => {
                     floor.stop.send_replace(true);
                     await_end(&mut clients).await;

@@ -123,6 +123,11 @@ pub fn spent_by(root: u32) -> Option<Spent> {
     Tree::of(root).spent()
 }
 
+/// The numbers of `root` and its descendants; none where it has gone, or where there is no `/proc`.
+pub fn members(root: u32) -> Vec<u32> {
+    tree_of(root, &everybody().unwrap_or_default()).iter().map(|process| process.pid).collect()
+}
+
 /// The process that has begun last, of all that can be seen (`proc_loadavg(5)`); `None` where the system does not tell.
 fn newest() -> Option<u32> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()

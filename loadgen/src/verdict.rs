@@ -14,9 +14,9 @@ pub struct Circumstances {
     pub drain_was_cut: bool,
     /// True when the run committed faults: who is live at its end is then what was measured.
     pub was_struck: bool,
-    /// How long the server was away because the run had it so: what was due meanwhile need not have been accepted.
+    /// For how much of the window the server was away because the run had it so: what was due meanwhile need not have been accepted.
     pub server_away: Duration,
-    /// Length of the window.
+    /// Length of the window, as far as it was measured.
     pub window: Duration,
     /// True when the server's process was another one at the end of the window than at its start.
     pub server_restarted: bool,

@@ -1,11 +1,14 @@
-//! Ctrl-c ends a run cleanly: what was measured is kept and marked, and no server is left behind.
+//! Ctrl-c ends a run cleanly: what was measured is kept and marked, what is no whole run is in no comparison, and no server is left behind.
 
+mod foreign;
 mod support;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use results::{Ending, load};
+use foreign::{example, late, short_run};
+use results::{COMPARISON_FILE, Comparison, Ending, load};
+use rustix::process::{Pid, Signal, kill_process};
 use support::{WIDE_BOUNDS, loadgen, sibling};
 
 #[test]
@@ -38,8 +41,7 @@ fn what_was_measured_until_ctrl_c_is_kept_and_marked() {
     let progress = BufReader::new(child.stderr.take().unwrap());
     let mut lines = progress.lines().map(Result::unwrap);
     lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
-    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -51,4 +53,57 @@ fn what_was_measured_until_ctrl_c_is_kept_and_marked() {
     let books = &run.measured.deliveries;
     assert!(books.delivered > 0 && books.lost == 0, "{books:?}");
     assert_eq!(books.delivered, run.measured.latency.count);
+}
+
+#[test]
+fn a_round_that_ctrl_c_cuts_short_is_in_no_comparison() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("compare");
+    sibling("feed-server");
+    let mut child = loadgen()
+        .args(["compare", "--transports", "ws,sse", "--rounds", "1", "--clients", "5", "--rate", "20"])
+        .args(["--duration", "3s", "--warmup", "200ms", "--settle", "100ms"])
+        .args(WIDE_BOUNDS)
+        .arg("--out")
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.starts_with("round 1/1 sse: measure")).expect("it measures the second contender");
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    lines.for_each(drop);
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stdout.contains("round 1 sse          interrupted: left out"), "{stdout}");
+
+    let comparison: Comparison = serde_json::from_slice(&std::fs::read(out.join(COMPARISON_FILE)).unwrap()).unwrap();
+    let folders: Vec<_> = comparison.runs.iter().map(|run| run.folder.as_str()).collect();
+    assert_eq!(folders, ["round-1-ws"]);
+    assert!(stdout.contains("sse         0/0"), "{stdout}");
+    assert_eq!(load(&out.join("round-1-sse")).unwrap().run.ending, Ending::Interrupted, "what was measured is kept");
+}
+
+#[tokio::test]
+async fn what_is_under_way_at_ctrl_c_is_waited_for() {
+    let (target, url) = (example("rest"), late::serve(usize::MAX).await);
+    let words = ["--transport", "short-poll", "--target", target.to_str().unwrap(), "--url", &url];
+    let (mut command, folder) = short_run(&words);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        lines.find(|line| line.contains(" measure ")).expect("it measures");
+        // Not waiting for something to happen: this is how much of the window is measured.
+        std::thread::sleep(late::DELAY * 2);
+        kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+        lines.for_each(drop);
+        child.wait().unwrap()
+    });
+    assert_eq!(ended.await.unwrap().code(), Some(1));
+    let run = load(&folder.path().join("run")).unwrap().run;
+    let books = &run.measured.deliveries;
+    assert!(run.ending == Ending::Interrupted && books.delivered >= 24, "{books:?}");
+    assert_eq!((books.lost, books.late), (0, 0), "two or three were under way: {books:?}");
 }

@@ -13,6 +13,7 @@ use loadgen::interrupt::Interrupt;
 use loadgen::selftest::{Findings, Trial, examine};
 use results::numbers::time_ns;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_loadgen");
 
@@ -224,4 +225,24 @@ fn the_selftest_is_ok_in_all_that_must_be_exact_and_ends_accordingly() {
         assert!(text.lines().any(|line| line.trim_start().starts_with(quantity) && line.ends_with("ok")), "{text}");
     }
     assert_eq!(output.status.code(), Some(i32::from(text.contains("WRONG"))), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_overdue_when_the_user_stops_the_run_was_due() {
+    let trial = Trial {
+        rate: 100.0,
+        duration: Duration::from_secs(60),
+        hold_up: Some(Duration::from_millis(500)..Duration::from_secs(60)),
+        ..Trial::new(Transport::Ws, &[])
+    };
+    let (want, wanted) = watch::channel(false);
+    let interrupt = Interrupt::told(wanted);
+    let (bounds, program) = (bounds(), Path::new(PROGRAM));
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        want.send_replace(true);
+    };
+    let (findings, ()) = tokio::join!(trial.carry_out(program, &bounds, &interrupt), stop);
+    let published = &findings.unwrap().outcome.measured.published;
+    assert!(published.due > 100 && published.refused == published.due, "all of it was held up: {published:?}");
 }

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use foreign::{example, measure};
+use foreign::{Measured, example, late, measure};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -43,15 +43,19 @@ async fn read(State(room): State<Room>, Query(query): Query<Since>) -> Json<Valu
     Json(json!({ "next": next, "messages": shown }))
 }
 
+/// Measures the REST API of the examples at `url`.
+async fn measured(url: &str) -> Measured {
+    let target = example("rest");
+    measure(&["--transport", "short-poll", "--target", target.to_str().unwrap(), "--url", url]).await
+}
+
 #[tokio::test]
 async fn who_did_not_get_what_another_client_got_has_lost_it() {
     let app = Router::new().route("/rooms/{room}/messages", get(read).post(write)).with_state(Room::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
-    let target = example("rest");
-    let words = ["--transport", "short-poll", "--target", target.to_str().unwrap(), "--url", &url];
-    let measured = measure(&words).await;
+    let measured = measured(&url).await;
     let run = results::load(&measured.out).unwrap_or_else(|e| panic!("{e}: {}", measured.stderr)).run;
     let (books, published) = (&run.measured.deliveries, &run.measured.published);
     assert!((2..=4).contains(&published.refused), "of 12 in the window: {published:?}");
@@ -60,4 +64,16 @@ async fn who_did_not_get_what_another_client_got_has_lost_it() {
     assert_eq!((books.expected, books.duplicated), (published.due * clients, 0));
     assert_eq!(books.lost, published.refused * (clients - 1), "one client each has it: {books:?}");
     assert!(measured.stdout.contains("arrived all the same)"), "{}", measured.stdout);
+}
+
+#[tokio::test]
+async fn what_arrived_although_it_was_refused_does_not_stand_for_what_is_still_under_way() {
+    // More is under way at the window's end than was refused in it.
+    let measured = measured(&late::serve(4).await).await;
+    let run = results::load(&measured.out).unwrap_or_else(|e| panic!("{e}: {}", measured.stderr)).run;
+    let (books, published) = (&run.measured.deliveries, &run.measured.published);
+    assert!(published.refused >= 2, "{published:?}");
+    assert_eq!(published.refused_and_delivered, Some(published.refused));
+    let expected = published.due * u64::from(run.asked.clients);
+    assert_eq!((books.delivered, books.lost, books.late), (expected, 0, 0), "{books:?}");
 }

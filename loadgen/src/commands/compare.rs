@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::anyhow;
-use results::{Comparison, ComparisonRun, FolderError, Run, SCHEMA};
+use results::{Comparison, ComparisonRun, Ending, FolderError, Run, SCHEMA};
 
 use super::run::{Order, Place, default_folder, end_of, measure};
 use super::{End, Usage};
@@ -66,6 +66,11 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
         let folder = format!("round-{round}-{}", label.replace(" (", "-").replace(')', ""));
         let order = Order { title: format!("round {round}/{} {label}", args.rounds), ..orders[place].clone() };
         let run = measure(&order, &out.join(&folder), &cores, &interrupt).await?;
+        if run.ending == Ending::Interrupted {
+            // Shorter than the others, so it is no round; what it measured stays in its folder.
+            println!("round {round} {label:<12} interrupted: left out");
+            break;
+        }
         println!("{}", one_line(round, label, &run));
         let label = Some(label.clone()).filter(|label| label != transport.name());
         comparison.runs.push(ComparisonRun { round, transport: transport.name().into(), label, folder });
@@ -78,13 +83,16 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
     }
     print!("{}{}", table(&contenders), findings(&contenders));
     println!("results: {}", out.display());
-    Ok(outcome(&contenders))
+    let end = outcome(&contenders);
+    Ok(if interrupt.is_wanted() { end.max(End::Unfinished) } else { end })
 }
 
 /// Rounds that were left out and named do not spoil the rest, unless they leave a contender without a valid one.
 fn outcome(contenders: &[Contender]) -> End {
     let ends = |contender: &Contender| contender.runs.iter().map(|(_, run)| end_of(run)).collect::<Vec<_>>();
     let of_contender = |contender: &Contender| match ends(contender) {
+        // The user stopped before its first.
+        ends if ends.is_empty() => End::Unfinished,
         ends if ends.iter().all(|end| *end == End::Invalid) => End::Invalid,
         ends => ends.into_iter().filter(|end| *end != End::Invalid).max().unwrap_or(End::Fine),
     };

@@ -2,6 +2,7 @@
 //!
 //! Measuring starts when all clients are live, so the number of expected deliveries is exact.
 
+mod awaited;
 mod outcome;
 mod troubles;
 mod waiting;
@@ -140,12 +141,16 @@ impl Conductor<'_> {
 
         let begin = self.appoint().await?;
         let begun = begin.saturating_duration_since(self.journal.began());
-        let window = begin + plan.warmup..begin + plan.warmup + plan.duration;
+        let mut window = begin + plan.warmup..begin + plan.warmup + plan.duration;
         let mut window_ns = clock::ns_at(window.start)..clock::ns_at(window.end);
-        players.iter().for_each(|player| player.set_window(window_ns.clone()));
+        players.iter().for_each(|player| {
+            player.set_window(window_ns.clone());
+            // Told beforehand: whatever the conductor is waiting for at that instant, nobody is given longer.
+            player.set_too_late_from(window.end + plan.patience());
+        });
         self.enter("warm-up", Some(plan.warmup + LEAD));
         let publishing = publisher.begin(begin);
-        let faults = Troubles::begin(setup, window.start);
+        let faults = Troubles::begin(setup, window.start, self.interrupt);
         self.wait_until(window.start - MARK_LEAD, Some(&publishing)).await?;
 
         let from = self.mark().await?;
@@ -155,21 +160,29 @@ impl Conductor<'_> {
         self.enter("measure", Some(plan.duration));
         self.journal.start_log();
         self.wait_until(window.end, Some(&publishing)).await?;
+        let mut bound = window.end + plan.patience();
         if self.interrupt.is_wanted() {
-            publishing.stop(Stop::Wanted);
-            window_ns.end = window_ns.end.min(clock::now_ns()).max(window_ns.start);
+            let now = clock::now();
+            publishing.stop(Stop::Wanted(now));
+            window.end = window.end.min(now).max(window.start);
+            window_ns.end = clock::ns_at(window.end);
             players.iter().for_each(|player| player.set_window(window_ns.clone()));
+            bound = bound.min(now + plan.patience());
         }
         let to = self.mark().await?;
         let rss_end = process::own_rss();
-        self.readings.end = self.journal.stats().read().await;
 
-        self.enter("drain", Some(plan.drain));
-        let (mut report, drain_was_cut) = self.drain(publishing).await?;
+        self.enter("drain", Some(bound.saturating_duration_since(clock::now())));
+        // A server that does not answer is waited for while its deliveries are, not before.
+        let end = self.journal.stats().read();
+        let (end, drained) = tokio::join!(end, self.drain(publishing, &faults, bound));
+        self.readings.end = end;
+        let (mut report, drain_was_cut) = drained?;
         let faults = self.end(faults).await?;
-        // A run that was stopped has no drain: what the others still published is on its way until they have stopped, too.
+        // Of a run that was stopped, what the others still published is on its way until they have stopped, too.
         if !self.interrupt.is_wanted() {
-            players.iter().for_each(Player::set_too_late);
+            let now = clock::now();
+            players.iter().for_each(|player| player.set_too_late_from(now));
         }
         let opened = self.journal.counters().await?.opened;
         self.setup.gate.ask(Waiting::Close(opened));
@@ -177,7 +190,8 @@ impl Conductor<'_> {
             self.wait_until(clock::now() + GLANCE, None).await?;
             clock::sleep_until(clock::now() + GLANCE).await;
         }
-        players.iter().for_each(Player::set_too_late);
+        let now = clock::now();
+        players.iter().for_each(|player| player.set_too_late_from(now));
         self.enter("close", None);
         // A reader that leaves before the server has looked at its request is never counted as one.
         // One that was started again counts anew, so there is nothing to wait for.
@@ -225,7 +239,7 @@ impl Conductor<'_> {
             interrupted: self.interrupt.is_wanted(),
             watched: self.watch.map(Watch::into_rows),
             faults,
-            start: window.start,
+            window,
         };
         Ok(course.outcome(setup))
     }

@@ -1,12 +1,13 @@
 //! What becomes of all that was read in the course of a run: its results, its verdict, and its part in a larger run.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use results::{Bytes, Connections, LatencyLog, Measured, Percentiles, Phase, Polls, Recovery, RecoveryRow, SeriesRow};
 
 use super::Setup;
 use crate::clock;
-use crate::faults::{Done, Fault, Losses, ServerFault, groups, recovery};
+use crate::faults::{Done, Fault, Losses, ServerFault, absence, groups, recovery};
 use crate::journal::Records;
 use crate::marks::{Mark, accepted, books, bytes, generator_cost, whole_run};
 use crate::parts::{Parts, least, sum};
@@ -17,9 +18,6 @@ use crate::reconciliation::reconcile;
 use crate::recording::stack;
 use crate::server_cost::{Readings, can_be_known};
 use crate::verdict::{self, Circumstances};
-
-/// How long, after a server is back, its publisher may still be on its way: a pause of 200 ms before it connects again, and the attempt.
-const PUBLISHER_RETURNS: Duration = Duration::from_millis(500);
 
 /// What a run leaves behind.
 pub struct Outcome {
@@ -73,8 +71,8 @@ pub(super) struct Course {
     pub watched: Option<Vec<RecoveryRow>>,
     /// What was done to the server.
     pub faults: Vec<ServerFault>,
-    /// When the window began.
-    pub start: Instant,
+    /// The window, as far as it was measured.
+    pub window: Range<Instant>,
 }
 
 impl Course {
@@ -97,7 +95,7 @@ impl Course {
             interrupted,
             watched,
             faults,
-            start,
+            window,
         } = self;
         let plan = &setup.plan;
         let window_bytes = Bytes { whole_run: Some(whole_run(&last)), ..bytes(&from, &to, plan.payload) };
@@ -112,13 +110,13 @@ impl Course {
             _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
-        let circumstances = circumstances(setup, &readings, told_all, drain_was_cut, &faults);
+        let circumstances = circumstances(setup, &readings, told_all, drain_was_cut, &faults, &window);
         let mut rows = watched.unwrap_or_default();
         let told_apart = groups(plan, &records.totals.latency, records.totals.latency_of_struck.as_ref());
         let recovery = (!plan.faults.is_empty()).then(|| Recovery {
             struck: told_apart.struck,
             bystanders: told_apart.bystanders,
-            ..recover(plan, &closed, &faults, start, &mut rows)
+            ..recover(plan, &closed, &faults, window.start, &mut rows)
         });
         let polled = to.counters.since(from.counters);
         let parts = Parts {
@@ -204,13 +202,14 @@ fn circumstances(
     has_cost: bool,
     drain_was_cut: bool,
     faults: &[ServerFault],
+    window: &Range<Instant>,
 ) -> Circumstances {
     let of_server = setup.plan.faults.iter().any(Fault::is_of_server);
     Circumstances {
         drain_was_cut,
         was_struck: !setup.plan.faults.is_empty(),
-        server_away: faults.iter().map(|fault| fault.until - fault.at + PUBLISHER_RETURNS).sum(),
-        window: setup.plan.duration,
+        server_away: absence(faults, window),
+        window: window.end - window.start,
         server_restarted: readings.are_of_several_processes() && !setup.plan.ends_server(),
         server_fell_silent: (readings.have_any()
             || can_be_known(setup.child.or(setup.server_pid), setup.target.file.is_feed()))

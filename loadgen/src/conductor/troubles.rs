@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::{Conductor, GLANCE, Setup};
 use crate::clock;
 use crate::faults::{Fault, ServerFault, commit};
+use crate::interrupt::Interrupt;
 
 /// Longest wait, after the drain phase, for a server to be back: longer than it may take to end and to start.
 const BACK_BOUND: Duration = Duration::from_secs(100);
@@ -16,12 +17,27 @@ const BACK_BOUND: Duration = Duration::from_secs(100);
 pub(super) struct Troubles(Option<JoinHandle<anyhow::Result<Vec<ServerFault>>>>);
 
 impl Troubles {
-    /// Begins with those of `setup`, for a window that begins at `start`.
-    pub(super) fn begin(setup: &Setup, start: Instant) -> Self {
+    /// Begins with those of `setup`, for a window that begins at `start`. They are given up at the instant of an `interrupt`, whatever
+    /// the conductor is doing then: it may be waiting for the very server that is stopped.
+    pub(super) fn begin(setup: &Setup, start: Instant, interrupt: &Interrupt) -> Self {
         let faults = &setup.plan.faults;
-        let pid = setup.child.or(setup.server_pid);
-        let task = || tokio::spawn(commit(faults.clone(), setup.own_server.clone(), pid, start));
+        let (child, named) = (setup.child, setup.server_pid);
+        let interrupt = interrupt.clone();
+        let task = || {
+            let committed = commit(faults.clone(), setup.own_server.clone(), child, named, start);
+            tokio::spawn(async move {
+                tokio::select! {
+                    committed = committed => committed,
+                    () = interrupt.wanted() => Ok(Vec::new()),
+                }
+            })
+        };
         Self(faults.iter().any(Fault::is_of_server).then(task))
+    }
+
+    /// True when nothing is done to the server any more.
+    pub(super) fn are_over(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use feed::Transport;
 
+use super::awaited::Awaited;
+use super::troubles::Troubles;
 use super::{Conductor, GLANCE, LEAD, MARK_LEAD};
 use crate::clock;
 use crate::faults::Watch;
@@ -14,7 +15,8 @@ use crate::plan::Plan;
 use crate::publisher::{Publishing, Report, Stop};
 use crate::recording::{Counters, Windows};
 
-/// Deliveries this close to the drain bound mean that it cut something off.
+/// Deliveries this close to the drain bound mean that it cut something off; so long without any, and what was refused is no longer
+/// waited for, nor is anything if the user wants to end. Short polling is given its interval on top.
 const DRAIN_SILENCE: Duration = Duration::from_millis(500);
 
 impl Conductor<'_> {
@@ -83,7 +85,18 @@ impl Conductor<'_> {
             () = clock::sleep_until(deadline.min(next_row).min(next_look)) => {}
             () = self.interrupt.wanted() => {}
         }
-        if clock::now() >= next_row {
+        self.keep_up(publishing).await
+    }
+
+    /// Sleeps for a moment, whatever the user wants.
+    async fn glance(&mut self, publishing: Option<&Publishing>) -> anyhow::Result<()> {
+        clock::sleep_until(clock::now() + GLANCE).await;
+        self.keep_up(publishing).await
+    }
+
+    /// Writes the row that is due, and looks at who is live if that is.
+    async fn keep_up(&mut self, publishing: Option<&Publishing>) -> anyhow::Result<()> {
+        if clock::now() >= self.journal.next_row() {
             self.journal.end_row(publishing).await?;
         }
         if let Some(watch) = &mut self.watch
@@ -95,11 +108,15 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Waits for the last answers and deliveries; says whether the bound cut something off.
-    pub(super) async fn drain(&mut self, publishing: Publishing) -> anyhow::Result<(Report, bool)> {
+    /// Waits for the last answers and deliveries, until `bound` at most; says whether that cut something off. As long as there are `troubles`, or
+    /// somebody is not live, silence says nothing, unless the user wants to end: what is under way then is waited for, too, but nobody else.
+    pub(super) async fn drain(
+        &mut self,
+        publishing: Publishing,
+        troubles: &Troubles,
+        bound: Instant,
+    ) -> anyhow::Result<(Report, bool)> {
         let plan = Arc::clone(&self.setup.plan);
-        let poll_interval = if plan.transport == Transport::ShortPoll { plan.poll_interval } else { Duration::ZERO };
-        let bound = clock::now() + plan.drain + poll_interval;
         let mut delivered = self.journal.counters().await?.delivered;
         let mut last_delivery = None;
         let mut look = |counters: Counters| {
@@ -107,35 +124,54 @@ impl Conductor<'_> {
                 delivered = counters.delivered;
                 last_delivery = Some(clock::now());
             }
-            delivered
+            (delivered, last_delivery)
         };
         while !publishing.is_finished() {
-            let glance = clock::now() + GLANCE;
-            self.wait_for(glance, Some(&publishing), |counters| {
-                look(counters);
-                false
-            })
-            .await?;
+            self.glance(Some(&publishing)).await?;
+            look(self.journal.counters().await?);
             // A publisher that the server keeps from ending is stopped; what it could not send was due, and is told.
-            if self.interrupt.is_wanted() || clock::now() > bound {
-                publishing.stop(if self.interrupt.is_wanted() { Stop::Wanted } else { Stop::TooLate });
-                tokio::time::sleep(GLANCE).await;
+            let now = clock::now();
+            if self.interrupt.is_wanted() {
+                publishing.stop(Stop::Wanted(now));
+            } else if now > bound {
+                publishing.stop(Stop::TooLate);
             }
         }
         let report = publishing.report()?;
         let own = self.windows.of_shard(plan.shard);
-        let expected: u64 = (0..plan.topics.len())
-            .map(|topic| {
-                let first = own[topic].sequences.start;
-                let refused = report.refused[topic].iter().filter(|&&sequence| sequence >= first).count() as u64;
-                let due = u64::from(report.ends[topic].saturating_sub(first));
-                (due - refused.min(due)) * plan.subscribers_of(topic as u16)
-            })
-            .sum();
+        let (mut accepted, mut due) = (0, 0);
+        for (topic, window) in own.iter().enumerate() {
+            let first = window.sequences.start;
+            let refused = report.refused[topic].iter().filter(|&&sequence| sequence >= first).count() as u64;
+            let of_topic = u64::from(report.ends[topic].saturating_sub(first));
+            let subscribers = plan.subscribers_of(topic as u16);
+            due += of_topic * subscribers;
+            accepted += (of_topic - refused.min(of_topic)) * subscribers;
+        }
         // What the other shards publish is not known before their results are merged; by the plan it is this.
-        let expected = expected + of_others(&plan, &self.windows);
-        self.wait_for(bound, None, |counters| look(counters) >= expected).await?;
-        let is_short = look(self.journal.counters().await?) < expected;
+        let others = of_others(&plan, &self.windows);
+        let awaited = Awaited {
+            accepted: accepted + others,
+            due: due + others,
+            silence: DRAIN_SILENCE + (plan.patience() - plan.drain),
+        };
+        let clients = u64::from(self.setup.clients());
+        let mut quiet_since = clock::now();
+        while clock::now() < bound {
+            let counters = self.journal.counters().await?;
+            let (delivered, last) = look(counters);
+            let is_given_up = self.interrupt.is_wanted();
+            if !is_given_up && (counters.open < clients || !troubles.are_over()) {
+                quiet_since = clock::now();
+            }
+            let quiet = clock::now().saturating_duration_since(last.map_or(quiet_since, |last| last.max(quiet_since)));
+            if awaited.is_over(delivered, quiet, is_given_up) {
+                break;
+            }
+            self.glance(None).await?;
+        }
+        let (delivered, last_delivery) = look(self.journal.counters().await?);
+        let is_short = delivered < awaited.accepted;
         let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
         let was_cut = is_short && was_flowing && !self.interrupt.is_wanted();
         Ok((report, was_cut))

@@ -33,8 +33,8 @@ pub struct LoadArgs {
     /// below 100 ms, the server's idle CPU is not measured
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time_value)]
     pub settle: Duration,
-    /// Longest wait for outstanding deliveries after the last was published; what comes later is late, and lost. Short
-    /// polling is given its interval on top
+    /// Longest wait for outstanding deliveries after the measured window, whatever the server does; what comes later is
+    /// late, and lost. Short polling is given its interval on top
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time_value)]
     pub drain: Duration,
     /// Connections opened per second, all clients together: below what fills the accept queue of a common server

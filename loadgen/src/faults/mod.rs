@@ -1,9 +1,11 @@
 //! Faults that a run commits on purpose: what they are, whom they hit, how they are done, and how everybody recovers.
 //!
 //! `fault.rs` is how they are written. `aim.rs` says which client is hit when, `board.rs` hands that to the clients of a player, and
-//! `sockets.rs` is what is done to their connections; `server.rs` does what is done to the server. `watch.rs` looks at the clients
+//! `sockets.rs` is what is done to their connections; `server.rs` does what is done to the server, `stopped.rs` stops it for a while,
+//! `absence.rs` says what that excuses. `watch.rs` looks at the clients
 //! ten times a second, and `recovery.rs` makes what is reported of it; `bystanders.rs` tells the latency of those apart who were not hit.
 
+mod absence;
 mod aim;
 mod board;
 mod bystanders;
@@ -11,8 +13,10 @@ mod fault;
 mod recovery;
 mod server;
 mod sockets;
+mod stopped;
 mod watch;
 
+pub use absence::absence;
 pub use aim::{Hit, aim};
 pub use board::{Blow, Board, Seat};
 pub use bystanders::{Groups, groups};
@@ -20,4 +24,5 @@ pub use fault::{DEFAULT_START, Fault, What};
 pub use recovery::{Done, Losses, recovery};
 pub use server::{OwnServer, ServerFault, commit};
 pub use sockets::Sockets;
+pub use stopped::{Stopped, continue_all};
 pub use watch::{STEP, Watch};

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::Mutex;
 
-use super::{Fault, What};
+use super::{Fault, Stopped, What};
 use crate::clock;
 use crate::cores::Cores;
 use crate::server_flags::ServerFlags;
@@ -78,11 +77,12 @@ impl OwnServer {
 }
 
 /// Commits the `faults` of a server, in order of time, one after the other, the window beginning at `start`. `own` is the server if
-/// the run started it, `pid` its process.
+/// the run started it and may end it; else `child` is its process if it is our child, `named` if somebody named it.
 pub async fn commit(
     faults: Vec<Fault>,
     own: Option<OwnServer>,
-    pid: Option<u32>,
+    child: Option<u32>,
+    named: Option<u32>,
     start: Instant,
 ) -> anyhow::Result<Vec<ServerFault>> {
     let mut due: Vec<(usize, Fault)> =
@@ -96,11 +96,11 @@ pub async fn commit(
             (What::RestartServer(away), Some(server)) => server.restart(false, *away).await,
             (What::DrainServer(away), Some(server)) => server.restart(true, *away).await,
             (What::PauseServer(length), _) => {
-                let current = match &own {
+                let child = match &own {
                     Some(server) => server.pid().await,
-                    None => pid,
+                    None => child,
                 };
-                pause(current.context("nobody knows the server's process")?, *length).await
+                pause(child, named, *length).await
             }
             _ => unreachable!("that the run can start its server again is asked before it begins"),
         }
@@ -110,26 +110,12 @@ pub async fn commit(
     Ok(committed)
 }
 
-async fn pause(pid: u32, length: Duration) -> anyhow::Result<()> {
-    let _stopped = Stopped::new(pid)?;
+async fn pause(child: Option<u32>, named: Option<u32>, length: Duration) -> anyhow::Result<()> {
+    let _stopped = match (child, named) {
+        (Some(child), _) => Stopped::child(child)?,
+        (None, Some(named)) => Stopped::tree(named)?,
+        (None, None) => bail!("nobody knows the server's process"),
+    };
     clock::sleep_until(clock::now() + length).await;
     Ok(())
-}
-
-/// A process that is stopped, until this is dropped, however that comes: a server must not stay so when a run is given up.
-struct Stopped(Pid);
-
-impl Stopped {
-    fn new(pid: u32) -> anyhow::Result<Self> {
-        let process = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process has such a number")?;
-        kill_process(process, Signal::STOP).with_context(|| format!("cannot stop the process {pid}"))?;
-        Ok(Self(process))
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        // One that has been killed meanwhile needs it no longer.
-        let _ = kill_process(self.0, Signal::CONT);
-    }
 }

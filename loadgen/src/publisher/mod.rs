@@ -67,8 +67,8 @@ pub struct Publisher {
 pub enum Stop {
     /// It is.
     No,
-    /// The user wants to end: what has not fallen due is no part of the run.
-    Wanted,
+    /// The user wants to end: what has not fallen due by this instant is no part of the run; what had, and was not sent, is told as refused.
+    Wanted(Instant),
     /// Its time is over: what it has not sent was due all the same, and is told as refused (`publish-unsent`).
     TooLate,
 }

@@ -46,12 +46,14 @@ impl Pace {
                     rung = alarm.sleep_until(begin + plan.send_offset(arrive.offset)) => rung?,
                 }
             }
-            if why == Stop::Wanted {
+            if let Stop::Wanted(end) = why
+                && due >= end
+            {
                 break;
             }
             ends[usize::from(arrive.topic)] = arrive.sequence + 1;
             self.fall_due(plan, arrive, due);
-            if why == Stop::TooLate {
+            if why != Stop::No {
                 self.leave_unsent(plan, arrive);
                 continue;
             }
@@ -100,7 +102,7 @@ impl Pace {
 
 /// Waits until the publisher is to stop, and says why.
 async fn stopped(stop: &mut watch::Receiver<Stop>) -> Stop {
-    stop.wait_for(|stop| *stop != Stop::No).await.map_or(Stop::Wanted, |why| *why)
+    stop.wait_for(|stop| *stop != Stop::No).await.map_or_else(|_| Stop::Wanted(clock::now()), |why| *why)
 }
 
 fn is_in_window(plan: &Plan, arrive: Arrive) -> bool {

@@ -145,7 +145,7 @@ impl Account {
             return false;
         }
         let shard = window.shard;
-        let entry = self.ledgers.as_mut()[shard].enter(postmark.sequence, self.recorder.is_too_late());
+        let entry = self.ledgers.as_mut()[shard].enter(postmark.sequence, self.recorder.is_too_late(at_ns));
         let is_own = shard == self.shard.index as usize;
         let is_new = entry == Entry::New && (!is_own || self.recorder.is_in_window(postmark.intended_ns));
         if is_new && is_own {
@@ -262,6 +262,20 @@ mod tests {
         account.deposit();
         let books = recorder.close_ledgers(0, &[6], &[vec![]]);
         assert_eq!((books.expected, books.delivered, books.duplicated), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_is_received_after_the_drain_bound_is_late_whenever_that_is_noticed() {
+        let recorder = Rc::new(Recorder::new(Rc::default()));
+        recorder.set_window(1_000_000..2_000_000);
+        recorder.set_too_late_from(3_000_000);
+        recorder.set_too_late_from(4_000_000);
+        let mut account = Account::alone(1, 5..8, Rc::clone(&recorder));
+        account.message(&message(1, 0, 5, 1_500_000), 2_999_999);
+        account.message(&message(1, 0, 6, 1_600_000), 3_000_000);
+        account.deposit();
+        let books = recorder.close_ledgers(0, &[7], &[vec![]]);
+        assert_eq!((books.delivered, books.lost, books.late), (1, 1, 1));
     }
 
     #[test]

@@ -22,8 +22,8 @@ pub struct Recorder {
     departures: Arc<Departures>,
     /// Intended instants that belong to the window, ns.
     window: RefCell<Range<u64>>,
-    /// True once the drain bound has passed.
-    is_too_late: Cell<bool>,
+    /// From when on what arrives is too late: the drain bound, ns.
+    too_late_from_ns: Cell<u64>,
     counters: RefCell<Counters>,
     latency: RefCell<Histogram<u64>>,
     /// Latencies of clients that faults are aimed at, which are in no other: in a run that has such.
@@ -52,7 +52,7 @@ impl Recorder {
             traffic,
             departures,
             window: RefCell::new(0..0),
-            is_too_late: Cell::new(false),
+            too_late_from_ns: Cell::new(u64::MAX),
             counters: RefCell::default(),
             latency: RefCell::new(growing_histogram()),
             latency_of_struck: None,
@@ -81,14 +81,14 @@ impl Recorder {
         self.window.borrow().contains(&intended_ns)
     }
 
-    /// From now on, what arrives is too late.
-    pub fn set_too_late(&self) {
-        self.is_too_late.set(true);
+    /// What arrives from then on (ns) is too late; an earlier instant that was set goes on to count.
+    pub fn set_too_late_from(&self, ns: u64) {
+        self.too_late_from_ns.set(self.too_late_from_ns.get().min(ns));
     }
 
-    /// True once the drain bound has passed.
-    pub fn is_too_late(&self) -> bool {
-        self.is_too_late.get()
+    /// True of what is received at `at_ns`, when that is not before the drain bound.
+    pub fn is_too_late(&self, at_ns: u64) -> bool {
+        at_ns >= self.too_late_from_ns.get()
     }
 
     /// Counts something.

@@ -2,6 +2,7 @@
 
 mod behind_redis;
 mod clients;
+mod given_up;
 #[path = "../../../servers/feed-server/tests/lab/redis.rs"]
 #[allow(dead_code, reason = "these tests use their own part of it")]
 mod redis;

@@ -71,3 +71,13 @@ fn a_paused_server_loses_nobody_and_delivers_late() {
     let pid = server.child.id().to_string();
     check(&run("sse", &["pause-server for 1200ms at 1s"], &["--url", &server.url, "--server-pid", &pid]));
 }
+
+#[test]
+fn what_a_paused_server_delivers_after_the_drain_bound_is_late() {
+    let brief = ["--duration", "2s", "--drain", "500ms"];
+    let run = run("ws", &["pause-server for 2500ms at 1700ms"], &brief);
+    let books = &run.run.measured.deliveries;
+    assert_eq!((books.expected, books.duplicated), (CLIENTS * 40, 0), "it has accepted all of it: {books:?}");
+    assert!(books.lost >= CLIENTS * 5, "what was due while it was paused: {books:?}");
+    assert_eq!(books.late, books.lost, "it came when the bound had passed, however long the run then took: {books:?}");
+}

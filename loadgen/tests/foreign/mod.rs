@@ -5,6 +5,7 @@
 pub mod chat;
 pub mod events;
 pub mod hosted;
+pub mod late;
 pub mod rest;
 
 use std::path::{Path, PathBuf};
