@@ -422,7 +422,7 @@ mod tests {
     async fn a_duty_that_panics_ends_its_player_whatever_else_there_is_to_do() {
         let ended = async {
             let (orders, mut inbox) = mpsc::unbounded_channel();
-            orders.send(Order::TooLate).unwrap();
+            orders.send(Order::TooLate(0)).unwrap();
             drop(orders);
             let (mut duties, mut clients) = (JoinSet::new(), None);
             duties.spawn_local(async {});
