@@ -4,6 +4,7 @@ mod foreign;
 mod support;
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 
 use foreign::{example, late, short_run};
@@ -11,42 +12,30 @@ use results::{COMPARISON_FILE, Comparison, Ending, load};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{WIDE_BOUNDS, loadgen, sibling};
 
+/// Starts loadgen with `words`, interrupts it at the first line of progress that `is_time`, and returns its exit code and what it printed.
+fn interrupt(words: &[&str], out: &Path, is_time: impl Fn(&str) -> bool) -> (Option<i32>, String) {
+    sibling("feed-server");
+    let mut command = loadgen();
+    command.args(words).args(["--clients", "5", "--rate", "20", "--warmup", "200ms"]).args(WIDE_BOUNDS);
+    let mut child =
+        command.arg("--out").arg(out).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| is_time(line)).expect("the time comes");
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    lines.for_each(drop);
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
 #[test]
 fn what_was_measured_until_ctrl_c_is_kept_and_marked() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    sibling("feed-server");
-    let mut child = loadgen()
-        .args([
-            "run",
-            "--transport",
-            "ws",
-            "--clients",
-            "5",
-            "--rate",
-            "20",
-            "--duration",
-            "10min",
-            "--warmup",
-            "200ms",
-        ])
-        .args(WIDE_BOUNDS)
-        .arg("--out")
-        .arg(&out)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let words = ["run", "--transport", "ws", "--duration", "10min"];
     // The progress lines say when there is something measured to keep.
-    let progress = BufReader::new(child.stderr.take().unwrap());
-    let mut lines = progress.lines().map(Result::unwrap);
-    lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
-    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
-    lines.for_each(drop);
-    let output = child.wait_with_output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
+    let (code, stdout) = interrupt(&words, &out, |line| line.contains("measure") && line.contains("p50"));
     assert!(stdout.trim_start().starts_with("INTERRUPTED"), "{stdout}");
-    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert_eq!(code, Some(1), "{stdout}");
 
     let run = load(&out).unwrap().run;
     assert_eq!(run.ending, Ending::Interrupted);
@@ -59,24 +48,9 @@ fn what_was_measured_until_ctrl_c_is_kept_and_marked() {
 fn a_round_that_ctrl_c_cuts_short_is_in_no_comparison() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("compare");
-    sibling("feed-server");
-    let mut child = loadgen()
-        .args(["compare", "--transports", "ws,sse", "--rounds", "1", "--clients", "5", "--rate", "20"])
-        .args(["--duration", "3s", "--warmup", "200ms", "--settle", "100ms"])
-        .args(WIDE_BOUNDS)
-        .arg("--out")
-        .arg(&out)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    lines.find(|line| line.starts_with("round 1/1 sse: measure")).expect("it measures the second contender");
-    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
-    lines.for_each(drop);
-    let output = child.wait_with_output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    let words = ["compare", "--transports", "ws,sse", "--rounds", "1", "--duration", "3s", "--settle", "100ms"];
+    let (code, stdout) = interrupt(&words, &out, |line| line.starts_with("round 1/1 sse: measure"));
+    assert_eq!(code, Some(1), "{stdout}");
     assert!(stdout.contains("round 1 sse          interrupted: left out"), "{stdout}");
 
     let comparison: Comparison = serde_json::from_slice(&std::fs::read(out.join(COMPARISON_FILE)).unwrap()).unwrap();

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::SinkExt;
 use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::case::{Case, keeps, run};
 use crate::client::{Polls, Ws};
@@ -134,13 +137,18 @@ async fn no_probe() {
 async fn failed() {
     let server = Server::start(&[]);
     let mut polls = Polls::enter(&server).await;
-    for probes in [false, true] {
+    for (probes, pings) in [(false, false), (true, false), (true, true)] {
         let mut ws = Ws::upgrade(&server, &polls.sid).await.unwrap();
         if probes {
             ws.say("2probe").await;
             assert_eq!(ws.hear().await.unwrap(), "3probe");
         }
-        ws.0.close(None).await.unwrap();
+        if pings {
+            ws.0.send(Message::Ping(Bytes::new())).await.unwrap();
+            ws.say("5").await;
+        } else {
+            ws.0.close(None).await.unwrap();
+        }
         ws.assert_closed().await;
         polls.post(r#"420["nothing"]"#).await;
         // Until the server has noticed, polls are answered with nothing.

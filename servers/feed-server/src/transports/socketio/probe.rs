@@ -13,7 +13,7 @@ use crate::socket::Socket;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is read at a time, bytes; a probe has 25.
 const READ_SIZE: usize = 1024;
-/// What a client may say before it upgrades, bytes: a probe, and pings.
+/// What a client may say until it upgrades, bytes: with the upgrade may come what follows it.
 const SAID_MAX: usize = 16 << 10;
 /// The answer to the probe, as a frame.
 pub(super) const ANSWER: &[u8] = b"\x81\x063probe";
@@ -34,7 +34,7 @@ impl Stage {
             (Self::Probed, Message::Text("5")) => Self::Upgraded,
             // What follows is the session's.
             (Self::Upgraded, _) => Self::Upgraded,
-            (stage, Message::Ping(_) | Message::Pong(_)) => stage,
+            // Pings and pongs, too: the library, which hears all of it again, would end the session for them.
             _ => Self::Failed,
         }
     }
