@@ -57,9 +57,12 @@ pub(crate) fn serve<P: Send>(mut socket: Socket, lobby: Arc<Lobby>, place: P) ->
                 && !lobby.closing.is_due(socket.meter())
                 && standing.answers(&arrived)
             {
-                match standing.tell(&socket, lobby.write_timeout).await {
-                    Some(()) => continue,
-                    None => break,
+                match standing.tell(&socket, lobby.write_timeout) {
+                    None => continue,
+                    Some(rest) => match rest.await {
+                        Some(()) => continue,
+                        None => break,
+                    },
                 }
             }
             standing = None;

@@ -22,10 +22,11 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Of the connection that `meter` counts, which may idle for `idle`, on a server that stops when `closing` says so.
-    pub(crate) fn new(idle: Duration, closing: Closing, meter: Arc<Meter>) -> Self {
+    /// Of the connection that `meter` counts, which may idle for `idle`, on a server that stops when `closing` says so. Boxed: a stream,
+    /// which has none, has no room for it.
+    pub(crate) fn new(idle: Duration, closing: Closing, meter: Arc<Meter>) -> Box<Self> {
         let closed = async move { closing.due(&meter).await };
-        Self { idle, timer: Box::pin(sleep_until(clock::now() + idle)), closed: Box::pin(closed) }
+        Box::new(Self { idle, timer: Box::pin(sleep_until(clock::now() + idle)), closed: Box::pin(closed) })
     }
 
     /// Waits for bytes; `None` when the connection has no more to do.

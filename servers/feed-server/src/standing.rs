@@ -6,8 +6,9 @@
 //! time only, guards have asked anew: see `guards/readmission.rs`.
 
 use std::fmt;
-use std::io::{ErrorKind, IoSlice};
+use std::io::IoSlice;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,10 @@ impl WhileNothingFollows {
     }
 }
 
+/// Writes what is left of an answer; `None` when the client is gone, or took nothing for too long. Boxed, for it is seldom: an idle
+/// connection has no room for it.
+pub(crate) type Rest<'a> = Pin<Box<dyn Future<Output = Option<()>> + Send + 'a>>;
+
 /// A poll that brought nothing, and what it was answered.
 pub(crate) struct Standing {
     asked: Box<[u8]>,
@@ -68,23 +73,18 @@ impl Standing {
         *self.asked == *bytes && self.condition.holds()
     }
 
-    /// Answers once more; `None` when the client is gone, or took nothing for `patience`.
-    pub(crate) async fn tell(&mut self, socket: &Socket, patience: Duration) -> Option<()> {
+    /// Answers once more; what the socket does not take at once is left to be waited for.
+    pub(crate) fn tell<'a>(&mut self, socket: &'a Socket, patience: Duration) -> Option<Rest<'a>> {
         self.answer[self.date.clone()].copy_from_slice(&clock::http_date());
         let (meter, kind) = (socket.meter(), socket.meter().kind());
         meter.label(kind);
         meter.answered(0);
-        let written = match socket.try_write_for(kind, &[IoSlice::new(&self.answer)]) {
-            Ok(written) => written,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
-            Err(_) => return None,
-        };
-        if written < self.answer.len() {
-            // Boxed, for it is seldom.
+        // An error is left to who writes the rest.
+        let written = socket.try_write_for(kind, &[IoSlice::new(&self.answer)]).unwrap_or(0);
+        (written < self.answer.len()).then(|| {
             let mut rest = Replies::rest(kind, &self.answer[written..]);
-            Box::pin(async move { rest.write(socket, patience).await }).await?;
-        }
-        Some(())
+            Box::pin(async move { rest.write(socket, patience).await }) as Rest<'a>
+        })
     }
 }
 
@@ -164,7 +164,10 @@ mod tests {
         // More than a socket holds.
         let body = vec![b'x'; 16 << 20];
         let mut standing = standing(&log(), b"GET / ", &body, Readmission::on(|| true)).unwrap();
-        let telling = tokio::spawn(async move { standing.tell(&socket, PATIENCE).await.map(|()| socket) });
+        let telling = tokio::spawn(async move {
+            let rest = standing.tell(&socket, PATIENCE).expect("it is more than a socket holds");
+            rest.await.map(|()| socket)
+        });
         let mut told = vec![0; "HTTP/1.1 200 OK\r\ndate: \r\n\r\n".len() + DATE.len() + body.len()];
         client.read_exact(&mut told).await.unwrap();
         assert!(telling.await.unwrap().is_some());
