@@ -138,9 +138,10 @@ async fn after_a_crash_everybody_is_told_that_the_epoch_is_another() {
 
 /// Publishes numbers on `news`, as soon as the server answers.
 async fn publish(address: SocketAddr, numbers: std::ops::RangeInclusive<u64>) {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+    let http = lab::http();
     for number in numbers {
-        let answer = http.post(format!("http://{address}/topics/news")).body(number.to_string()).send().await.unwrap();
+        let post = http.post(format!("http://{address}/topics/news")).body(number.to_string());
+        let answer = post.timeout(Duration::from_secs(5)).send().await.unwrap();
         assert_eq!(answer.status(), 201);
     }
 }
