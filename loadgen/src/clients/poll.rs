@@ -177,10 +177,6 @@ fn enter(
     resume: &mut Resume,
 ) -> Result<Answer, ClientError> {
     let mut answer = Answer { has_more: false, brought_something: false, keeps_alive: head.keeps_alive };
-    if site.speaks_of_cursors {
-        let etag = head.etag.as_deref().and_then(|etag| etag.parse().ok());
-        resume.cursor = etag.or(resume.cursor);
-    }
     let brings_something = match head.status {
         200 => true,
         204 | 304 => false,
@@ -189,13 +185,17 @@ fn enter(
         _ => return Err(ClientError::refusal(&head)),
     };
     resume.learn(site.remember(), &mut head, body);
+    let batch = if site.speaks_of_cursors && brings_something { poll::read_head(body) } else { None };
+    // An answer says twice where it ends, but for one without a body.
+    if site.speaks_of_cursors && batch.is_none() {
+        let etag = head.etag.as_deref().and_then(|etag| etag.parse().ok());
+        resume.cursor = etag.or(resume.cursor);
+    }
     if !brings_something {
         return Ok(answer);
     }
     answer.brought_something = account.message(body, at) > 0;
-    if site.speaks_of_cursors
-        && let Some(batch) = poll::read_head(body)
-    {
+    if let Some(batch) = batch {
         resume.cursor = Some(batch.cursor());
         answer.has_more = batch.more;
         if batch.gap.is_some() {

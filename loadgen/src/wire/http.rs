@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use feed::framings::chunked::{self, ChunkError};
@@ -74,16 +75,34 @@ pub enum Body {
     UntilClose,
 }
 
-/// The head at the start of `bytes` and its length; `None` when it has not come whole.
+/// The head of the final answer at the start of `bytes`, and where it ends; `None` when it has not come whole. What a server says meanwhile
+/// (RFC 9110, section 15.2), except for a change of protocol, is passed over.
 pub fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
     read_head_with(bytes, &[])
 }
 
 /// The same, with the values of the fields named in `wanted`.
-pub fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut fields);
-    let parsed = response.parse(bytes).map_err(|e| HttpError::NotHttp(format!("{e} in `{}`", first_line(bytes))))?;
+fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
+    let mut passed = 0;
+    while let Some((len, head)) = read_next_head(&bytes[passed..], wanted)? {
+        passed += len;
+        if head.status >= 200 || head.status == 101 {
+            return Ok(Some((passed, head)));
+        }
+        if passed > MAX_HEAD {
+            return Err(HttpError::NotHttp(format!("{MAX_HEAD} bytes of heads, and no final answer")));
+        }
+    }
+    Ok(None)
+}
+
+/// The head of whatever is answered first, and its length.
+fn read_next_head(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed =
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
+    let parsed = parsed.map_err(|e| HttpError::NotHttp(format!("{e} in `{}`", first_line(bytes))))?;
     let httparse::Status::Complete(len) = parsed else {
         if bytes.len() > MAX_HEAD {
             return Err(HttpError::NotHttp(format!("a head of more than {MAX_HEAD} bytes")));
@@ -147,19 +166,6 @@ pub fn read_whole(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
     Ok(body.map(|(_, body_len)| (head_len + body_len, head)))
 }
 
-/// The head of the final answer at the start of `bytes`, and where it ends: what a server says meanwhile (RFC 9110, section
-/// 15.2), except for a change of protocol, is passed over.
-fn read_final_head(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
-    let mut passed = 0;
-    while let Some((len, head)) = read_head_with(&bytes[passed..], wanted)? {
-        passed += len;
-        if head.status >= 200 || head.status == 101 {
-            return Ok(Some((passed, head)));
-        }
-    }
-    Ok(None)
-}
-
 /// Calls `take` with the head, the fields named in `wanted` included, and the body of the answer at the start of `bytes`; returns
 /// the answer's length and what `take` made of it, `None` when it has not come whole.
 pub fn take_answer<T>(
@@ -167,7 +173,7 @@ pub fn take_answer<T>(
     wanted: &[String],
     take: impl FnOnce(Head, &[u8]) -> T,
 ) -> Result<Option<(usize, T)>, HttpError> {
-    let Some((head_len, head)) = read_final_head(bytes, wanted)? else { return Ok(None) };
+    let Some((head_len, head)) = read_head_with(bytes, wanted)? else { return Ok(None) };
     let body = whole_body(&head, &bytes[head_len..])?;
     Ok(body.map(|(body, body_len)| (head_len + body_len, take(head, &body))))
 }
@@ -182,7 +188,7 @@ pub async fn read_answer<T>(
     let mut until_close = None;
     let answer = connection
         .read(|bytes, at| {
-            let Some((head_len, head)) = read_final_head(bytes, wanted)? else { return Ok(None) };
+            let Some((head_len, head)) = read_head_with(bytes, wanted)? else { return Ok(None) };
             Ok(match whole_body(&head, &bytes[head_len..])? {
                 Some((body, body_len)) => Some((head_len + body_len, take(head, &body, at))),
                 None => {
@@ -264,11 +270,13 @@ mod tests {
     #[test]
     fn what_is_said_meanwhile_is_no_answer() {
         let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
-        let (len, head) = read_final_head(bytes, &[]).unwrap().unwrap();
+        let (len, head) = read_head(bytes).unwrap().unwrap();
         assert_eq!((len, head.status), (bytes.len(), 204));
-        assert_eq!(read_final_head(&bytes[..60], &[]).unwrap(), None);
-        let (_, head) = read_final_head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", &[]).unwrap().unwrap();
+        assert_eq!(read_head(&bytes[..60]).unwrap(), None);
+        let (_, head) = read_head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").unwrap().unwrap();
         assert_eq!(head.status, 101);
+        let endless = read_head(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_HEAD / 25 + 1));
+        assert!(matches!(endless, Err(HttpError::NotHttp(_))), "{endless:?}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::hub::{Batch, Head, Log};
 use crate::outlet::Outlet;
 use crate::socket::Socket;
+use crate::stats::{Kind, Stats, Tallies};
 use crate::window::{Encoded, Limit};
 
 /// What is brought at a time: a burst of hundreds in one `send`, and no more than an empty socket takes.
@@ -64,8 +65,8 @@ struct Seat(Mutex<Place>);
 struct Place {
     /// `None` when the reader has gone.
     outlet: Option<Outlet>,
-    /// How it takes what comes; `None` while it stands, and writes itself.
-    sits: Option<Form>,
+    /// How it takes what comes, and under which kind that counts; `None` while it stands, and writes itself.
+    sits: Option<(Form, Kind)>,
     /// True when it got up because it was answered.
     is_answered: bool,
     waker: Option<Waker>,
@@ -76,7 +77,7 @@ struct Place {
 pub(crate) struct Chair {
     seat: Arc<Seat>,
     log: Arc<Log>,
-    row: usize,
+    row: u32,
     is_in_row: bool,
 }
 
@@ -103,7 +104,7 @@ impl Fanout {
 impl Chair {
     /// A chair for the `number`th connection, with its outlet; nobody sits on it yet.
     pub(crate) fn new(log: Arc<Log>, outlet: Outlet, number: usize) -> Self {
-        let row = number % log.fanout().rows.len();
+        let row = (number % log.fanout().rows.len()) as u32;
         let place = Place { outlet: Some(outlet), sits: None, is_answered: false, waker: None };
         Self { seat: Arc::new(Seat(Mutex::new(place))), log, row, is_in_row: false }
     }
@@ -165,27 +166,30 @@ impl Chair {
     }
 
     fn take_seat(&mut self, form: Form, is_told: bool) -> bool {
-        let mut row = lock(&self.log.fanout().rows[self.row]);
+        let mut row = lock(&self.log.fanout().rows[self.row as usize]);
         // Under the lock under which a round takes its seats, and after which it has read what it brings: whatever is
         // announced from here on finds us here.
         let mut watch = None;
         let head =
             if row.is_served { self.log.announced() } else { *watch.insert(self.log.watch()).borrow_and_update() };
-        {
+        let stats = {
             let mut place = lock(&self.seat.0);
-            let outlet = place.outlet.as_ref().expect("it is there until its reader goes");
+            let Place { outlet, sits, .. } = &mut *place;
+            let outlet = outlet.as_ref().expect("it is there until its reader goes");
             if (head.closing && !is_told) || (outlet.blocked.is_none() && head.is_beyond(outlet.cursor)) {
                 return false;
             }
-            place.sits = Some(form);
-        }
+            let meter = outlet.socket.meter();
+            *sits = Some((form, meter.kind()));
+            watch.as_ref().map(|_| meter.stats().clone())
+        };
         if !self.is_in_row {
             row.seats.push(self.seat.clone());
             self.is_in_row = true;
         }
-        if let Some(watch) = watch {
+        if let (Some(watch), Some(stats)) = (watch, stats) {
             row.is_served = true;
-            tokio::spawn(serve(self.log.clone(), self.row, watch, head.cursor));
+            tokio::spawn(serve(self.log.clone(), self.row as usize, watch, head.cursor, stats));
         }
         true
     }
@@ -197,7 +201,7 @@ impl Drop for Chair {
         if !self.is_in_row {
             return;
         }
-        let mut row = lock(&self.log.fanout().rows[self.row]);
+        let mut row = lock(&self.log.fanout().rows[self.row as usize]);
         row.abandoned += 1;
         if row.abandoned >= ABANDONED_MAX && 2 * row.abandoned >= row.seats.len() {
             row.seats.retain(|seat| !seat.is_abandoned());
@@ -207,8 +211,9 @@ impl Drop for Chair {
 }
 
 /// Brings everything that is announced after what `head` has `seen` to everybody in a row, until it is empty.
-async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>, mut seen: Cursor) {
-    let row = &log.fanout().rows[row];
+async fn serve(log: Arc<Log>, number: usize, mut head: watch::Receiver<Head>, mut seen: Cursor, stats: Arc<Stats>) {
+    let row = &log.fanout().rows[number];
+    let mut tallies = Tallies::default();
     let mut has_told = false;
     while head.changed().await.is_ok() {
         let Head { cursor, closing } = *head.borrow_and_update();
@@ -229,11 +234,12 @@ async fn serve(log: Arc<Log>, row: usize, mut head: watch::Receiver<Head>, mut s
                         continue;
                     }
                     match &parcel {
-                        Some(parcel) if !tells => seats[next].bring(parcel, now),
+                        Some(parcel) if !tells => seats[next].bring(parcel, now, &mut tallies),
                         _ => seats[next].call(),
                     }
                     next += 1;
                 }
+                stats.settle(&mut tallies, number);
                 yield_now().await;
             }
             tells = false;
@@ -309,21 +315,20 @@ impl Seat {
     }
 
     /// Brings what comes after its cursor to whoever sits here; rouses them when there is something left for them to do.
-    fn bring(&self, parcel: &Parcel, now: Instant) {
+    fn bring(&self, parcel: &Parcel, now: Instant, tallies: &mut Tallies) {
         let mut place = lock(&self.0);
-        let Place { outlet: Some(outlet), sits: Some(form), .. } = &mut *place else { return };
-        let (form, to) = (*form, parcel.batch.cursor);
+        let Place { outlet: Some(outlet), sits: Some((form, kind)), .. } = &mut *place else { return };
+        let (form, tally, to) = (*form, tallies.of(*kind), parcel.batch.cursor);
         if outlet.cursor.epoch == to.epoch && outlet.cursor.offset >= to.offset {
             return;
         }
         let entries = &parcel.batch.entries;
         let is_done = match form {
             _ if outlet.cursor != parcel.from => false,
-            Form::Frames => outlet.carry(parcel.frames(), entries.iter().map(|entry| entry.frame()), now),
-            Form::Events => outlet.carry(parcel.events(), entries.iter().map(|entry| entry.sse()), now),
+            Form::Frames => outlet.carry(parcel.frames(), entries.iter().map(|entry| entry.frame()), now, tally),
+            Form::Events => outlet.carry(parcel.events(), entries.iter().map(|entry| entry.sse()), now, tally),
             Form::Answer => {
-                let took_all = outlet.answer(parcel.answer(), entries.len(), to);
-                outlet.wrote = now;
+                let took_all = outlet.answer(parcel.answer(), entries.len(), to, now, tally);
                 (place.sits, place.is_answered) = (None, true);
                 took_all
             }
@@ -362,19 +367,24 @@ mod tests {
     use super::*;
     use crate::hub::{Habits, Hub};
     use crate::line::Line;
-    use crate::stats::{Meter, Stats};
+    use crate::stats::Meter;
 
     fn log() -> Arc<Log> {
         let bound = Limit { count: 10, bytes: 1000 };
         Hub::new(1, Habits { bound, workers: 1, coalesce: Duration::ZERO }).log(&"news".parse().unwrap()).unwrap()
     }
 
-    /// A reader who has seen everything, and its client.
-    async fn reader(log: &Arc<Log>) -> (Chair, TcpStream) {
+    /// A connection, and its client.
+    async fn socket(stats: &Arc<Stats>, number: u64) -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let socket = Socket::new(Line::Clear(stream), Arc::new(Meter::new(Arc::new(Stats::new()), 0)));
+        (Socket::new(Line::Clear(stream), Arc::new(Meter::new(stats.clone(), number))), client)
+    }
+
+    /// A reader who has seen everything, and its client.
+    async fn reader(log: &Arc<Log>) -> (Chair, TcpStream) {
+        let (socket, client) = socket(&Arc::new(Stats::new()), 0).await;
         (Chair::new(log.clone(), Outlet::new(socket, log.head(), clock::now()), 0), client)
     }
 
@@ -388,6 +398,34 @@ mod tests {
         }
         let left = lock(&log.fanout().rows[0]).seats.len();
         assert!(left < ABANDONED_MAX, "{left} seats are left");
+    }
+
+    #[tokio::test]
+    async fn what_a_row_is_brought_counts_under_what_each_connection_carries() {
+        let (log, stats) = (log(), Arc::new(Stats::new()));
+        let mut readers = Vec::new();
+        for (number, (kind, form)) in
+            [(Kind::Ws, Form::Frames), (Kind::Sse, Form::Events), (Kind::LongPoll, Form::Answer)]
+                .into_iter()
+                .enumerate()
+        {
+            let (socket, client) = socket(&stats, number as u64).await;
+            socket.meter().label(kind);
+            let mut chair = Chair::new(log.clone(), Outlet::new(socket, log.head(), clock::now()), 0);
+            let sitting =
+                tokio::spawn(async move { chair.sit(form, false, false, |_| Poll::<()>::Pending).await.is_some() });
+            readers.push((kind, client, sitting));
+        }
+        tokio::task::yield_now().await;
+        log.append(&Payload::from_json(b"1").unwrap());
+        for (kind, mut client, sitting) in readers {
+            let read = client.read(&mut [0; 1000]).await.unwrap() as u64;
+            sitting.abort();
+            let counted = stats.connections(kind);
+            let answered = u64::from(kind == Kind::LongPoll);
+            assert_eq!((counted.delivered, counted.answered, counted.bytes_written), (1, answered, read), "{kind:?}");
+        }
+        assert_eq!(stats.connections(Kind::Other).delivered, 0);
     }
 
     #[tokio::test]

@@ -119,7 +119,7 @@ impl Streams {
         let broken = |_| Refusal::overloaded("there is no room for another stream: come back later");
         let (ours, theirs) = UnixStream::pair().map_err(broken)?;
         let meter = Meter::new(self.stats.clone(), self.number).of_visit(visit).of_peer(self.peer).of_stream();
-        let socket = Socket::new(Line::Inner(theirs), Arc::new(meter));
+        let socket = Socket::new(Line::Inner(Box::new(theirs)), Arc::new(meter));
         self.open.send_modify(|open| *open += 1);
         let open = Open(self.clone());
         tokio::spawn(serve(socket, self.lobby.clone(), (places, open)));

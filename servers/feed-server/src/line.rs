@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use feed::framings::tls::Tls;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -14,10 +16,10 @@ use tokio::net::{TcpStream, UnixStream};
 #[derive(Debug)]
 pub(crate) enum Line {
     Clear(TcpStream),
-    /// Boxed, for most lines are clear.
+    /// Boxed, as the next, for most lines are clear.
     Sealed(Box<Sealed>),
     /// An end of a pair of sockets; at the other, HTTP/2 puts the bytes into its frames.
-    Inner(UnixStream),
+    Inner(Box<UnixStream>),
 }
 
 /// A connection with TLS whose handshake is done.
@@ -123,7 +125,7 @@ impl Line {
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Clear(stream) => stream.try_write(bytes),
+            Self::Clear(stream) => send(stream, bytes),
             Self::Sealed(sealed) => sealed.try_write(bytes),
             Self::Inner(stream) => stream.try_write(bytes),
         }
@@ -151,6 +153,16 @@ impl Line {
             Self::Sealed(sealed) => sealed.poll_write_ready(cx),
             Self::Inner(stream) => stream.poll_write_ready(cx),
         }
+    }
+}
+
+/// Sends what fits. Whether there is room, the kernel is asked, and not what the runtime remembers of the socket, which lies elsewhere: of
+/// thousands of connections, that is another line that is in no cache.
+fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match rustix::net::send(stream, bytes, SendFlags::NOSIGNAL) {
+        // Asked in its own way, the runtime learns that it is full, and wakes whoever then waits for room.
+        Err(Errno::AGAIN) => stream.try_write(bytes),
+        sent => Ok(sent?),
     }
 }
 

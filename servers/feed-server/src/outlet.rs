@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::outbox::Outbox;
 use crate::socket::Socket;
+use crate::stats::Tally;
 
 /// The writing side of a reader.
 #[derive(Debug)]
@@ -50,10 +51,17 @@ impl Outlet {
 
     /// Writes the messages `parts`, which `bytes` are all together and which follow the cursor, past the outbox, which is empty. True when
     /// the socket took all; else it was left with whole messages: the one that it took in part waits in the outbox.
-    pub(crate) fn carry(&mut self, bytes: &Bytes, parts: impl ExactSizeIterator<Item = Bytes>, now: Instant) -> bool {
+    pub(crate) fn carry(
+        &mut self,
+        bytes: &Bytes,
+        parts: impl ExactSizeIterator<Item = Bytes>,
+        now: Instant,
+        tally: &mut Tally,
+    ) -> bool {
         debug_assert!(self.outbox.is_empty(), "what was queued goes first");
         // An error is left to who flushes: the connection is theirs to end.
-        let mut written = self.socket.try_write_one(bytes).unwrap_or(0);
+        let mut written = self.socket.try_write_uncounted(bytes).unwrap_or(0);
+        tally.bytes_written += written as u64;
         let mut whole = parts.len();
         let took_all = written == bytes.len();
         if !took_all {
@@ -73,16 +81,26 @@ impl Outlet {
         }
         self.wrote = now;
         self.cursor.offset += whole as u64;
-        self.socket.meter().delivered(whole);
+        tally.delivered += whole as u64;
         took_all
     }
 
     /// Writes the answer to a poll, which brings `notifications` and moves the cursor to `cursor`. True when the socket took all; what it
     /// did not take is in the outbox.
-    pub(crate) fn answer(&mut self, bytes: &Bytes, notifications: usize, cursor: Cursor) -> bool {
+    pub(crate) fn answer(
+        &mut self,
+        bytes: &Bytes,
+        notifications: usize,
+        cursor: Cursor,
+        now: Instant,
+        tally: &mut Tally,
+    ) -> bool {
         self.cursor = cursor;
-        self.socket.meter().answered(notifications);
-        let written = self.socket.try_write_one(bytes).unwrap_or(0);
+        self.wrote = now;
+        let written = self.socket.try_write_uncounted(bytes).unwrap_or(0);
+        tally.answered += 1;
+        tally.delivered += notifications as u64;
+        tally.bytes_written += written as u64;
         if written < bytes.len() {
             self.outbox.push(bytes.clone());
             self.outbox.advance(written, &self.socket);
@@ -96,6 +114,7 @@ mod tests {
     use std::io::Read;
     use std::net::TcpStream;
     use std::sync::Arc;
+    use std::task::{Context, Waker};
     use std::time::Duration;
 
     use feed::Epoch;
@@ -103,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::line::Line;
-    use crate::stats::{Kind, Meter, Stats};
+    use crate::stats::{Kind, Meter, Stats, Tallies};
 
     /// An outlet, its client, and its counters.
     async fn outlet() -> (Outlet, TcpStream, Arc<Stats>) {
@@ -122,7 +141,10 @@ mod tests {
         outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
         let parts: Vec<Bytes> = (0..=255).map(|byte| Bytes::from(vec![byte; 60_000])).collect();
         let whole: Bytes = parts.concat().into();
-        assert!(!outlet.carry(&whole, parts.iter().cloned(), clock::now()), "15 MB do not fit");
+        let mut tallies = Tallies::default();
+        let tally = tallies.of(Kind::Other);
+        assert!(!outlet.carry(&whole, parts.iter().cloned(), clock::now(), tally), "15 MB do not fit");
+        stats.settle(&mut tallies, 0);
 
         let written = (outlet.cursor.offset - 10) as usize;
         assert!((1..256).contains(&written), "{written} messages were begun");
@@ -153,9 +175,14 @@ mod tests {
         let (mut outlet, mut client, stats) = outlet().await;
         outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
         let parts = [Bytes::from_static(b"one"), Bytes::from_static(b"three")];
-        assert!(outlet.carry(&parts.concat().into(), parts.iter().cloned(), clock::now()));
+        let mut tallies = Tallies::default();
+        let tally = tallies.of(Kind::Other);
+        assert!(outlet.carry(&parts.concat().into(), parts.iter().cloned(), clock::now(), tally));
         let cursor = Cursor { offset: 13, ..outlet.cursor };
-        assert!(outlet.answer(&Bytes::from_static(b"answer"), 1, cursor));
+        assert!(outlet.answer(&Bytes::from_static(b"answer"), 1, cursor, clock::now(), tally));
+        for _ in 0..2 {
+            stats.settle(&mut tallies, 0);
+        }
         let mut received = [0; 14];
         client.read_exact(&mut received).unwrap();
         assert_eq!(&received, b"onethreeanswer");
@@ -168,10 +195,28 @@ mod tests {
     async fn a_socket_that_takes_nothing_leaves_the_cursor_where_it_was() {
         let (mut outlet, _client, stats) = outlet().await;
         outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
-        while outlet.socket.try_write_one(&[0; 60_000]).is_ok() {}
+        while outlet.socket.try_write_uncounted(&[0; 60_000]).is_ok() {}
         let part = Bytes::from_static(b"late");
-        assert!(!outlet.carry(&part, [part.clone()].into_iter(), clock::now()));
+        let mut tallies = Tallies::default();
+        assert!(!outlet.carry(&part, [part.clone()].into_iter(), clock::now(), tallies.of(Kind::Other)));
+        stats.settle(&mut tallies, 0);
         assert_eq!((outlet.cursor.offset, outlet.outbox.is_empty()), (10, true));
         assert_eq!(stats.connections(Kind::Other).delivered, 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_in_a_full_socket_is_woken_by_room_and_not_before() {
+        let (outlet, mut client, _stats) = outlet().await;
+        outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+        let mut sent = 0;
+        while let Ok(written) = outlet.socket.try_write_uncounted(&[0; 60_000]) {
+            sent += written;
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(outlet.socket.poll_write_ready(&mut cx).is_pending(), "it is full");
+        let reading = std::thread::spawn(move || client.read_exact(&mut vec![0; sent]).unwrap());
+        outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+        reading.join().unwrap();
+        assert!(outlet.socket.try_write_uncounted(b"more").is_ok());
     }
 }

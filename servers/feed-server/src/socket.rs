@@ -104,11 +104,9 @@ impl Socket {
         self.line.poll_write_ready(cx)
     }
 
-    /// Writes what fits; `WouldBlock` when nothing does.
-    pub(crate) fn try_write_one(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.line.try_write(bytes).inspect_err(|error| self.notice(error))?;
-        self.meter.written(self.meter.kind(), written);
-        Ok(written)
+    /// Writes what fits, and leaves it to the caller to [count](crate::stats::Tally) it; `WouldBlock` when nothing does.
+    pub(crate) fn try_write_uncounted(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.try_write(bytes).inspect_err(|error| self.notice(error))
     }
 
     /// Writes what fits of several slices; `WouldBlock` when nothing does.

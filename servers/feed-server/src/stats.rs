@@ -150,6 +150,26 @@ struct Counters {
     ended: [AtomicU64; Reason::ALL.len()],
 }
 
+/// What was brought to connections of one kind, counted where it is brought, and told to the counters at once: one by one, each delivery
+/// would have to look up its connection's meter, which of thousands is in no cache.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) delivered: u64,
+    /// Polls that were answered with something.
+    pub(crate) answered: u64,
+    pub(crate) bytes_written: u64,
+}
+
+/// A [`Tally`] for each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies([Tally; Kind::ALL.len()]);
+
+impl Tallies {
+    pub(crate) fn of(&mut self, kind: Kind) -> &mut Tally {
+        &mut self.0[kind as usize]
+    }
+}
+
 impl Stats {
     pub(crate) fn new() -> Self {
         Self {
@@ -198,6 +218,22 @@ impl Stats {
         self.shards[0].0[kind as usize].gaps.fetch_add(1, Relaxed);
     }
 
+    /// Counts what was tallied, and begins anew. Whoever counts more often than others does so on a `shard` of its own.
+    pub(crate) fn settle(&self, tallies: &mut Tallies, shard: usize) {
+        for (counters, tally) in self.shards[shard % SHARDS].0.iter().zip(&mut tallies.0) {
+            let Tally { delivered, answered, bytes_written } = std::mem::take(tally);
+            for (counter, count) in [
+                (&counters.delivered, delivered),
+                (&counters.answered, answered),
+                (&counters.bytes_written, bytes_written),
+            ] {
+                if count > 0 {
+                    counter.fetch_add(count, Relaxed);
+                }
+            }
+        }
+    }
+
     /// Messages of clients that were ignored by rule.
     pub(crate) fn ignored(&self, kind: Kind) -> u64 {
         self.shards.iter().map(|shard| shard.0[kind as usize].ignored.load(Relaxed)).sum()
@@ -244,6 +280,11 @@ impl Meter {
     pub(crate) fn of_visit(mut self, visit: Option<Arc<Visit>>) -> Self {
         self.visit = visit;
         self
+    }
+
+    /// The counters of the process.
+    pub(crate) fn stats(&self) -> &Arc<Stats> {
+        &self.stats
     }
 
     pub(crate) fn visit(&self) -> Option<&Visit> {

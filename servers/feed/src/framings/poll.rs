@@ -1,6 +1,8 @@
 //! The answer to a poll: an envelope with the cursor to ask with next, around any number of notifications.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::BatchHead;
 
@@ -18,7 +20,9 @@ pub fn write_head(head: &BatchHead) -> Vec<u8> {
 
 /// Reads the envelope of an answer without looking at its notifications; `None` when this is no answer of a feed.
 pub fn read_head(body: &[u8]) -> Option<BatchHead> {
-    let end = memmem::find(body, NOTIFICATIONS)?;
+    // Made once, as that of postmarks is.
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NOTIFICATIONS));
+    let end = FINDER.find(body)?;
     let mut head = body[..end].to_vec();
     head.push(b'}');
     serde_json::from_slice(&head).ok()
