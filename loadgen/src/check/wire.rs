@@ -124,6 +124,7 @@ impl Wire {
 
     async fn head(&mut self, request: &str) -> Held<Answer> {
         let what = format!("an answer to {request}");
+        let mut passed = 0;
         loop {
             let mut fields = [httparse::EMPTY_HEADER; FIELDS];
             let mut response = httparse::Response::new(&mut fields);
@@ -139,6 +140,11 @@ impl Wire {
                         }
                     }
                     self.unread.drain(..end);
+                    // What is said meanwhile (RFC 9110, section 15.2) is no answer yet.
+                    if matches!(status, 100 | 102..=199) && passed < LARGEST {
+                        passed += end;
+                        continue;
+                    }
                     return Ok(Answer { request: request.to_owned(), status, headers, body: Vec::new() });
                 }
                 Ok(httparse::Status::Partial) if self.unread.len() < LARGEST => {}

@@ -51,10 +51,7 @@ pub(super) async fn read_answers(reader: &mut Reading, books: &RefCell<Books>) {
         loop {
             match http::read_whole(&received[used..]) {
                 Ok(Some((len, head))) => {
-                    // What is said meanwhile (RFC 9110, section 15.2) answers nothing.
-                    if head.status >= 200 {
-                        books.borrow_mut().answer(head.status, at_ns);
-                    }
+                    books.borrow_mut().answer(head.status, at_ns);
                     used += len;
                 }
                 Ok(None) => break,

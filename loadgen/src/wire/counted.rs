@@ -209,7 +209,7 @@ impl Read for Lent<'_> {
 
 impl Write for Lent<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(self.0, bytes, SendFlags::NOSIGNAL)?)
+        Ok(rustix::net::send(self.0, bytes, SendFlags::empty())?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

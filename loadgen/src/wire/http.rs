@@ -86,7 +86,7 @@ fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head
     let mut passed = 0;
     while let Some((len, head)) = read_next_head(&bytes[passed..], wanted)? {
         passed += len;
-        if head.status >= 200 || head.status == 101 {
+        if !matches!(head.status, 100 | 102..=199) {
             return Ok(Some((passed, head)));
         }
         if passed > MAX_HEAD {
@@ -273,8 +273,9 @@ mod tests {
         let (len, head) = read_head(bytes).unwrap().unwrap();
         assert_eq!((len, head.status), (bytes.len(), 204));
         assert_eq!(read_head(&bytes[..60]).unwrap(), None);
-        let (_, head) = read_head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").unwrap().unwrap();
-        assert_eq!(head.status, 101);
+        let switched = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x00";
+        let (len, head) = read_head(switched).unwrap().unwrap();
+        assert_eq!((len, head.status), (switched.len() - 2, 101));
         let endless = read_head(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_HEAD / 25 + 1));
         assert!(matches!(endless, Err(HttpError::NotHttp(_))), "{endless:?}");
     }

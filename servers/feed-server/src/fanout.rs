@@ -18,7 +18,7 @@ use crate::clock;
 use crate::hub::{Batch, Head, Log};
 use crate::outlet::Outlet;
 use crate::socket::Socket;
-use crate::stats::{Kind, Stats, Tallies};
+use crate::stats::{Kind, Tallies};
 use crate::window::{Encoded, Limit};
 
 /// What is brought at a time: a burst of hundreds in one `send`, and no more than an empty socket takes.
@@ -172,7 +172,7 @@ impl Chair {
         let mut watch = None;
         let head =
             if row.is_served { self.log.announced() } else { *watch.insert(self.log.watch()).borrow_and_update() };
-        let stats = {
+        let counted = {
             let mut place = lock(&self.seat.0);
             let Place { outlet, sits, .. } = &mut *place;
             let outlet = outlet.as_ref().expect("it is there until its reader goes");
@@ -181,15 +181,16 @@ impl Chair {
             }
             let meter = outlet.socket.meter();
             *sits = Some((form, meter.kind()));
-            watch.as_ref().map(|_| meter.stats().clone())
+            watch.as_ref().map(|_| (meter.stats().clone(), meter.number()))
         };
         if !self.is_in_row {
             row.seats.push(self.seat.clone());
             self.is_in_row = true;
         }
-        if let (Some(watch), Some(stats)) = (watch, stats) {
+        if let (Some(watch), Some((stats, shard))) = (watch, counted) {
             row.is_served = true;
-            tokio::spawn(serve(self.log.clone(), self.row as usize, watch, head.cursor, stats));
+            let count = move |tallies: &mut Tallies| stats.settle(tallies, shard);
+            tokio::spawn(serve(self.log.clone(), self.row as usize, watch, head.cursor, count));
         }
         true
     }
@@ -210,9 +211,15 @@ impl Drop for Chair {
     }
 }
 
-/// Brings everything that is announced after what `head` has `seen` to everybody in a row, until it is empty.
-async fn serve(log: Arc<Log>, number: usize, mut head: watch::Receiver<Head>, mut seen: Cursor, stats: Arc<Stats>) {
-    let row = &log.fanout().rows[number];
+/// Brings everything that is announced after what `head` has `seen` to everybody in a row, until it is empty, and has it counted.
+async fn serve(
+    log: Arc<Log>,
+    row: usize,
+    mut head: watch::Receiver<Head>,
+    mut seen: Cursor,
+    count: impl Fn(&mut Tallies),
+) {
+    let row = &log.fanout().rows[row];
     let mut tallies = Tallies::default();
     let mut has_told = false;
     while head.changed().await.is_ok() {
@@ -239,7 +246,7 @@ async fn serve(log: Arc<Log>, number: usize, mut head: watch::Receiver<Head>, mu
                     }
                     next += 1;
                 }
-                stats.settle(&mut tallies, number);
+                count(&mut tallies);
                 yield_now().await;
             }
             tells = false;
@@ -367,7 +374,7 @@ mod tests {
     use super::*;
     use crate::hub::{Habits, Hub};
     use crate::line::Line;
-    use crate::stats::Meter;
+    use crate::stats::{Meter, Stats};
 
     fn log() -> Arc<Log> {
         let bound = Limit { count: 10, bytes: 1000 };

@@ -125,9 +125,21 @@ impl Line {
 
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Clear(stream) => send(stream, bytes),
+            Self::Clear(stream) => stream.try_write(bytes),
             Self::Sealed(sealed) => sealed.try_write(bytes),
             Self::Inner(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Writes what fits, for whom the runtime need not remember whether anything does. Whether there is room, the kernel is asked: what the
+    /// runtime knows of a socket lies elsewhere, and of thousands, that is another line that is in no cache.
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Self::Clear(stream) = self else { return self.try_write(bytes) };
+        // A peer that has gone is an error without a flag, too: Rust has programs ignore SIGPIPE.
+        match rustix::net::send(stream, bytes, SendFlags::empty()) {
+            // Asked in its own way, the runtime learns that it is full, and wakes whoever then waits for room.
+            Err(Errno::AGAIN) => stream.try_write(bytes),
+            sent => Ok(sent?),
         }
     }
 
@@ -153,16 +165,6 @@ impl Line {
             Self::Sealed(sealed) => sealed.poll_write_ready(cx),
             Self::Inner(stream) => stream.poll_write_ready(cx),
         }
-    }
-}
-
-/// Sends what fits. Whether there is room, the kernel is asked, and not what the runtime remembers of the socket, which lies elsewhere: of
-/// thousands of connections, that is another line that is in no cache.
-fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match rustix::net::send(stream, bytes, SendFlags::NOSIGNAL) {
-        // Asked in its own way, the runtime learns that it is full, and wakes whoever then waits for room.
-        Err(Errno::AGAIN) => stream.try_write(bytes),
-        sent => Ok(sent?),
     }
 }
 

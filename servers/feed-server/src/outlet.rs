@@ -60,7 +60,7 @@ impl Outlet {
     ) -> bool {
         debug_assert!(self.outbox.is_empty(), "what was queued goes first");
         // An error is left to who flushes: the connection is theirs to end.
-        let mut written = self.socket.try_write_uncounted(bytes).unwrap_or(0);
+        let mut written = self.socket.send_uncounted(bytes).unwrap_or(0);
         tally.bytes_written += written as u64;
         let mut whole = parts.len();
         let took_all = written == bytes.len();
@@ -97,7 +97,7 @@ impl Outlet {
     ) -> bool {
         self.cursor = cursor;
         self.wrote = now;
-        let written = self.socket.try_write_uncounted(bytes).unwrap_or(0);
+        let written = self.socket.send_uncounted(bytes).unwrap_or(0);
         tally.answered += 1;
         tally.delivered += notifications as u64;
         tally.bytes_written += written as u64;
@@ -195,7 +195,7 @@ mod tests {
     async fn a_socket_that_takes_nothing_leaves_the_cursor_where_it_was() {
         let (mut outlet, _client, stats) = outlet().await;
         outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
-        while outlet.socket.try_write_uncounted(&[0; 60_000]).is_ok() {}
+        while outlet.socket.send_uncounted(&[0; 60_000]).is_ok() {}
         let part = Bytes::from_static(b"late");
         let mut tallies = Tallies::default();
         assert!(!outlet.carry(&part, [part.clone()].into_iter(), clock::now(), tallies.of(Kind::Other)));
@@ -209,7 +209,7 @@ mod tests {
         let (outlet, mut client, _stats) = outlet().await;
         outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
         let mut sent = 0;
-        while let Ok(written) = outlet.socket.try_write_uncounted(&[0; 60_000]) {
+        while let Ok(written) = outlet.socket.send_uncounted(&[0; 60_000]) {
             sent += written;
         }
         let mut cx = Context::from_waker(Waker::noop());
@@ -217,6 +217,6 @@ mod tests {
         let reading = std::thread::spawn(move || client.read_exact(&mut vec![0; sent]).unwrap());
         outlet.socket.ready(tokio::io::Interest::WRITABLE).await.unwrap();
         reading.join().unwrap();
-        assert!(outlet.socket.try_write_uncounted(b"more").is_ok());
+        assert!(outlet.socket.send_uncounted(b"more").is_ok());
     }
 }

@@ -104,9 +104,10 @@ impl Socket {
         self.line.poll_write_ready(cx)
     }
 
-    /// Writes what fits, and leaves it to the caller to [count](crate::stats::Tally) it; `WouldBlock` when nothing does.
-    pub(crate) fn try_write_uncounted(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.line.try_write(bytes).inspect_err(|error| self.notice(error))
+    /// Writes what fits to a socket that is not known to be full, and leaves it to the caller to [count](crate::stats::Tally) it; `WouldBlock`
+    /// when nothing does.
+    pub(crate) fn send_uncounted(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.send(bytes).inspect_err(|error| self.notice(error))
     }
 
     /// Writes what fits of several slices; `WouldBlock` when nothing does.

@@ -218,9 +218,9 @@ impl Stats {
         self.shards[0].0[kind as usize].gaps.fetch_add(1, Relaxed);
     }
 
-    /// Counts what was tallied, and begins anew. Whoever counts more often than others does so on a `shard` of its own.
-    pub(crate) fn settle(&self, tallies: &mut Tallies, shard: usize) {
-        for (counters, tally) in self.shards[shard % SHARDS].0.iter().zip(&mut tallies.0) {
+    /// Counts what was tallied, as if it had been brought to the connection of this `number`, and begins anew.
+    pub(crate) fn settle(&self, tallies: &mut Tallies, number: u32) {
+        for (counters, tally) in self.shards[number as usize % SHARDS].0.iter().zip(&mut tallies.0) {
             let Tally { delivered, answered, bytes_written } = std::mem::take(tally);
             for (counter, count) in [
                 (&counters.delivered, delivered),
