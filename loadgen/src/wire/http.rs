@@ -82,7 +82,7 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpError> {
 }
 
 /// The same, with the values of the fields named in `wanted`.
-fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
+pub fn read_head_with(bytes: &[u8], wanted: &[String]) -> Result<Option<(usize, Head)>, HttpError> {
     let mut passed = 0;
     while let Some((len, head)) = read_next_head(&bytes[passed..], wanted)? {
         passed += len;
