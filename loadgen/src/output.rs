@@ -117,13 +117,23 @@ fn write_deliveries(out: &mut String, run: &Run) {
         Some(delivered @ 1..) => format!(" (of which {} arrived all the same)", count(delivered)),
         _ => String::new(),
     };
+    let unknown = if p.unknown > 0 { format!(", unknown {}", count(p.unknown)) } else { String::new() };
     let _ = writeln!(
         out,
-        "published      due {}, {accepted} {}, refused {}{delivered}{how}",
+        "published      due {}, {accepted} {}, refused {}{unknown}{delivered}{how}",
         count(p.due),
         count(p.accepted),
         count(p.refused)
     );
+    if p.waited + p.sent_again > 0 {
+        let _ = writeln!(
+            out,
+            "  requests     waited for a free connection {}, sent again {}; at most {} connections",
+            count(p.waited),
+            count(p.sent_again),
+            count(p.most_connections)
+        );
+    }
     if let Some(polls) = &run.measured.polls {
         let _ = writeln!(out, "polls          answered {}, wasted {}", count(polls.answered), count(polls.wasted));
     }

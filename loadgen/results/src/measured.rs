@@ -163,9 +163,24 @@ pub struct Published {
     /// When a notification counts as accepted.
     #[serde(default)]
     pub accepted_when: Accepted,
-    /// Notifications that the server refused, or that it did not answer for.
+    /// Notifications that the server refused, or that were not sent. In files that are older than `unknown`, those of it as well.
     pub refused: u64,
-    /// Those of the refused that some client received in time all the same: the server had taken them, and its answer was lost. They are
+    /// Notifications that were sent, and of which no answer tells whether the server took them.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Notifications that were due when no connection for publishing was free, and so were sent late.
+    #[serde(default)]
+    pub waited: u64,
+    /// Requests that were sent once more: the server had not acted on them, or recognises them by an idempotency key.
+    #[serde(default)]
+    pub sent_again: u64,
+    /// HTTP connections opened for publishing, over the whole run.
+    #[serde(default)]
+    pub connections_opened: u64,
+    /// Most of them that were open at a time, over the whole run.
+    #[serde(default)]
+    pub most_connections: u64,
+    /// Those of the refused and unknown that some client received in time all the same: the server had taken them, and its answer was lost. They are
     /// expected of every client. Absent in files that are older than the count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_and_delivered: Option<u64>,

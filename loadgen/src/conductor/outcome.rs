@@ -127,6 +127,7 @@ impl Course {
             publish_time: report.publish_time,
             ends: report.ends,
             refused: report.refused,
+            orders: report.orders,
             stacks: stack(closed.iter_mut().flat_map(|closed| std::mem::take(&mut closed.stacks))),
             heard: closed.iter().fold(Vec::new(), |heard, closed| least(&heard, &closed.heard)),
             begin_ns: clock::ns_at(begin),

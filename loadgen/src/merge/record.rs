@@ -12,13 +12,13 @@ use crate::config::Bounds;
 use crate::parts::Parts;
 use crate::plan::Plan;
 use crate::reconciliation::Books;
-use crate::recording::Stack;
+use crate::recording::{PublishOrder, Stack};
 use crate::shard::{MOST_SHARDS, Shard};
 
 /// Name of the file that makes a run folder that of a shard.
 pub const SHARD_FILE: &str = "shard.json";
 /// Version of that file. Another one is refused: shards of one run are made by one build.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Where Linux says which start of which machine this is.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
@@ -70,6 +70,8 @@ pub struct Record {
     pub ends: Vec<u32>,
     /// Numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// In which order its publishers' notifications were published, per topic.
+    pub orders: Vec<PublishOrder>,
     /// Its clients' ledgers, of the publishers of all shards.
     pub stacks: Vec<Stack>,
     /// Receipt minus intended instant, each on its own process's clock, ns: the least of what each shard published.
@@ -82,7 +84,7 @@ impl Record {
     /// True when its parts fit together, as they do in every record that was written to its end.
     fn is_sound(&self) -> bool {
         let has_place = (2..=MOST_SHARDS).contains(&self.shard.of) && self.shard.index < self.shard.of;
-        let has_topics = !self.ends.is_empty() && self.refused.len() == self.ends.len();
+        let has_topics = !self.ends.is_empty() && [self.refused.len(), self.orders.len()] == [self.ends.len(); 2];
         has_place && has_topics && self.begin_s.is_finite()
     }
 
@@ -126,6 +128,7 @@ pub fn keep(
         begin_at_s: wall_clock_s(clock::instant_at(parts.begin_ns)),
         ends: parts.ends.clone(),
         refused: parts.refused.clone(),
+        orders: parts.orders.clone(),
         stacks: parts.stacks.clone(),
         heard: parts.heard.clone(),
         books: parts.books,

@@ -237,7 +237,12 @@ impl Drop for InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::PublishOrder;
     use feed::POSTMARK_LEN;
+
+    fn in_order(topics: usize) -> Vec<PublishOrder> {
+        vec![PublishOrder::of_writing(&[]); topics]
+    }
 
     fn message(run: u32, publisher: u16, sequence: u32, intended_ns: u64) -> Vec<u8> {
         let mut token = vec![0; POSTMARK_LEN];
@@ -260,7 +265,7 @@ mod tests {
         assert_eq!((snapshot.counters.received, snapshot.counters.delivered), (3, 1));
         assert_eq!((snapshot.latency.len(), snapshot.latency.max() / 1_000), (1, 100), "of the first, not the repeat");
         account.deposit();
-        let books = recorder.close_ledgers(0, &[6], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[6], &[vec![]], &in_order(1));
         assert_eq!((books.expected, books.delivered, books.duplicated), (1, 1, 1));
     }
 
@@ -274,7 +279,7 @@ mod tests {
         account.message(&message(1, 0, 5, 1_500_000), 2_999_999);
         account.message(&message(1, 0, 6, 1_600_000), 3_000_000);
         account.deposit();
-        let books = recorder.close_ledgers(0, &[7], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[7], &[vec![]], &in_order(1));
         assert_eq!((books.delivered, books.lost, books.late), (1, 1, 1));
     }
 
@@ -296,9 +301,10 @@ mod tests {
         assert_eq!(recorder.heard(), [Some(-7_900_000)]);
         account.deposit();
         let stacks = recorder.stacks();
-        let closed: Vec<_> = stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[]).delivered)).collect();
+        let closed: Vec<_> =
+            stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[], &in_order(1)[0]).delivered)).collect();
         assert_eq!(closed, [(0, 1), (2, 1)]);
-        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]]);
+        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]], &in_order(2));
         assert_eq!((own.expected, own.lost, own.duplicated), (2, 1, 0));
     }
 }

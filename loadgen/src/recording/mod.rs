@@ -5,7 +5,9 @@
 
 mod account;
 mod departures;
+mod inversions;
 mod ledger;
+mod publish_order;
 mod recorder;
 mod shelf;
 mod snapshot;
@@ -14,6 +16,7 @@ mod unheard;
 pub use account::{Account, InFlight, Window, Windows};
 pub use departures::Departures;
 pub use ledger::{Entry, Ledger};
+pub use publish_order::PublishOrder;
 pub use recorder::Recorder;
 pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};
