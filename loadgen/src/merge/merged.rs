@@ -65,6 +65,7 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
     let circumstances = Circumstances {
         // Each shard says so of itself.
         drain_was_cut: false,
+        unheard: ledgers::unheard_clients(&parts, &unheard),
         // Several processes commit no faults.
         was_struck: false,
         server_away: Duration::ZERO,

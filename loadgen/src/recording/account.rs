@@ -54,6 +54,13 @@ impl Ledgers {
         }
     }
 
+    fn as_ref(&self) -> &[Ledger] {
+        match self {
+            Self::One(one) => one,
+            Self::Many(many) => many,
+        }
+    }
+
     fn into_vec(self) -> Vec<Ledger> {
         match self {
             Self::One(one) => one.into(),
@@ -237,6 +244,7 @@ impl Account {
 
     /// Hands the ledgers in.
     pub fn deposit(self) {
+        self.recorder.enter_client(self.topic, self.is_struck, self.ledgers.as_ref());
         for (index, ledger) in self.ledgers.into_vec().into_iter().enumerate() {
             let shard = Shard { index: index as u32, ..self.shard };
             self.recorder.deposit(shard.publisher(self.topic, self.windows.topics), ledger);

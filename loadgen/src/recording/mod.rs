@@ -5,6 +5,7 @@
 
 mod account;
 mod departures;
+mod hearing;
 mod ledger;
 mod recorder;
 mod shelf;
@@ -13,6 +14,7 @@ mod unheard;
 
 pub use account::{Account, InFlight, Window, Windows};
 pub use departures::Departures;
+pub use hearing::{ClientGroup, Received, Share, group};
 pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;
 pub use shelf::{Stack, stack};
