@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 use results::{Deliveries, ServerCost};
 
 use crate::reconciliation::Books;
-use crate::recording::{PublishOrder, Stack};
+use crate::recording::{ClientGroup, PublishOrder, Stack};
+use crate::verdict::Span;
 
 /// What a run knows besides its results, as it must be known to add up the shards of one.
 pub struct Parts {
@@ -28,6 +29,10 @@ pub struct Parts {
     pub orders: Vec<PublishOrder>,
     /// Ledgers of all publishers; empty when there is no other shard.
     pub stacks: Vec<Stack>,
+    /// What clients received, by client.
+    pub clients: Vec<ClientGroup>,
+    /// The numbers of its publishers that were due in the window, per topic.
+    pub spans: Vec<Span>,
     /// Receipt minus intended instant, the least of each other shard, ns.
     pub heard: Vec<Option<i64>>,
     /// When publishing began, on the clock of the postmarks, ns.

@@ -230,6 +230,7 @@ impl Conductor<'_> {
             to,
             last,
             report,
+            never_received: closing.refused.to_vec(),
             drain_was_cut,
             closed,
             records,

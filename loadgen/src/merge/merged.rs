@@ -65,6 +65,7 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
     let circumstances = Circumstances {
         // Each shard says so of itself.
         drain_was_cut: false,
+        unheard: ledgers::unheard_clients(&parts, &unheard),
         // Several processes commit no faults.
         was_struck: false,
         server_away: Duration::ZERO,
@@ -142,6 +143,7 @@ fn measured(
         connect: Percentiles::from(&times.connect),
         deliveries: sum(books.iter()),
         published: published(parts, unheard, times),
+        misdelivered: parts.iter().map(|part| part.run.measured.misdelivered).sum(),
         foreign: parts.iter().map(|part| part.run.measured.foreign).sum(),
         connections,
         polls: sums::polls(parts),

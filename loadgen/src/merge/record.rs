@@ -12,8 +12,9 @@ use crate::config::Bounds;
 use crate::parts::Parts;
 use crate::plan::Plan;
 use crate::reconciliation::Books;
-use crate::recording::{PublishOrder, Stack};
+use crate::recording::{ClientGroup, PublishOrder, Stack};
 use crate::shard::{MOST_SHARDS, Shard};
+use crate::verdict::{Judged, Span};
 
 /// Name of the file that makes a run folder that of a shard.
 pub const SHARD_FILE: &str = "shard.json";
@@ -74,6 +75,12 @@ pub struct Record {
     pub orders: Vec<PublishOrder>,
     /// Its clients' ledgers, of the publishers of all shards.
     pub stacks: Vec<Stack>,
+    /// What its clients received, by client.
+    pub clients: Vec<ClientGroup>,
+    /// The numbers that were due in the window, per topic, of its own publishers.
+    pub spans: Vec<Span>,
+    /// Of what clients are judged that received nothing.
+    pub judged: Judged,
     /// Receipt minus intended instant, each on its own process's clock, ns: the least of what each shard published.
     pub heard: Vec<Option<i64>>,
     /// The whole run as it was counted here.
@@ -84,7 +91,8 @@ impl Record {
     /// True when its parts fit together, as they do in every record that was written to its end.
     fn is_sound(&self) -> bool {
         let has_place = (2..=MOST_SHARDS).contains(&self.shard.of) && self.shard.index < self.shard.of;
-        let has_topics = !self.ends.is_empty() && [self.refused.len(), self.orders.len()] == [self.ends.len(); 2];
+        let topics = [self.refused.len(), self.orders.len(), self.spans.len()];
+        let has_topics = !self.ends.is_empty() && topics == [self.ends.len(); 3];
         has_place && has_topics && self.begin_s.is_finite()
     }
 
@@ -130,6 +138,9 @@ pub fn keep(
         refused: parts.refused.clone(),
         orders: parts.orders.clone(),
         stacks: parts.stacks.clone(),
+        clients: parts.clients.clone(),
+        spans: parts.spans.clone(),
+        judged: Judged::of(plan),
         heard: parts.heard.clone(),
         books: parts.books,
     })

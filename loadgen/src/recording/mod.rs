@@ -5,6 +5,7 @@
 
 mod account;
 mod departures;
+mod hearing;
 mod inversions;
 mod ledger;
 mod publish_order;
@@ -15,6 +16,7 @@ mod unheard;
 
 pub use account::{Account, InFlight, Window, Windows};
 pub use departures::Departures;
+pub use hearing::{ClientGroup, Received, Share, group};
 pub use ledger::{Entry, Ledger};
 pub use publish_order::PublishOrder;
 pub use recorder::Recorder;

@@ -10,7 +10,7 @@ use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
-use super::{Counters, Departures, Ledger, PublishOrder, Snapshot, Stack, stack};
+use super::{ClientGroup, Counters, Departures, Ledger, PublishOrder, Received, Snapshot, Stack, group, stack};
 use crate::faults::Losses;
 use crate::parts::sum;
 use crate::wire::Traffic;
@@ -38,6 +38,8 @@ pub struct Recorder {
     heard: RefCell<Vec<Option<i64>>>,
     /// Ledgers of clients that have ended, with their publishers' numbers.
     ledgers: RefCell<Vec<(u16, Ledger)>>,
+    /// What each of these clients received, but for those that faults are aimed at.
+    clients: RefCell<Vec<ClientGroup>>,
 }
 
 impl Recorder {
@@ -63,6 +65,7 @@ impl Recorder {
             errors: RefCell::default(),
             heard: RefCell::default(),
             ledgers: RefCell::default(),
+            clients: RefCell::default(),
         }
     }
 
@@ -158,6 +161,20 @@ impl Recorder {
                 errors.insert(kind.to_owned(), 1);
             }
         }
+    }
+
+    /// Takes down what a client of `topic` that has ended received of each shard's publisher; one that faults were aimed at, and so
+    /// `is_struck`, is passed over.
+    pub fn enter_client(&self, topic: u16, is_struck: bool, ledgers: &[Ledger]) {
+        if !is_struck {
+            let received = ledgers.iter().map(Received::of).collect();
+            self.clients.borrow_mut().push(ClientGroup { topic, clients: 1, received });
+        }
+    }
+
+    /// What the clients that have ended received, those together that received the same.
+    pub fn take_clients(&self) -> Vec<ClientGroup> {
+        group(self.clients.take())
     }
 
     /// Takes over the ledger of a client that has ended.
