@@ -25,6 +25,8 @@ pub enum Variable {
     Payload,
     /// `{text}`: the same without quotes.
     Text,
+    /// `{unique}`: 20 ASCII characters, other ones in each publication.
+    Unique,
     /// A value from an earlier answer, by its place among those that are remembered.
     Remembered(usize),
 }
@@ -45,6 +47,9 @@ impl Variable {
     /// Variables of what leads a publisher's notifications on their way: paths, header fields, first messages.
     pub const OF_A_PUBLISHER: &[(&'static str, Self)] =
         &[("topic", Self::Topic), ("run", Self::Run), ("token", Self::Token)];
+    /// Variables of the header fields of one publication.
+    pub const OF_A_PUBLICATION: &[(&'static str, Self)] =
+        &[("topic", Self::Topic), ("run", Self::Run), ("token", Self::Token), ("unique", Self::Unique)];
     /// Variables of a published notification.
     pub const OF_A_NOTIFICATION: &[(&'static str, Self)] = &[
         ("payload", Self::Payload),
@@ -83,12 +88,27 @@ pub struct Values<'a> {
     pub remembered: &'a [Option<String>],
     /// The payload without its quotes.
     pub text: &'a str,
+    /// What no other publication has: as many bytes as [`Values::UNIQUE`].
+    pub unique: &'a str,
 }
 
 impl<'a> Values<'a> {
+    /// Holds the place of the value that is stamped on each publication: 20 ASCII characters that stand in no target file.
+    pub const UNIQUE: &'static str = "wirelab-unique-00000";
+
     /// The values of a request that belongs to no client and asks for nothing that was said before.
     pub fn of(topic: &'a str, run: u32, token: Option<&'a str>) -> Self {
-        Self { topic, client: 0, run, token, wait_s: 0.0, cursor: None, remembered: &[], text: "" }
+        Self {
+            topic,
+            client: 0,
+            run,
+            token,
+            wait_s: 0.0,
+            cursor: None,
+            remembered: &[],
+            text: "",
+            unique: Self::UNIQUE,
+        }
     }
 }
 
@@ -205,6 +225,7 @@ impl Variable {
             Self::Wait => write!(out, "{}", values.wait_s),
             Self::Payload => write!(out, "\"{}\"", values.text),
             Self::Text => out.write_str(values.text),
+            Self::Unique => out.write_str(values.unique),
             Self::Cursor => match values.cursor {
                 Some(cursor) => write!(out, "{cursor}"),
                 None => return false,
