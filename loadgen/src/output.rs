@@ -104,6 +104,10 @@ fn write_deliveries(out: &mut String, run: &Run) {
         count(d.late),
         count(d.gaps)
     );
+    if let Some(misdelivered @ 1..) = run.measured.misdelivered {
+        let told = "notifications of this run reached clients of other topics";
+        let _ = writeln!(out, "misdelivered   {} {told}", count(misdelivered));
+    }
     if let Some(foreign @ 1..) = run.measured.foreign {
         let told = "neither notifications of this run nor the feed's own";
         let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));
@@ -310,6 +314,20 @@ mod tests {
         assert!(!run_table(&run).contains("foreign"));
         run.measured.foreign = Some(1_234);
         assert!(run_table(&run).contains("\nforeign        1,234 messages were neither notifications of this run nor"));
+    }
+
+    #[test]
+    fn misdelivered_notifications_are_told_where_there_are_any() {
+        let mut run = example("ws");
+        assert_eq!(run.measured.misdelivered, None, "older than the count");
+        run.measured.misdelivered = Some(0);
+        assert!(!run_table(&run).contains("misdelivered"));
+        run.measured.misdelivered = Some(240);
+        let told = run_table(&run);
+        assert!(
+            told.contains("\nmisdelivered   240 notifications of this run reached clients of other topics\n"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
         something_arrived(measured),
+        misdelivered(measured),
         send_lag(measured, bounds, circumstances),
         loop_lag(measured, bounds),
         generator_cpu(measured, bounds),
@@ -88,6 +89,19 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
             "See whether it serves the topic on this transport, for example with `loadgen check`.",
         )
     })
+}
+
+fn misdelivered(measured: &Measured) -> Option<Reason> {
+    let misdelivered = measured.misdelivered.filter(|notifications| *notifications > 0)?;
+    Some(reason(
+        "misdelivered",
+        format!("{} notifications reached clients of other topics", count(misdelivered)),
+        "none: a notification goes to the clients of its own topic".into(),
+        "The server gives clients what they did not subscribe to, so this was no load of several topics: clients and server had more \
+         to carry than was asked for.",
+        "See with `loadgen check` whether the server keeps topics apart and the target file puts {topic} where the server looks for it; \
+         or measure one topic (--topics 1).",
+    ))
 }
 
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.
@@ -233,6 +247,7 @@ mod tests {
             latency_out_of_range: 0,
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),
+            misdelivered: Some(0),
             foreign: None,
             published: results::Published {
                 due: 100,
@@ -275,6 +290,7 @@ mod tests {
         assert_eq!(spoilt(|m| m.connections.live_at_end = 9), ["clients-live"]);
         assert_eq!(spoilt(|m| m.published.accepted = 98), ["load-applied"]);
         assert_eq!(spoilt(|m| m.latency.count = 0), ["latency"]);
+        assert_eq!(spoilt(|m| m.misdelivered = Some(1)), ["misdelivered"]);
         assert_eq!(spoilt(|m| m.published.send_lag.p99_ns = 11_000_000), ["send-lag"]);
         assert_eq!(spoilt(|m| m.generator.loop_lag.p99_ns = 21_000_000), ["loop-lag"]);
         assert_eq!(spoilt(|m| m.generator.loop_lag.count = 0), ["loop-lag"]);

@@ -253,6 +253,7 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
         latency_out_of_range: 0,
         connect: Percentiles { count: CLIENTS, ..lag(850_000) },
         deliveries: Deliveries { expected: deliveries, delivered: deliveries, ..Deliveries::default() },
+        misdelivered: None,
         foreign: None,
         published: Published {
             due: published,

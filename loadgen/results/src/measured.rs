@@ -28,6 +28,10 @@ pub struct Measured {
     pub connect: Percentiles,
     /// What each client's ledger says, summed.
     pub deliveries: Deliveries,
+    /// Notifications of this run, over the whole of it, that were received by clients of another topic than they were published to:
+    /// zero where there is one topic. Absent in files that are older than the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misdelivered: Option<u64>,
     /// Messages of a stream over the whole run that were neither this run's notifications nor the feed's own; `None` for polls,
     /// whose answers hold what they like, and in runs from before it was told.
     #[serde(default)]

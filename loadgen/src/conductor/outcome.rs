@@ -142,6 +142,7 @@ impl Course {
             latency_out_of_range: records.totals.counters.out_of_range + report.out_of_range,
             connect: Percentiles::from(&records.totals.connect),
             deliveries: sum(closed.iter().map(|closed| &closed.deliveries)),
+            misdelivered: Some(last.counters.misdelivered),
             foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
             published: report.published,
             bytes: window_bytes,

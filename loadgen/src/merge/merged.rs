@@ -142,6 +142,7 @@ fn measured(
         connect: Percentiles::from(&times.connect),
         deliveries: sum(books.iter()),
         published: published(parts, unheard, times),
+        misdelivered: parts.iter().map(|part| part.run.measured.misdelivered).sum(),
         foreign: parts.iter().map(|part| part.run.measured.foreign).sum(),
         connections,
         polls: sums::polls(parts),

@@ -23,6 +23,8 @@ pub struct Account {
     shard: Shard,
     windows: Arc<Windows>,
     ledgers: Ledgers,
+    /// True when the message that was entered last held notifications of other topics, and none of this client's.
+    was_misdelivered: bool,
     /// When its client began to resume, the last time that it did, ns; 0 while it never has.
     resumes_from_ns: u64,
     recorder: Rc<Recorder>,
@@ -111,7 +113,17 @@ impl Account {
     pub fn new(run: u32, topic: u16, shard: Shard, windows: Arc<Windows>, recorder: Rc<Recorder>) -> Self {
         let of_topic = windows.publishers.iter().skip(usize::from(topic)).step_by(windows.topics);
         let ledgers = Ledgers::new(of_topic.map(|window| Ledger::new(window.sequences.start)));
-        Self { run, topic, is_struck: false, shard, windows, ledgers, resumes_from_ns: 0, recorder }
+        Self {
+            run,
+            topic,
+            is_struck: false,
+            shard,
+            windows,
+            ledgers,
+            was_misdelivered: false,
+            resumes_from_ns: 0,
+            recorder,
+        }
     }
 
     /// An account of a client of the one topic of a run that one process plays; the window has these `sequences`.
@@ -125,15 +137,18 @@ impl Account {
         Self { is_struck, ..self }
     }
 
-    /// Enters every notification in `message`, received at `at_ns`; returns how many there were.
+    /// Enters every notification in `message`, received at `at_ns`; returns how many there were of its client's topic. Those of other
+    /// topics are counted as misdelivered.
     ///
     /// Whatever wraps the postmarks does not matter here, which is why any server can be measured.
     pub fn message(&mut self, message: &[u8], at_ns: u64) -> usize {
         let run = self.run;
         let mut found = 0;
+        self.was_misdelivered = false;
         for postmark in postmarks(message).filter(|postmark| postmark.run == run) {
             found += usize::from(self.delivery(&postmark, at_ns));
         }
+        self.was_misdelivered &= found == 0;
         found
     }
 
@@ -141,7 +156,12 @@ impl Account {
     fn delivery(&mut self, postmark: &Postmark, at_ns: u64) -> bool {
         let Some(window) = self.windows.publishers.get(usize::from(postmark.publisher)) else { return false };
         // A server that makes numbers up does not get them onto the books.
-        if window.topic != self.topic || postmark.sequence >= window.sequences.end {
+        if postmark.sequence >= window.sequences.end {
+            return false;
+        }
+        if window.topic != self.topic {
+            self.was_misdelivered = true;
+            self.recorder.count(|counters| counters.misdelivered += 1);
             return false;
         }
         let shard = window.shard;
@@ -179,9 +199,11 @@ impl Account {
         self.recorder.count(|counters| counters.resumed += 1);
     }
 
-    /// Enters a message that is neither a notification of this run nor the feed's own.
-    pub fn foreign(&self) {
-        self.recorder.count(|counters| counters.foreign += 1);
+    /// Enters the message that was just searched for notifications as neither one of this run nor the feed's own. One that held
+    /// a notification of another topic has been counted as misdelivered, and is not counted again.
+    pub fn foreign(&mut self) {
+        let is_foreign = !std::mem::take(&mut self.was_misdelivered);
+        self.recorder.count(|counters| counters.foreign += u64::from(is_foreign));
     }
 
     /// Enters that the server told of a gap.
@@ -262,6 +284,30 @@ mod tests {
         account.deposit();
         let books = recorder.close_ledgers(0, &[6], &[vec![]]);
         assert_eq!((books.expected, books.delivered, books.duplicated), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_notification_of_another_topic_is_misdelivered_and_neither_delivered_nor_foreign() {
+        let recorder = Rc::new(Recorder::new(Rc::default()));
+        recorder.set_window(1_000_000..2_000_000);
+        let windows = Arc::new(Windows::new(vec![5..8, 5..8], 2));
+        let mut account = Account::new(1, 0, Shard::WHOLE, windows, Rc::clone(&recorder));
+        let counted = || {
+            let counters = recorder.counters();
+            [counters.received, counters.delivered, counters.misdelivered, counters.foreign]
+        };
+        assert_eq!(account.message(&message(1, 1, 5, 1_500_000), 1_600_000), 0, "the other topic's");
+        account.foreign();
+        assert_eq!(counted(), [0, 0, 1, 0]);
+        let both = [message(1, 1, 6, 1_500_000), message(1, 0, 5, 1_500_000)].concat();
+        assert_eq!(account.message(&both, 1_600_000), 1, "one of each");
+        assert_eq!(counted(), [1, 1, 2, 0]);
+        assert_eq!(account.message(&message(1, 1, 4, 900_000), 1_600_000), 0, "of the warm-up");
+        assert_eq!(account.message(&message(1, 1, 8, 1_500_000), 1_600_000), 0, "a number that was never published");
+        account.foreign();
+        assert_eq!(counted(), [1, 1, 3, 1]);
+        account.foreign();
+        assert_eq!(counted(), [1, 1, 3, 2]);
     }
 
     #[test]
