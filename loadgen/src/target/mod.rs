@@ -5,6 +5,7 @@ mod condition;
 mod event;
 mod file;
 mod json_pointer;
+mod json_template;
 mod json_value;
 mod publishing;
 mod request;

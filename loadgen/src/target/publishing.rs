@@ -3,9 +3,10 @@
 use anyhow::{Context, bail, ensure};
 
 use super::Condition;
+use super::json_template::{QUOTES, check_body, check_message};
 use super::request::Request;
 use super::subscription::{
-    SOCKET_IO_PATH, check_subprotocol, read_events, read_fields, read_headers, read_namespace, read_path,
+    SOCKET_IO_PATH, check_subprotocol, read_events, read_fields, read_headers, read_messages, read_namespace, read_path,
 };
 use super::template::{Template, Variable};
 use super::toml_file as written;
@@ -107,27 +108,25 @@ fn read_http(written: written::HttpPublishing) -> anyhow::Result<Publishing> {
     let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
     ensure!(is_method, "method = `{method}`: expected one like POST or PUT");
     let request = read_request(&path, headers, Variable::OF_A_PUBLICATION)?;
-    Ok(Publishing::Http { method, request, body: read_notification("body", body)?, accepted })
+    let body = read_notification("body", body)?;
+    check_body(&request, &body).context("body")?;
+    Ok(Publishing::Http { method, request, body, accepted })
 }
 
 fn read_ws(written: written::WsPublishing) -> anyhow::Result<Publishing> {
     let written::WsPublishing { path, headers, subprotocol, first, message } = written;
     check_subprotocol(subprotocol.as_deref())?;
-    let first = first.iter().map(|text| Template::parse(text, Variable::OF_A_PUBLISHER, &[]));
-    Ok(Publishing::Ws {
-        request: read_request(&path, headers, Variable::OF_A_PUBLISHER)?,
-        subprotocol,
-        first: first.collect::<Result<_, _>>().context("first")?,
-        message: read_notification("message", message)?,
-    })
+    let first = read_messages(&first, Variable::OF_A_PUBLISHER).context("first")?;
+    let message = read_notification("message", message)?;
+    check_message(&message).context("message")?;
+    Ok(Publishing::Ws { request: read_request(&path, headers, Variable::OF_A_PUBLISHER)?, subprotocol, first, message })
 }
 
 fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publishing> {
     let written::SocketIoPublishing { path, namespace, auth, first, event, ack, accepted } = written;
     ensure!(ack || accepted.is_none(), "accepted speaks of acknowledgements: expected ack = true beside it");
     let event = read_events(&[event], Variable::OF_A_NOTIFICATION).context("event")?.remove(0);
-    let payloads: usize = event.iter().map(payloads_in).sum();
-    ensure!(payloads == 1, "event holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
+    check_payloads("event", event.iter().map(payloads_in).sum())?;
     Ok(Publishing::SocketIo {
         path: read_path(path.as_deref().unwrap_or(SOCKET_IO_PATH), Variable::OF_A_PUBLISHER)?,
         namespace: read_namespace(namespace)?,
@@ -155,9 +154,16 @@ fn read_request(
 fn read_notification(key: &'static str, text: Option<String>) -> anyhow::Result<Template> {
     let text = text.unwrap_or_else(|| "{payload}".to_owned());
     let template = Template::parse(&text, Variable::OF_A_NOTIFICATION, &[]).context(key)?;
-    let payloads = payloads_in(&template);
-    ensure!(payloads == 1, "{key} holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
+    check_payloads(key, payloads_in(&template))?;
     Ok(template)
+}
+
+fn check_payloads(key: &str, payloads: usize) -> anyhow::Result<()> {
+    ensure!(
+        payloads == 1,
+        "{key} holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once; {QUOTES}"
+    );
+    Ok(())
 }
 
 fn payloads_in(template: &Template) -> usize {
