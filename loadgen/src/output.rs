@@ -108,6 +108,10 @@ fn write_deliveries(out: &mut String, run: &Run) {
         let told = "notifications of this run reached clients of other topics";
         let _ = writeln!(out, "misdelivered   {} {told}", count(misdelivered));
     }
+    if let Some(repeated @ 1..) = run.measured.repeated_within_messages {
+        let told = "repetitions of a notification within its own message; each was one delivery";
+        let _ = writeln!(out, "within message {} {told}", count(repeated));
+    }
     if let Some(foreign @ 1..) = run.measured.foreign {
         let told = "neither notifications of this run nor the feed's own";
         let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));

@@ -292,6 +292,7 @@ mod tests {
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),
             misdelivered: Some(0),
+            repeated_within_messages: Some(0),
             foreign: None,
             published: results::Published {
                 due: 100,

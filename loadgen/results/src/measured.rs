@@ -32,6 +32,10 @@ pub struct Measured {
     /// zero where there is one topic. Absent in files that are older than the count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub misdelivered: Option<u64>,
+    /// Repetitions of a notification within the very message that delivered it, say in a text and an HTML field, over the whole run:
+    /// no deliveries, and counted in nothing else. Absent in files that are older than the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated_within_messages: Option<u64>,
     /// Messages of a stream over the whole run that were neither this run's notifications nor the feed's own; `None` for polls,
     /// whose answers hold what they like, and in runs from before it was told.
     #[serde(default)]

@@ -159,6 +159,7 @@ impl Course {
             connect: Percentiles::from(&records.totals.connect),
             deliveries: sum(closed.iter().map(|closed| &closed.deliveries)),
             misdelivered: Some(last.counters.misdelivered),
+            repeated_within_messages: Some(last.counters.repeated_within),
             foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
             published: report.published,
             bytes: window_bytes,

@@ -144,6 +144,7 @@ fn measured(
         deliveries: sum(books.iter()),
         published: published(parts, unheard, times),
         misdelivered: parts.iter().map(|part| part.run.measured.misdelivered).sum(),
+        repeated_within_messages: parts.iter().map(|part| part.run.measured.repeated_within_messages).sum(),
         foreign: parts.iter().map(|part| part.run.measured.foreign).sum(),
         connections,
         polls: sums::polls(parts),

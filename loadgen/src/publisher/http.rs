@@ -16,7 +16,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(plan: &Plan, target: &Target) -> Self {
-        let Publishing::Http { method, request, body } = &target.file.publishing else {
+        let Publishing::Http { method, request, body, .. } = &target.file.publishing else {
             unreachable!("only a target that publishes over HTTP is asked");
         };
         let text = text_of(plan);

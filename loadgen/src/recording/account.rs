@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use feed::{Postmark, postmarks};
 
+use super::copies::{Copies, Unit};
 use super::{Entry, Ledger, Recorder};
 use crate::clock;
 use crate::plan::Plan;
@@ -144,16 +145,36 @@ impl Account {
         Self { is_struck, ..self }
     }
 
-    /// Enters every notification in `message`, received at `at_ns`; returns how many there were of its client's topic. Those of other
-    /// topics are counted as misdelivered.
+    /// Enters every notification in `message`, an event of a stream or a WebSocket message that was received at `at_ns`; returns how many
+    /// there were of its client's topic. Those of other topics are counted as misdelivered, and what stands in one message twice, once,
+    /// and as repeated within it.
     ///
     /// Whatever wraps the postmarks does not matter here, which is why any server can be measured.
     pub fn message(&mut self, message: &[u8], at_ns: u64) -> usize {
+        self.unit(message, Unit::Message, at_ns)
+    }
+
+    /// The same of an event of Socket.IO: a JSON array of its name and its arguments.
+    pub fn event(&mut self, data: &[u8], at_ns: u64) -> usize {
+        self.unit(data, Unit::Event, at_ns)
+    }
+
+    /// The same of the body of a poll's answer, which may hold several messages.
+    pub fn answer(&mut self, body: &[u8], at_ns: u64) -> usize {
+        self.unit(body, Unit::Answer, at_ns)
+    }
+
+    fn unit(&mut self, bytes: &[u8], unit: Unit, at_ns: u64) -> usize {
         let run = self.run;
         let mut found = 0;
+        let mut copies = Copies::new(bytes, unit, run);
         self.was_misdelivered = false;
-        for postmark in postmarks(message).filter(|postmark| postmark.run == run) {
-            found += usize::from(self.delivery(&postmark, at_ns));
+        for postmark in postmarks(bytes).filter(|postmark| postmark.run == run) {
+            if copies.is_delivery(&postmark) {
+                found += usize::from(self.delivery(&postmark, at_ns));
+            } else {
+                self.recorder.count(|counters| counters.repeated_within += 1);
+            }
         }
         self.was_misdelivered &= found == 0;
         found

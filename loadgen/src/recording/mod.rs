@@ -4,6 +4,7 @@
 //! conductor collects a [`Snapshot`] from every player and merges them; display and result files read the same ones.
 
 mod account;
+mod copies;
 mod departures;
 mod hearing;
 mod inversions;
