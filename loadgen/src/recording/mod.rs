@@ -4,17 +4,23 @@
 //! conductor collects a [`Snapshot`] from every player and merges them; display and result files read the same ones.
 
 mod account;
+mod changes;
 mod departures;
 mod ledger;
+mod live;
 mod recorder;
+mod shared;
 mod shelf;
 mod snapshot;
 mod unheard;
 
 pub use account::{Account, InFlight, Window, Windows};
+pub use changes::{Moment, merge_moments};
 pub use departures::Departures;
 pub use ledger::{Entry, Ledger};
+pub use live::{Live, LiveClients};
 pub use recorder::Recorder;
+pub use shared::Shared;
 pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};
 pub use unheard::{count_numbers, unheard};
