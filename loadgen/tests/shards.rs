@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use results::{Ending, LoadedRun, load};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{WIDE_BOUNDS, assert_valid, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_ended, assert_valid, finish, loadgen, sibling};
 
 /// A server for several generators; it ends when this is dropped.
 struct Server {
@@ -159,13 +159,15 @@ fn a_shard_that_is_stopped_early_shows_as_loss_and_in_the_ending() {
     // It stays until its drain bound, three seconds, for what the first publishes, and not to the end.
     kill_process(Pid::from_raw(second.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     lines.for_each(drop);
-    assert_eq!(second.wait_with_output().unwrap().status.code(), Some(1));
+    let code = second.wait_with_output().unwrap().status.code().expect("it was not killed");
+    assert_ended(code, 1, &folders[1], "what was measured is kept");
     let first = first.wait_with_output().unwrap();
     assert_valid(first.status.code().expect("it was not killed"), &folders[0], &String::from_utf8_lossy(&first.stdout));
 
     let (code, told, merged) = merge(&folders, place.path());
     let run = merged.unwrap().run;
-    assert_eq!((code, run.ending), (1, Ending::Interrupted), "{told}");
+    assert_ended(code, 1, &place.path().join("merged"), &told);
+    assert_eq!(run.ending, Ending::Interrupted, "{told}");
     let books = &run.measured.deliveries;
     assert_eq!((run.shards[0].lost, run.shards[1].lost), (0, books.lost), "who stayed has all, who left has not");
     assert!(books.lost > 0 && books.delivered > 0, "{books:?}");

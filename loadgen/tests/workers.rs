@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use results::{Ending, load};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use support::skip::skipped;
-use support::{WIDE_BOUNDS, assert_valid, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_ended, assert_valid, finish, loadgen, sibling};
 
 fn two_workers(out: &Path, duration: &str) -> Command {
     sibling("feed-server");
@@ -101,7 +101,7 @@ fn ctrl_c_ends_all_workers_and_keeps_what_they_measured() {
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert_ended(output.status.code().expect("it was not killed"), 1, &out, &stdout);
     assert!(stdout.trim_start().starts_with("INTERRUPTED"), "{stdout}");
     assert_gone(&workers);
     let run = load(&out).unwrap().run;
