@@ -84,10 +84,7 @@ impl Subscriber {
             if self.was_live {
                 account.resumes();
             }
-            account.recorder().count(|counters| {
-                counters.opening += 1;
-                counters.attempts += 1;
-            });
+            account.attempts();
             let started = clock::now_ns();
             let attempt = C::connect(&self.site, self.client, self.resume.clone(), account);
             let result = tokio::select! {
@@ -106,6 +103,8 @@ impl Subscriber {
                     });
                     if self.was_live {
                         account.resumed();
+                    } else {
+                        account.live();
                     }
                     self.was_live = true;
                     self.pauses.reset();
@@ -149,6 +148,7 @@ impl Subscriber {
                     End::Lost(told)
                 }
                 (None, None | Some(Blow::Stall(_))) => {
+                    account.ended();
                     Box::pin(client.close()).await;
                     End::Stopped
                 }

@@ -288,9 +288,9 @@ impl Layers {
 pub struct Connections {
     /// Clients asked for.
     pub asked: u64,
-    /// Clients that were live when measuring started.
+    /// Clients that were live when measuring started: sampled once, up to 50 ms before, thread by thread.
     pub live_at_start: u64,
-    /// Clients that were live when measuring ended.
+    /// Clients that were live when measuring ended: sampled once, thread by thread, as soon after as the machine had time.
     pub live_at_end: u64,
     /// TCP connections opened.
     pub opened: u64,
@@ -335,7 +335,7 @@ pub struct ServerCost {
     /// Share of one core that the server used while all clients were connected and nothing was published; `None` where that
     /// lasted too short a time to say (`--settle`).
     pub idle_cpu_share: Option<f64>,
-    /// Resident memory before the first client connected, bytes.
+    /// Resident memory before the first client connected, bytes. This and the next two are single samples, not extremes.
     pub rss_before_bytes: u64,
     /// Resident memory with all clients live, before anything was published, bytes.
     pub rss_connected_bytes: u64,
@@ -347,8 +347,8 @@ pub struct ServerCost {
     pub rss_per_idle_connection_bytes: f64,
     /// Notifications handed to sockets in the window, by the server's count; absent where it does not count.
     pub delivered: Option<u64>,
-    /// Connections open at the end of measuring, by the server's count, on this run's transport; absent where it does not
-    /// count.
+    /// Connections open at the end of measuring, by the server's count, on this run's transport: sampled once, as soon after the window as
+    /// it answers. Absent where it does not count.
     pub open_at_end: Option<u64>,
     /// Cores that the server was pinned to; empty when it was not.
     pub cpus: Vec<usize>,

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
 use crate::reconciliation::reconcile;
-use crate::recording::{group, stack};
+use crate::recording::{Live, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
 use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
@@ -71,6 +71,8 @@ pub(super) struct Course {
     pub interrupted: bool,
     /// What was seen of a run with faults.
     pub watched: Option<Vec<RecoveryRow>>,
+    /// Who was live after the drain phase, and the fewest since the beginning of the window.
+    pub live: Live,
     /// What was done to the server.
     pub faults: Vec<ServerFault>,
     /// The window, as far as it was measured.
@@ -97,6 +99,7 @@ impl Course {
             rss_end,
             interrupted,
             watched,
+            live,
             faults,
             window,
         } = self;
@@ -129,7 +132,7 @@ impl Course {
         let recovery = (!plan.faults.is_empty()).then(|| Recovery {
             struck: told_apart.struck,
             bystanders: told_apart.bystanders,
-            ..recover(plan, &closed, &faults, window.start, &mut rows)
+            ..recover(plan, &closed, live, &faults, window.start, &mut rows)
         });
         let polled = to.counters.since(from.counters);
         let parts = Parts {
@@ -194,6 +197,7 @@ impl Course {
 fn recover(
     plan: &Plan,
     closed: &[Closed],
+    live: Live,
     of_server: &[ServerFault],
     start: Instant,
     rows: &mut [RecoveryRow],
@@ -211,7 +215,8 @@ fn recover(
         was_due.then(|| Done { at: fault.start(), until: None, clients: Some(struck) })
     };
     let done: Vec<_> = plan.faults.iter().enumerate().map(done).collect();
-    recovery(plan, &done, &losses, rows)
+    let moments = merge_moments(closed.iter().map(|closed| closed.moments.clone()));
+    recovery(plan, &done, &losses, live, &moments, rows)
 }
 
 fn circumstances(

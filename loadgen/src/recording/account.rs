@@ -20,6 +20,8 @@ pub struct Account {
     topic: u16,
     /// True for one that a fault is aimed at, sooner or later.
     is_struck: bool,
+    /// True while its client is counted as live.
+    is_live: bool,
     /// Whose latency is measured: of the others' publishers, which have other clocks, only the ledgers are kept.
     shard: Shard,
     windows: Arc<Windows>,
@@ -125,6 +127,7 @@ impl Account {
             run,
             topic,
             is_struck: false,
+            is_live: false,
             shard,
             windows,
             ledgers,
@@ -213,8 +216,33 @@ impl Account {
     }
 
     /// Enters that the client was interrupted: its transport was lost, it left, or it reads no more for a while.
-    pub fn interrupted(&self) {
+    pub fn interrupted(&mut self) {
+        self.ended();
         self.recorder.count(|counters| counters.interrupted += 1);
+        self.recorder.keep(|moment| moment.interrupted += 1);
+    }
+
+    /// Enters that the client is live: for the first time, or again.
+    pub fn live(&mut self) {
+        if !std::mem::replace(&mut self.is_live, true) {
+            self.recorder.live().began();
+        }
+    }
+
+    /// Enters that the client is live no more, whatever the reason.
+    pub fn ended(&mut self) {
+        if std::mem::take(&mut self.is_live) {
+            self.recorder.live().ended();
+        }
+    }
+
+    /// Enters that an attempt to connect begins.
+    pub fn attempts(&self) {
+        self.recorder.count(|counters| {
+            counters.opening += 1;
+            counters.attempts += 1;
+        });
+        self.recorder.keep(|moment| moment.attempts += 1);
     }
 
     /// Enters that the client begins to resume now: what it then receives of an earlier time is caught up.
@@ -223,8 +251,10 @@ impl Account {
     }
 
     /// Enters that it has resumed.
-    pub fn resumed(&self) {
+    pub fn resumed(&mut self) {
+        self.live();
         self.recorder.count(|counters| counters.resumed += 1);
+        self.recorder.keep(|moment| moment.resumed += 1);
     }
 
     /// Enters the message that was just searched for notifications as neither one of this run nor the feed's own. One that held

@@ -10,7 +10,11 @@ use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
-use super::{ClientGroup, Counters, Departures, Ledger, PublishOrder, Received, Snapshot, Stack, group, stack};
+use super::changes::{Changes, Moment};
+use super::{
+    ClientGroup, Counters, Departures, Ledger, LiveClients, PublishOrder, Received, Snapshot, Stack, group, stack,
+};
+use crate::clock;
 use crate::faults::Losses;
 use crate::parts::sum;
 use crate::wire::Traffic;
@@ -20,6 +24,10 @@ use crate::wire::Traffic;
 pub struct Recorder {
     traffic: Rc<Traffic>,
     departures: Arc<Departures>,
+    /// The clients of all players.
+    live: Arc<LiveClients>,
+    /// When clients were interrupted and resumed, in a run with faults.
+    changes: Option<Box<RefCell<Changes>>>,
     /// Intended instants that belong to the window, ns.
     window: RefCell<Range<u64>>,
     /// From when on what arrives is too late: the drain bound, ns.
@@ -45,14 +53,16 @@ pub struct Recorder {
 impl Recorder {
     /// Empty records of a player whose connections count into `traffic`.
     pub fn new(traffic: Rc<Traffic>) -> Self {
-        Self::with_departures(traffic, Arc::default())
+        Self::of_run(traffic, Arc::default(), Arc::default())
     }
 
-    /// The same, where it is known when notifications actually left.
-    pub fn with_departures(traffic: Rc<Traffic>, departures: Arc<Departures>) -> Self {
+    /// The same, where it is known when notifications actually left, and who is live of all players.
+    pub fn of_run(traffic: Rc<Traffic>, departures: Arc<Departures>, live: Arc<LiveClients>) -> Self {
         Self {
             traffic,
             departures,
+            live,
+            changes: None,
             window: RefCell::new(0..0),
             too_late_from_ns: Cell::new(u64::MAX),
             counters: RefCell::default(),
@@ -74,8 +84,16 @@ impl Recorder {
         Self { latency_of_struck: Some(Box::new(RefCell::new(growing_histogram()))), ..self }
     }
 
+    /// The same, of a run with faults: it is kept when clients are interrupted and resume.
+    pub fn keeping_changes(self) -> Self {
+        Self { changes: Some(Box::default()), ..self }
+    }
+
     /// Sets which intended instants belong to the window, ns.
     pub fn set_window(&self, window: Range<u64>) {
+        if let Some(changes) = &self.changes {
+            changes.borrow_mut().begin(window.start);
+        }
         *self.window.borrow_mut() = window;
     }
 
@@ -97,6 +115,23 @@ impl Recorder {
     /// Counts something.
     pub fn count(&self, change: impl FnOnce(&mut Counters)) {
         change(&mut self.counters.borrow_mut());
+    }
+
+    /// The clients of all players.
+    pub fn live(&self) -> &LiveClients {
+        &self.live
+    }
+
+    /// Keeps, in a run with faults, that something happens to a client now.
+    pub fn keep(&self, happens: impl FnOnce(&mut Moment)) {
+        if let Some(changes) = &self.changes {
+            changes.borrow_mut().enter(clock::now_ns(), happens);
+        }
+    }
+
+    /// What was kept.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.changes.as_ref().map(|changes| changes.borrow().moments()).unwrap_or_default()
     }
 
     /// Records the latency of one delivery received at `at_ns`: from the intended publishing instant and, if it is known, from
