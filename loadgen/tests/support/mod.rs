@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
+pub mod stored_runs;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
