@@ -18,6 +18,10 @@ fn rounds_that_cost_more_are_a_regression_beyond_the_tolerance_only() {
     assert_eq!(code, Some(4), "{told}");
     assert!(told.contains("REGRESSION beyond 10 %: server CPU +"), "{told}");
     assert!(told.contains("ws B costs 1.30x [1."), "{told}");
+    assert!(
+        told.contains("(3 rounds against 3, 5 quantities together; so few are taken to be about normally"),
+        "{told}"
+    );
     assert_eq!(diff(&before, &after, &["--tolerance", "50%"]).0, Some(0));
     assert_eq!(diff(&after, &before, &[]).0, Some(0), "cheaper is no regression");
 }
@@ -39,6 +43,7 @@ fn of_five_rounds_each_must_be_worse_than_each_before_and_how_often_that_is_chan
     let (code, told) = diff(&before, &rounds(place.path(), "apart", &[1.03, 1.2, 1.4, 1.6, 2.0]), &[]);
     assert_eq!(code, Some(4), "{told}");
     assert!(told.contains("equal builds are called a regression in at most 1.98 % of comparisons"), "{told}");
+    assert!(told.contains("(5 rounds against 5, 5 quantities together).\n"), "{told}");
     let (code, told) = diff(&before, &rounds(place.path(), "overlapping", &[1.015, 1.2, 1.4, 1.6, 2.0]), &[]);
     assert_eq!(code, Some(0), "{told}");
     let named = "No regression beyond 10 % in p50, p99, bytes, server CPU or server RSS.";

@@ -1,6 +1,6 @@
 //! What became worse between two sets of rounds, and how often chance alone would make it look so.
 
-use crate::statistics::unpaired_chance;
+use crate::statistics::{assumes_normal, unpaired_chance};
 use crate::{Difference, Finding, Quantity, Rounds, differences};
 
 /// Rounds after a change held against those before it.
@@ -13,6 +13,8 @@ pub struct Regressions {
     /// Chance that two equal builds give at least one regression, as a share of one: the sum over quantities of the chance of
     /// each, which is an upper bound. It holds if nothing but chance moves the rounds, see [`unpaired_chance`].
     pub chance: f64,
+    /// True where there are too few rounds for the rank test, so that they are taken to be about normally distributed.
+    pub assumes_normal: bool,
 }
 
 impl Regressions {
@@ -26,9 +28,13 @@ impl Regressions {
         compared.retain(|difference| difference.finding() != Finding::SpreadUnknown);
         let worse = compared.iter().copied().filter(|difference| is_regression(difference, tolerance)).collect();
         let rounds = |side: &Rounds<'_>, quantity| side.values(quantity).len();
-        let chance = |quantity| unpaired_chance(rounds(after, quantity), rounds(before, quantity));
-        let chance = compared.iter().filter_map(|difference| chance(difference.quantity)).sum::<f64>();
-        Some(Self { compared, worse, chance: chance.min(1.0) })
+        let counts: Vec<(usize, usize)> = compared
+            .iter()
+            .map(|difference| (rounds(after, difference.quantity), rounds(before, difference.quantity)))
+            .collect();
+        let chance = counts.iter().filter_map(|&(new, old)| unpaired_chance(new, old)).sum::<f64>().min(1.0);
+        let assumes_normal = counts.iter().any(|&(new, old)| assumes_normal(new, old));
+        Some(Self { compared, worse, chance, assumes_normal })
     }
 
     /// What was compared.

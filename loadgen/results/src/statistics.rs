@@ -131,6 +131,12 @@ pub fn unpaired_difference(a: &[f64], b: &[f64]) -> Option<Interval> {
     Some(Interval::around(median(a)? - median(b)?, half))
 }
 
+/// True where [`unpaired_difference`] of `a` and `b` values takes them to be about normally distributed: there are too few for
+/// the rank test.
+pub fn assumes_normal(a: usize, b: usize) -> bool {
+    rank::ends(a, b, Level::OneOfFive.at_one_end()).is_none()
+}
+
 /// Chance that [`unpaired_difference`] of `a` and `b` values of one distribution lies above zero as a whole, as a share of one;
 /// `None` where it gives no interval. Exact for the rank test, at most this for normally distributed values with fewer.
 pub fn unpaired_chance(a: usize, b: usize) -> Option<f64> {

@@ -151,7 +151,7 @@ fn not_compared([after, before]: &[Contender; 2]) -> String {
 
 /// What became worse, and how often that would be said of equal builds.
 fn verdict([after, before]: &[Contender; 2], regressions: &Regressions, tolerance: f64) -> String {
-    let Regressions { compared, worse, chance } = regressions;
+    let Regressions { compared, worse, chance, assumes_normal } = regressions;
     let names: Vec<&str> = compared.iter().map(|difference| difference.quantity.name()).collect();
     let mut lines = if worse.is_empty() {
         format!("No regression beyond {} in {}.\n", percent(tolerance), alternatives(&names))
@@ -162,11 +162,12 @@ fn verdict([after, before]: &[Contender; 2], regressions: &Regressions, toleranc
     let (new, old) = (after.valid(), before.valid());
     lines += &format!(
         "If nothing else changed, equal builds are called a regression in at most {} of comparisons\n\
-         ({} rounds against {}, {} together).\n",
+         ({} rounds against {}, {} together{}).\n",
         percent(*chance),
         old.runs.len(),
         new.runs.len(),
-        counted(names.len(), "quantity").replace("quantitys", "quantities")
+        if names.len() == 1 { "1 quantity".to_owned() } else { format!("{} quantities", names.len()) },
+        if *assumes_normal { "; so few are taken to be about normally distributed" } else { "" }
     );
     if !worse.is_empty() && are_blocks(&old, &new) {
         lines += "All rounds of one side are older than those of the other: what changed on the machine between them counts as \
