@@ -8,6 +8,7 @@ pub mod hosted;
 pub mod late;
 pub mod partial;
 pub mod rest;
+pub mod rude;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
