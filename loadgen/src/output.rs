@@ -108,6 +108,10 @@ fn write_deliveries(out: &mut String, run: &Run) {
         let told = "notifications of this run reached clients of other topics";
         let _ = writeln!(out, "misdelivered   {} {told}", count(misdelivered));
     }
+    if let Some(repeated @ 1..) = run.measured.repeated_within_messages {
+        let told = "repetitions of a notification within its own message; each was one delivery";
+        let _ = writeln!(out, "within message {} {told}", count(repeated));
+    }
     if let Some(foreign @ 1..) = run.measured.foreign {
         let told = "neither notifications of this run nor the feed's own";
         let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));
@@ -121,13 +125,23 @@ fn write_deliveries(out: &mut String, run: &Run) {
         Some(delivered @ 1..) => format!(" (of which {} arrived all the same)", count(delivered)),
         _ => String::new(),
     };
+    let unknown = if p.unknown > 0 { format!(", unknown {}", count(p.unknown)) } else { String::new() };
     let _ = writeln!(
         out,
-        "published      due {}, {accepted} {}, refused {}{delivered}{how}",
+        "published      due {}, {accepted} {}, refused {}{unknown}{delivered}{how}",
         count(p.due),
         count(p.accepted),
         count(p.refused)
     );
+    if p.waited + p.sent_again > 0 {
+        let _ = writeln!(
+            out,
+            "  requests     waited for a free connection {}, sent again {}; at most {} connections",
+            count(p.waited),
+            count(p.sent_again),
+            count(p.most_connections)
+        );
+    }
     if let Some(polls) = &run.measured.polls {
         let _ = writeln!(out, "polls          answered {}, wasted {}", count(polls.answered), count(polls.wasted));
     }

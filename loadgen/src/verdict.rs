@@ -39,6 +39,7 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
     let checks = [
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
+        publish_connections(measured, circumstances),
         something_arrived(measured),
         misdelivered(measured),
         clients_unheard(measured, circumstances),
@@ -100,6 +101,28 @@ fn load_applied(measured: &Measured, bounds: &Bounds, circumstances: Circumstanc
                 "Lengthen --duration or raise --rate if nothing was due; else look at the server's log.",
             ),
         }
+    })
+}
+
+/// Share of the publications that may wait for a free connection: more would move the 99th percentile.
+const MOST_WAITING: f64 = 0.01;
+
+fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let published = &measured.published;
+    let waited = published.waited as f64 / (published.due as f64).max(1.0);
+    (waited > MOST_WAITING && circumstances.server_away.is_zero()).then(|| {
+        reason(
+            "publish-connections",
+            format!(
+                "{} of {} publications found no free connection and waited; at most {} were open",
+                count(published.waited),
+                count(published.due),
+                count(published.most_connections)
+            ),
+            format!("at most {}", percent(MOST_WAITING)),
+            "One request is in flight on each connection, and the server answers more slowly than connections for publishing may be opened.",
+            "Raise --publish-connections, lower --rate, or lengthen --warmup, in which they are opened.",
+        )
     })
 }
 
@@ -280,6 +303,7 @@ mod tests {
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),
             misdelivered: Some(0),
+            repeated_within_messages: Some(0),
             foreign: None,
             published: results::Published {
                 due: 100,
@@ -342,6 +366,8 @@ mod tests {
         };
         assert_eq!(spoilt(|m| m.connections.live_at_end = 9), ["clients-live"]);
         assert_eq!(spoilt(|m| m.published.accepted = 98), ["load-applied"]);
+        assert_eq!(spoilt(|m| m.published.waited = 2), ["publish-connections"]);
+        assert_eq!(spoilt(|m| m.published.waited = 1), [""; 0]);
         assert_eq!(spoilt(|m| m.latency.count = 0), ["latency"]);
         assert_eq!(spoilt(|m| m.misdelivered = Some(1)), ["misdelivered"]);
         assert_eq!(spoilt(|m| m.published.send_lag.p99_ns = 11_000_000), ["send-lag"]);
@@ -381,6 +407,9 @@ mod tests {
         let away = Circumstances { server_away: Duration::from_secs(1), ..struck };
         measured.published.accepted = 90;
         assert_eq!([checks(&measured, struck), checks(&measured, away)], [vec!["load-applied".to_owned()], vec![]]);
+        measured.published.waited = 10;
+        assert_eq!(checks(&measured, away), [""; 0], "they had nobody to be sent to");
+        measured.published.waited = 0;
         measured.published.accepted = 88;
         assert_eq!(checks(&measured, away), ["load-applied"]);
     }

@@ -29,7 +29,8 @@ pub(super) fn close(part: &Part, all: &[Part], unheard: &[Vec<Vec<u32>>]) -> Del
         let (shard, topic) = (usize::from(stack.publisher) / topics, usize::from(stack.publisher) % topics);
         // What a shard that is missing published is not known; the verdict says that it is missing.
         let place = all.iter().position(|other| other.record.shard.index as usize == shard)?;
-        Some(stack.close(*all[place].record.ends.get(topic)?, unheard[place].get(topic)?))
+        let record = &all[place].record;
+        Some(stack.close(*record.ends.get(topic)?, unheard[place].get(topic)?, record.orders.get(topic)?))
     });
     let closed: Vec<Deliveries> = closed.collect();
     Deliveries { gaps: part.run.measured.deliveries.gaps, ..sum(closed.iter()) }

@@ -12,7 +12,7 @@ use crate::config::Bounds;
 use crate::parts::Parts;
 use crate::plan::Plan;
 use crate::reconciliation::Books;
-use crate::recording::{ClientGroup, Stack};
+use crate::recording::{ClientGroup, PublishOrder, Stack};
 use crate::shard::{MOST_SHARDS, Shard};
 use crate::verdict::{Judged, Span};
 
@@ -71,6 +71,8 @@ pub struct Record {
     pub ends: Vec<u32>,
     /// Numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// In which order its publishers' notifications were published, per topic.
+    pub orders: Vec<PublishOrder>,
     /// Its clients' ledgers, of the publishers of all shards.
     pub stacks: Vec<Stack>,
     /// What its clients received, by client.
@@ -89,8 +91,8 @@ impl Record {
     /// True when its parts fit together, as they do in every record that was written to its end.
     fn is_sound(&self) -> bool {
         let has_place = (2..=MOST_SHARDS).contains(&self.shard.of) && self.shard.index < self.shard.of;
-        let topics = [self.refused.len(), self.spans.len()];
-        let has_topics = !self.ends.is_empty() && topics == [self.ends.len(); 2];
+        let topics = [self.refused.len(), self.orders.len(), self.spans.len()];
+        let has_topics = !self.ends.is_empty() && topics == [self.ends.len(); 3];
         has_place && has_topics && self.begin_s.is_finite()
     }
 
@@ -134,6 +136,7 @@ pub fn keep(
         begin_at_s: wall_clock_s(clock::instant_at(parts.begin_ns)),
         ends: parts.ends.clone(),
         refused: parts.refused.clone(),
+        orders: parts.orders.clone(),
         stacks: parts.stacks.clone(),
         clients: parts.clients.clone(),
         spans: parts.spans.clone(),

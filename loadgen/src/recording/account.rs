@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use feed::{Postmark, postmarks};
 
+use super::copies::{Copies, Unit};
 use super::{Entry, Ledger, Recorder};
 use crate::clock;
 use crate::plan::Plan;
@@ -144,16 +145,36 @@ impl Account {
         Self { is_struck, ..self }
     }
 
-    /// Enters every notification in `message`, received at `at_ns`; returns how many there were of its client's topic. Those of other
-    /// topics are counted as misdelivered.
+    /// Enters every notification in `message`, an event of a stream or a WebSocket message that was received at `at_ns`; returns how many
+    /// there were of its client's topic. Those of other topics are counted as misdelivered, and what stands in one message twice, once,
+    /// and as repeated within it.
     ///
     /// Whatever wraps the postmarks does not matter here, which is why any server can be measured.
     pub fn message(&mut self, message: &[u8], at_ns: u64) -> usize {
+        self.unit(message, Unit::Message, at_ns)
+    }
+
+    /// The same of an event of Socket.IO: a JSON array of its name and its arguments.
+    pub fn event(&mut self, data: &[u8], at_ns: u64) -> usize {
+        self.unit(data, Unit::Event, at_ns)
+    }
+
+    /// The same of the body of a poll's answer, which may hold several messages.
+    pub fn answer(&mut self, body: &[u8], at_ns: u64) -> usize {
+        self.unit(body, Unit::Answer, at_ns)
+    }
+
+    fn unit(&mut self, bytes: &[u8], unit: Unit, at_ns: u64) -> usize {
         let run = self.run;
         let mut found = 0;
+        let mut copies = Copies::new(bytes, unit, run);
         self.was_misdelivered = false;
-        for postmark in postmarks(message).filter(|postmark| postmark.run == run) {
-            found += usize::from(self.delivery(&postmark, at_ns));
+        for postmark in postmarks(bytes).filter(|postmark| postmark.run == run) {
+            if copies.is_delivery(&postmark) {
+                found += usize::from(self.delivery(&postmark, at_ns));
+            } else {
+                self.recorder.count(|counters| counters.repeated_within += 1);
+            }
         }
         self.was_misdelivered &= found == 0;
         found
@@ -267,7 +288,12 @@ impl Drop for InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::PublishOrder;
     use feed::POSTMARK_LEN;
+
+    fn in_order(topics: usize) -> Vec<PublishOrder> {
+        vec![PublishOrder::of_writing(&[]); topics]
+    }
 
     fn message(run: u32, publisher: u16, sequence: u32, intended_ns: u64) -> Vec<u8> {
         let mut token = vec![0; POSTMARK_LEN];
@@ -290,7 +316,7 @@ mod tests {
         assert_eq!((snapshot.counters.received, snapshot.counters.delivered), (3, 1));
         assert_eq!((snapshot.latency.len(), snapshot.latency.max() / 1_000), (1, 100), "of the first, not the repeat");
         account.deposit();
-        let books = recorder.close_ledgers(0, &[6], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[6], &[vec![]], &in_order(1));
         assert_eq!((books.expected, books.delivered, books.duplicated), (1, 1, 1));
     }
 
@@ -328,7 +354,7 @@ mod tests {
         account.message(&message(1, 0, 5, 1_500_000), 2_999_999);
         account.message(&message(1, 0, 6, 1_600_000), 3_000_000);
         account.deposit();
-        let books = recorder.close_ledgers(0, &[7], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[7], &[vec![]], &in_order(1));
         assert_eq!((books.delivered, books.lost, books.late), (1, 1, 1));
     }
 
@@ -350,9 +376,10 @@ mod tests {
         assert_eq!(recorder.heard(), [Some(-7_900_000)]);
         account.deposit();
         let stacks = recorder.stacks();
-        let closed: Vec<_> = stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[]).delivered)).collect();
+        let closed: Vec<_> =
+            stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[], &in_order(1)[0]).delivered)).collect();
         assert_eq!(closed, [(0, 1), (2, 1)]);
-        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]]);
+        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]], &in_order(2));
         assert_eq!((own.expected, own.lost, own.duplicated), (2, 1, 0));
     }
 }

@@ -10,7 +10,7 @@ use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
-use super::{ClientGroup, Counters, Departures, Ledger, Received, Snapshot, Stack, group, stack};
+use super::{ClientGroup, Counters, Departures, Ledger, PublishOrder, Received, Snapshot, Stack, group, stack};
 use crate::clients::ClientError;
 use crate::faults::Losses;
 use crate::parts::sum;
@@ -225,12 +225,13 @@ impl Recorder {
     }
 
     /// Closes the books of all clients for this process's publishers, which are numbered from `base` on. `ends` is one past
-    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received.
-    pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
+    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received, `orders` in which order they were
+    /// published.
+    pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>], orders: &[PublishOrder]) -> Deliveries {
         let ledgers = self.ledgers.take();
         let closed = ledgers.iter().filter_map(|(publisher, ledger)| {
             let topic = usize::from(publisher.checked_sub(base)?);
-            Some(ledger.close(*ends.get(topic)?, refused.get(topic)?))
+            Some(ledger.close(*ends.get(topic)?, refused.get(topic)?, orders.get(topic)?))
         });
         let closed: Vec<Deliveries> = closed.collect();
         Deliveries { gaps: self.counters.borrow().gaps, ..sum(closed.iter()) }

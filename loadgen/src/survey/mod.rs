@@ -17,7 +17,7 @@ use feed::Transport;
 use rand::RngExt;
 
 use crate::clients::{Client, LongPoll, ShortPoll, SocketIo, Sse, Ws};
-use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use crate::plan::{Arrival, PUBLISH_CONNECTIONS, Plan, Reuse, SocketIoMode};
 use crate::publisher::Channels;
 use crate::reconnection::Reconnection;
 use crate::shard::Shard;
@@ -128,7 +128,8 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
             return Ok(finding);
         }
     };
-    let channels = Channels::open(plan, target).await.map_err(|error| target.told(&error))?;
+    let channels =
+        Channels::open(plan, target, Arc::default(), Arc::default()).await.map_err(|error| target.told(&error))?;
     let before = first.bytes_received();
     let (published, ..) = tokio::join!(
         channels.publish_one(plan, 0, PATIENCE),
@@ -226,5 +227,7 @@ fn plan(transport: Transport, topics: u32) -> anyhow::Result<Plan> {
         hold_up: None,
         reconnection: Reconnection::default(),
         faults: Vec::new(),
+        publish_connections: PUBLISH_CONNECTIONS,
+        publish_pipelined: false,
     })
 }
