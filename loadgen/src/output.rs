@@ -307,6 +307,9 @@ fn write_connections(out: &mut String, run: &Run) {
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
     }
+    for (kind, said) in &c.quotes {
+        let _ = writeln!(out, "               {kind}, the first: `{said}`");
+    }
 }
 
 #[cfg(test)]

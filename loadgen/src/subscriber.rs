@@ -113,7 +113,7 @@ impl Subscriber {
                 Ok(Err(error)) => error,
                 Err(_) => ClientError::Timeout,
             };
-            recorder.record_error(&error.kind());
+            recorder.record_client_error(&error);
             recorder.count(|counters| counters.failed += 1);
             if !self.pause(error.retry_after(), stopped.as_mut()).await {
                 return None;
@@ -144,7 +144,7 @@ impl Subscriber {
             let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
             let end = match (lost, blow) {
                 (Some(error), _) => {
-                    account.recorder().record_error(&error.kind());
+                    account.recorder().record_client_error(&error);
                     End::Lost(told)
                 }
                 (None, None | Some(Blow::Stall(_))) => {

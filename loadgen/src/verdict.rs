@@ -1,5 +1,6 @@
 //! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
 
+mod advice;
 mod unheard;
 
 pub use unheard::{Judged, Span, Unheard, unheard};
@@ -10,6 +11,7 @@ use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
+use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
 #[derive(Debug, Clone, Copy)]
@@ -67,13 +69,17 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     let connections = &measured.connections;
     let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        reason(
-            "clients-live",
-            format!("{live} of {} clients were live", connections.asked),
-            "all of them".into(),
-            "Connections were refused or lost; the errors are counted by kind.",
-            "Lower --connect-rate or --clients, or raise the server's limits.",
-        )
+        let seen = format!("{live} of {} clients were live", connections.asked);
+        match advice(&connections.errors, Side::Clients) {
+            Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),
+            None => reason(
+                "clients-live",
+                seen,
+                "all of them".into(),
+                "No error was counted: the others were still connecting.",
+                "Raise --connect-rate or --settle if they were paced so; else lower --clients until the server lets them in.",
+            ),
+        }
     })
 }
 
@@ -83,13 +89,18 @@ fn load_applied(measured: &Measured, bounds: &Bounds, circumstances: Circumstanc
     let away = circumstances.server_away.as_secs_f64() / circumstances.window.as_secs_f64().max(1e-9);
     let least = bounds.min_load * (1.0 - away.min(1.0));
     (published.due == 0 || applied < least).then(|| {
-        reason(
-            "load-applied",
-            format!("{} of {} notifications were accepted", published.accepted, published.due),
-            format!("at least {}", percent(least)),
-            "The server refused them, did not answer in time, or nothing was due in the window.",
-            "Lower --rate or --payload, lengthen --duration, or look at the server's log.",
-        )
+        let seen = format!("{} of {} notifications were accepted", published.accepted, published.due);
+        let bound = format!("at least {}", percent(least));
+        match advice(&measured.connections.errors, Side::Publishers) {
+            Some((cause, remedy)) => reason("load-applied", seen, bound, &cause, &remedy),
+            None => reason(
+                "load-applied",
+                seen,
+                bound,
+                "The server refused them, or nothing was due in the window.",
+                "Lengthen --duration or raise --rate if nothing was due; else look at the server's log.",
+            ),
+        }
     })
 }
 
@@ -323,6 +334,27 @@ mod tests {
     fn differing(explained: Option<&str>) -> results::Reconciled {
         let explained = explained.map(str::to_owned);
         results::Reconciled { quantity: "stream bytes sent".into(), generator: 100, server: 99, explained }
+    }
+
+    #[test]
+    fn advice_follows_from_the_errors_that_were_counted() {
+        let mut measured = healthy();
+        let told = |measured: &Measured, check: &str| {
+            let reasons = judge(measured, &bounds(), CALM).reasons;
+            reasons.into_iter().find(|reason| reason.check == check).unwrap().to_string()
+        };
+        (measured.connections.live_at_end, measured.published.accepted) = (9, 50);
+        assert!(told(&measured, "clients-live").contains("No error was counted"));
+        let errors = [("protocol: a masked frame from the server (RFC 6455 5.1)", 11), ("publish-status-429", 50)];
+        measured.connections.errors = errors.map(|(kind, n)| (kind.to_owned(), n)).into();
+        let live = told(&measured, "clients-live");
+        assert!(
+            live.contains("protocol: a masked frame from the server (RFC 6455 5.1) 11: the server, or a proxy"),
+            "{live}"
+        );
+        assert!(!live.contains("--clients"), "{live}");
+        let applied = told(&measured, "load-applied");
+        assert!(applied.contains("status-429 50: the server limits") && applied.contains("--rate"), "{applied}");
     }
 
     #[test]

@@ -300,6 +300,10 @@ pub struct Connections {
     pub reconnected: u64,
     /// What went wrong, by kind.
     pub errors: BTreeMap<String, u64>,
+    /// What the server said with the first error of a kind, by kind: one line of 200 characters at most, secrets masked. Absent where
+    /// servers said nothing, and in older runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotes: BTreeMap<String, String>,
 }
 
 /// Requests of polling clients, over the window.

@@ -17,6 +17,7 @@ use crate::publisher::Report;
 use crate::reconciliation::reconcile;
 use crate::recording::{Live, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
+use crate::target::reason;
 use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
 /// What a run leaves behind.
@@ -179,6 +180,9 @@ impl Course {
                     .iter()
                     .chain(&report.failures)
                     .map(|(kind, n)| (kind.clone(), *n))
+                    .collect(),
+                quotes: (records.totals.quotes.iter())
+                    .map(|(kind, said)| (kind.clone(), reason(setup.target.token.as_ref(), said)))
                     .collect(),
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.

@@ -14,10 +14,18 @@ use super::changes::{Changes, Moment};
 use super::{
     ClientGroup, Counters, Departures, Ledger, LiveClients, PublishOrder, Received, Snapshot, Stack, group, stack,
 };
+use crate::clients::ClientError;
 use crate::clock;
 use crate::faults::Losses;
 use crate::parts::sum;
 use crate::wire::Traffic;
+
+/// Most kinds of errors that are told apart: a server may make up close codes.
+const MOST_KINDS: usize = 64;
+/// What further kinds are counted as.
+const OTHER_KIND: &str = "other";
+/// Most bytes that are kept of what a server said. Whoever shows it masks secrets first, and then cuts it further.
+const LONGEST_QUOTE: usize = 4 * 1024;
 
 /// The records of one player.
 #[derive(Debug)]
@@ -41,6 +49,8 @@ pub struct Recorder {
     loop_lag: RefCell<Histogram<u64>>,
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
+    /// What a server said of an error, the first time that it said something, by kind.
+    quotes: RefCell<BTreeMap<String, String>>,
     /// Receipt minus intended instant, each on the clock of its own process, ns: the smallest that was heard of each shard's
     /// publishers but our own.
     heard: RefCell<Vec<Option<i64>>>,
@@ -73,6 +83,7 @@ impl Recorder {
             loop_lag: RefCell::new(growing_histogram()),
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
+            quotes: RefCell::default(),
             heard: RefCell::default(),
             ledgers: RefCell::default(),
             clients: RefCell::default(),
@@ -187,14 +198,28 @@ impl Recorder {
         }
     }
 
-    /// Counts an error by kind.
+    /// Counts an error by kind; once there are [`MOST_KINDS`] kinds, further ones as `other`.
     pub fn record_error(&self, kind: &str) {
         let mut errors = self.errors.borrow_mut();
-        match errors.get_mut(kind) {
-            Some(count) => *count += 1,
-            None => {
-                errors.insert(kind.to_owned(), 1);
-            }
+        if let Some(count) = errors.get_mut(kind) {
+            *count += 1;
+        } else {
+            let kind = if errors.len() < MOST_KINDS { kind } else { OTHER_KIND };
+            *errors.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Counts an error of a client, and keeps what the server said with the first of its kind.
+    pub fn record_client_error(&self, error: &ClientError) {
+        let kind = error.kind();
+        self.record_error(&kind);
+        let mut quotes = self.quotes.borrow_mut();
+        if !quotes.contains_key(&kind)
+            && self.errors.borrow().contains_key(&kind)
+            && let Some(mut said) = error.quote()
+        {
+            said.truncate(said.floor_char_boundary(LONGEST_QUOTE));
+            quotes.insert(kind, said);
         }
     }
 
@@ -312,6 +337,7 @@ impl Recorder {
             loop_lag: hand_over(&self.loop_lag),
             turn_wait: hand_over(&self.turn_wait),
             errors: self.errors.borrow().clone(),
+            quotes: self.quotes.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }
     }

@@ -127,6 +127,8 @@ pub struct Snapshot {
     pub turn_wait: Histogram<u64>,
     /// What went wrong since the start, by kind.
     pub errors: BTreeMap<String, u64>,
+    /// What a server said with the first error of a kind, by kind; secrets may stand in it.
+    pub quotes: BTreeMap<String, String>,
     /// TCP/IP bytes since the start; only where the snapshot was asked for them and the system tells.
     pub tcp_ip: Option<TcpIp>,
 }
@@ -143,6 +145,7 @@ impl Snapshot {
             loop_lag: growing_histogram(),
             turn_wait: growing_histogram(),
             errors: BTreeMap::new(),
+            quotes: BTreeMap::new(),
             tcp_ip: Some(TcpIp::default()),
         }
     }
@@ -162,6 +165,9 @@ impl Snapshot {
         self.take_struck(other);
         for (kind, count) in &other.errors {
             *self.errors.entry(kind.clone()).or_default() += count;
+        }
+        for (kind, said) in &other.quotes {
+            self.quotes.entry(kind.clone()).or_insert_with(|| said.clone());
         }
         self.tcp_ip = self.tcp_ip.zip(other.tcp_ip).map(|(a, b)| a + b);
     }

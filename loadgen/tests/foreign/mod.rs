@@ -10,6 +10,7 @@ pub mod late;
 pub mod odd_posts;
 pub mod partial;
 pub mod rest;
+pub mod rude;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
