@@ -201,7 +201,7 @@ impl Floor {
         let board = struck.is_some().then(|| Rc::new(Board::new(plan.own_clients(), plan.faults.len())));
         let dialer = board.into_iter().fold(dialer, Dialer::known_to);
         let site = Site::new(plan, dialer, target);
-        let recorder = Recorder::with_departures(traffic, departures);
+        let recorder = Recorder::with_departures(traffic, departures).hiding(target.token.clone());
         let recorder = if struck.is_some() { recorder.telling_struck_apart() } else { recorder };
         Self {
             index,
@@ -297,7 +297,7 @@ impl Floor {
             let account =
                 Account::new(plan.run, topic, plan.shard, Arc::clone(&self.windows), Rc::clone(&self.recorder));
             let is_struck = self.struck.as_ref().is_some_and(|struck| struck[client as usize]);
-            let account = Box::new(account.struck(is_struck));
+            let account = Box::new(account.struck(is_struck).expecting(self.site.replies()));
             let subscriber =
                 Subscriber::new(Rc::clone(&self.site), Rc::clone(&self.room), client, self.connect_timeout);
             let mut stop = self.stop.subscribe();

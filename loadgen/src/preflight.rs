@@ -208,9 +208,10 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic)));
+    let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic))).expecting(site.replies());
     let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
-    if site.live() == Live::Request
+    let may_be_refused = site.live() == Live::Request || site.replies().refused.is_some();
+    if may_be_refused
         && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {
         answered?;

@@ -32,6 +32,7 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
         something_arrived(measured),
+        never_learnt(measured),
         misdelivered(measured),
         send_lag(measured, bounds, circumstances),
         loop_lag(measured, bounds),
@@ -55,7 +56,11 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     (live < connections.asked).then(|| {
         reason(
             "clients-live",
-            format!("{live} of {} clients were live", connections.asked),
+            format!(
+                "{live} of {} clients were live{}",
+                connections.asked,
+                quote(measured, "subscription-refused", "; the server refused the subscription:")
+            ),
             "all of them".into(),
             "Connections were refused or lost; the errors are counted by kind.",
             "Lower --connect-rate or --clients, or raise the server's limits.",
@@ -79,11 +84,20 @@ fn load_applied(measured: &Measured, bounds: &Bounds, circumstances: Circumstanc
     })
 }
 
+/// The server's own words of a kind behind `before`, where there are any.
+fn quote(measured: &Measured, kind: &str, before: &str) -> String {
+    measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
+}
+
 fn something_arrived(measured: &Measured) -> Option<Reason> {
     (measured.published.accepted > 0 && measured.latency.count == 0).then(|| {
         reason(
             "latency",
-            "not measured: nothing that was published in the window arrived".into(),
+            format!(
+                "not measured: nothing that was published in the window arrived{}{}",
+                quote(measured, "foreign", "; the first message was"),
+                quote(measured, "answer", "; the first answer was")
+            ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
             "See whether it serves the topic on this transport, for example with `loadgen check`.",
@@ -102,6 +116,27 @@ fn misdelivered(measured: &Measured) -> Option<Reason> {
         "See with `loadgen check` whether the server keeps topics apart and the target file puts {topic} where the server looks for it; \
          or measure one topic (--topics 1).",
     ))
+}
+
+/// A value that no answer had is no fault of a run that lost nothing and got nothing twice. A stream's clients repeat it only when they come
+/// back.
+fn never_learnt(measured: &Measured) -> Option<Reason> {
+    let books = &measured.deliveries;
+    let was_asked_for = measured.polls.is_some() || measured.connections.reconnected > 0;
+    let did_harm = books.lost + books.duplicated > 0 || measured.latency.count == 0;
+    (!measured.never_learnt.is_empty() && was_asked_for && did_harm).then(|| {
+        reason(
+            "never-learnt",
+            format!(
+                "{} stood in no answer{}",
+                measured.never_learnt.join(", "),
+                quote(measured, "answer", "; the first that brought nothing was")
+            ),
+            "a value in at least one".into(),
+            "Clients never had what their next request is to repeat, so each asked as if it were the first.",
+            "See what the server's answers hold, for example with `loadgen check`, and mend `remember` in the target file.",
+        )
+    })
 }
 
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.
@@ -250,6 +285,8 @@ mod tests {
             misdelivered: Some(0),
             repeated_within_messages: Some(0),
             foreign: None,
+            quotes: Default::default(),
+            never_learnt: Vec::new(),
             published: results::Published {
                 due: 100,
                 sent: 100,

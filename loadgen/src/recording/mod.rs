@@ -6,10 +6,12 @@
 mod account;
 mod copies;
 mod departures;
+mod expected;
 mod ledger;
 mod recorder;
 mod shelf;
 mod snapshot;
+mod told;
 mod unheard;
 
 pub use account::{Account, InFlight, Window, Windows};
@@ -18,4 +20,5 @@ pub use ledger::{Entry, Ledger};
 pub use recorder::Recorder;
 pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};
+pub use told::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED, Told};
 pub use unheard::{count_numbers, unheard};

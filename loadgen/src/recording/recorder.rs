@@ -10,9 +10,11 @@ use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
+use super::told::{Told, beginning};
 use super::{Counters, Departures, Ledger, Snapshot, Stack, stack};
 use crate::faults::Losses;
 use crate::parts::sum;
+use crate::target::{Token, reason};
 use crate::wire::Traffic;
 
 /// The records of one player.
@@ -33,6 +35,9 @@ pub struct Recorder {
     loop_lag: RefCell<Histogram<u64>>,
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
+    told: RefCell<Told>,
+    /// What no quote may show.
+    secret: Option<Token>,
     /// Receipt minus intended instant, each on the clock of its own process, ns: the smallest that was heard of each shard's
     /// publishers but our own.
     heard: RefCell<Vec<Option<i64>>>,
@@ -61,9 +66,16 @@ impl Recorder {
             loop_lag: RefCell::new(growing_histogram()),
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
+            told: RefCell::default(),
+            secret: None,
             heard: RefCell::default(),
             ledgers: RefCell::default(),
         }
+    }
+
+    /// The same, of a target whose secret no quote may show.
+    pub fn hiding(self, secret: Option<Token>) -> Self {
+        Self { secret, ..self }
     }
 
     /// The same, of a run in which faults are aimed at some of the clients.
@@ -158,6 +170,24 @@ impl Recorder {
                 errors.insert(kind.to_owned(), 1);
             }
         }
+    }
+
+    /// Keeps what the server said, if it is the first of its kind: on one line, bounded, without secrets.
+    pub fn quote(&self, kind: &str, said: &[u8]) {
+        let mut told = self.told.borrow_mut();
+        if told.wants(kind) {
+            told.quotes.insert(kind.to_owned(), reason(self.secret.as_ref(), &beginning(said)));
+        }
+    }
+
+    /// What was kept of this kind.
+    pub fn quoted(&self, kind: &str) -> Option<String> {
+        self.told.borrow().quotes.get(kind).cloned()
+    }
+
+    /// Enters what a client has learnt of what it is to remember.
+    pub fn learn(&self, remembered: &[Option<String>]) {
+        self.told.borrow_mut().learn(remembered);
     }
 
     /// Takes over the ledger of a client that has ended.
@@ -259,6 +289,7 @@ impl Recorder {
             loop_lag: hand_over(&self.loop_lag),
             turn_wait: hand_over(&self.turn_wait),
             errors: self.errors.borrow().clone(),
+            told: self.told.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }
     }
