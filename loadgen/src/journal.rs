@@ -125,7 +125,7 @@ impl<'a> Journal<'a> {
             sum.take_struck(&merged);
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
-            sum.quotes.clone_from(&merged.quotes);
+            sum.told.clone_from(&merged.told);
         }
         Ok(merged)
     }

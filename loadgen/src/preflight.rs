@@ -253,7 +253,7 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) 
     let dialer = Dialer::unbound(target, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
     let recorder = Rc::new(Recorder::new(traffic));
-    let mut account = Account::alone(plan.run, 0..0, Rc::clone(&recorder));
+    let mut account = Account::alone(plan.run, 0..0, Rc::clone(&recorder)).expecting(site.replies());
     let connecting = C::connect(&site, 0, Resume::default(), &mut account);
     let mut client = match tokio::time::timeout(bound, connecting).await {
         Ok(Ok(client)) => client,
@@ -267,7 +267,8 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) 
             };
         }
     };
-    if site.live() == Live::Request
+    let may_be_refused = site.live() == Live::Request || site.replies().refused.is_some();
+    if may_be_refused
         && let Ok(Err(error)) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {
         return Probed::Failed(error);

@@ -84,6 +84,7 @@ impl Subscriber {
             if self.was_live {
                 account.resumes();
             }
+            account.begins();
             account.attempts();
             let started = clock::now_ns();
             let attempt = C::connect(&self.site, self.client, self.resume.clone(), account);
@@ -141,6 +142,7 @@ impl Subscriber {
             }
             account.recorder().count(|counters| counters.open -= 1);
             self.resume = client.resume().or(std::mem::take(&mut self.resume));
+            account.recorder().learn(&self.resume.remembered);
             let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
             let end = match (lost, blow) {
                 (Some(error), _) => {

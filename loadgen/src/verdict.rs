@@ -41,6 +41,7 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
         load_applied(measured, bounds, circumstances),
         publish_connections(measured, circumstances),
         something_arrived(measured),
+        never_learnt(measured),
         misdelivered(measured),
         clients_unheard(measured, circumstances),
         send_lag(measured, bounds, circumstances),
@@ -69,7 +70,8 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     let connections = &measured.connections;
     let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        let seen = format!("{live} of {} clients were live", connections.asked);
+        let refused = quote(measured, "subscription-refused", "; the server refused the subscription:");
+        let seen = format!("{live} of {} clients were live{refused}", connections.asked);
         match advice(&connections.errors, Side::Clients) {
             Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),
             None => reason(
@@ -126,11 +128,20 @@ fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Opt
     })
 }
 
+/// The server's own words of a kind behind `before`, where there are any.
+fn quote(measured: &Measured, kind: &str, before: &str) -> String {
+    measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
+}
+
 fn something_arrived(measured: &Measured) -> Option<Reason> {
     (measured.published.accepted > 0 && measured.latency.count == 0).then(|| {
         reason(
             "latency",
-            "not measured: nothing that was published in the window arrived".into(),
+            format!(
+                "not measured: nothing that was published in the window arrived{}{}",
+                quote(measured, "foreign", "; the first message was"),
+                quote(measured, "answer", "; the first answer was")
+            ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
             "See whether it serves the topic on this transport, for example with `loadgen check`.",
@@ -156,6 +167,27 @@ fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<
     // Who was not live is told as that.
     let gone = measured.connections.asked - live(measured, circumstances).min(measured.connections.asked);
     unheard::clients_unheard(circumstances.unheard).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
+}
+
+/// A value that no answer had is no fault of a run that lost nothing and got nothing twice. A stream's clients repeat it only when they come
+/// back.
+fn never_learnt(measured: &Measured) -> Option<Reason> {
+    let books = &measured.deliveries;
+    let was_asked_for = measured.polls.is_some() || measured.connections.reconnected > 0;
+    let did_harm = books.lost + books.duplicated > 0 || measured.latency.count == 0;
+    (!measured.never_learnt.is_empty() && was_asked_for && did_harm).then(|| {
+        reason(
+            "never-learnt",
+            format!(
+                "{} stood in no answer{}",
+                measured.never_learnt.join(", "),
+                quote(measured, "answer", "; the first that brought nothing was")
+            ),
+            "a value in at least one".into(),
+            "Clients never had what their next request is to repeat, so each asked as if it were the first.",
+            "See what the server's answers hold, for example with `loadgen check`, and mend `remember` in the target file.",
+        )
+    })
 }
 
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.
@@ -305,6 +337,8 @@ mod tests {
             misdelivered: Some(0),
             repeated_within_messages: Some(0),
             foreign: None,
+            quotes: Default::default(),
+            never_learnt: Vec::new(),
             published: results::Published {
                 due: 100,
                 sent: 100,

@@ -9,6 +9,7 @@ use feed::framings::websocket::ProtocolError;
 use feed::framings::{engine_io, socket_io};
 
 use super::BrokenRule;
+use crate::recording::{Account, SUBSCRIPTION_REFUSED};
 use crate::wire::http::{Head, HttpError};
 use crate::wire::websocket::{Farewell, Goodbye};
 
@@ -38,6 +39,9 @@ pub enum ClientError {
     /// The server broke a rule of its protocol.
     #[error("{0}")]
     Protocol(BrokenRule),
+    /// The server said what the target file calls a refusal.
+    #[error("the server refused the subscription: {0}")]
+    Refused(String),
     /// The server ended the stream, with a WebSocket close code if it gave one.
     #[error("the server ended the stream{}", .0.as_ref().map(|said| format!(" with {said}")).unwrap_or_default())]
     Ended(Option<Farewell>),
@@ -64,6 +68,13 @@ impl ClientError {
         }
     }
 
+    /// Passes on that the server has refused the client, if what `account` has heard is a refusal.
+    pub fn unless_refused(account: &mut Account) -> Result<(), Self> {
+        let Some(said) = account.take_refusal() else { return Ok(()) };
+        account.recorder().quote(SUBSCRIPTION_REFUSED, said.as_bytes());
+        Err(Self::Refused(said))
+    }
+
     /// How long the server told the client to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -84,6 +95,8 @@ impl ClientError {
             | Self::Status(_)
             | Self::TryLater { .. }
             | Self::Unexpected(_)
+            // It was quoted when it came.
+            | Self::Refused(_)
             | Self::Ended(None)
             | Self::Disconnected
             | Self::Silent(_)
@@ -96,6 +109,7 @@ impl ClientError {
         match self {
             Self::ConnectError(_) => "connect-error".into(),
             Self::Disconnected => "disconnected".into(),
+            Self::Refused(_) => SUBSCRIPTION_REFUSED.into(),
             Self::Silent(_) => "silent".into(),
             Self::Io(e) | Self::Http(HttpError::Io(e)) => io_kind(e),
             Self::Http(HttpError::Closed) => "closed-by-server".into(),

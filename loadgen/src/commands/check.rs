@@ -54,11 +54,16 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
     if let Some(server) = started {
         server.stop().await?;
     }
-    Ok(if findings.iter().all(|finding| finding.works() && finding.keeps_topics_apart()) {
-        End::Fine
-    } else {
-        End::Unfinished
-    })
+    Ok(
+        if findings
+            .iter()
+            .all(|finding| finding.works() && finding.never_learnt.is_empty() && finding.keeps_topics_apart())
+        {
+            End::Fine
+        } else {
+            End::Unfinished
+        },
+    )
 }
 
 /// Checks a feed, prints each step, and ends well only if all of them hold.

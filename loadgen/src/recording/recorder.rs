@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
 use super::changes::{Changes, Moment};
+use super::told::{Told, beginning};
 use super::{
     ClientGroup, Counters, Departures, Ledger, LiveClients, PublishOrder, Received, Snapshot, Stack, group, stack,
 };
@@ -18,14 +19,13 @@ use crate::clients::ClientError;
 use crate::clock;
 use crate::faults::Losses;
 use crate::parts::sum;
+use crate::target::{Token, reason};
 use crate::wire::Traffic;
 
 /// Most kinds of errors that are told apart: a server may make up close codes.
 const MOST_KINDS: usize = 64;
 /// What further kinds are counted as.
 const OTHER_KIND: &str = "other";
-/// Most bytes that are kept of what a server said. Whoever shows it masks secrets first, and then cuts it further.
-const LONGEST_QUOTE: usize = 4 * 1024;
 
 /// The records of one player.
 #[derive(Debug)]
@@ -49,8 +49,9 @@ pub struct Recorder {
     loop_lag: RefCell<Histogram<u64>>,
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
-    /// What a server said of an error, the first time that it said something, by kind.
-    quotes: RefCell<BTreeMap<String, String>>,
+    told: RefCell<Told>,
+    /// What no quote may show.
+    secret: Option<Token>,
     /// Receipt minus intended instant, each on the clock of its own process, ns: the smallest that was heard of each shard's
     /// publishers but our own.
     heard: RefCell<Vec<Option<i64>>>,
@@ -83,11 +84,17 @@ impl Recorder {
             loop_lag: RefCell::new(growing_histogram()),
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
-            quotes: RefCell::default(),
+            told: RefCell::default(),
+            secret: None,
             heard: RefCell::default(),
             ledgers: RefCell::default(),
             clients: RefCell::default(),
         }
+    }
+
+    /// The same, of a target whose secret no quote may show.
+    pub fn hiding(self, secret: Option<Token>) -> Self {
+        Self { secret, ..self }
     }
 
     /// The same, of a run in which faults are aimed at some of the clients.
@@ -213,13 +220,8 @@ impl Recorder {
     pub fn record_client_error(&self, error: &ClientError) {
         let kind = error.kind();
         self.record_error(&kind);
-        let mut quotes = self.quotes.borrow_mut();
-        if !quotes.contains_key(&kind)
-            && self.errors.borrow().contains_key(&kind)
-            && let Some(mut said) = error.quote()
-        {
-            said.truncate(said.floor_char_boundary(LONGEST_QUOTE));
-            quotes.insert(kind, said);
+        if let Some(said) = error.quote() {
+            self.quote(&kind, said.as_bytes());
         }
     }
 
@@ -235,6 +237,24 @@ impl Recorder {
     /// What the clients that have ended received, those together that received the same.
     pub fn take_clients(&self) -> Vec<ClientGroup> {
         group(self.clients.take())
+    }
+
+    /// Keeps what the server said, if it is the first of its kind: on one line, bounded, without secrets.
+    pub fn quote(&self, kind: &str, said: &[u8]) {
+        let mut told = self.told.borrow_mut();
+        if told.wants(kind) {
+            told.quotes.insert(kind.to_owned(), reason(self.secret.as_ref(), &beginning(said)));
+        }
+    }
+
+    /// What was kept of this kind.
+    pub fn quoted(&self, kind: &str) -> Option<String> {
+        self.told.borrow().quotes.get(kind).cloned()
+    }
+
+    /// Enters what a client has learnt of what it is to remember.
+    pub fn learn(&self, remembered: &[Option<String>]) {
+        self.told.borrow_mut().learn(remembered);
     }
 
     /// Takes over the ledger of a client that has ended.
@@ -337,7 +357,7 @@ impl Recorder {
             loop_lag: hand_over(&self.loop_lag),
             turn_wait: hand_over(&self.turn_wait),
             errors: self.errors.borrow().clone(),
-            quotes: self.quotes.borrow().clone(),
+            told: self.told.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }
     }

@@ -24,7 +24,7 @@ pub use json_pointer::{text_of, value_at};
 pub use publishing::Publishing;
 pub use request::Request;
 pub use session_url::SessionUrl;
-pub use subscription::{Remember, SocketIoSubscription, Subscription};
+pub use subscription::{Remember, Replies, SocketIoSubscription, Subscription};
 pub use template::{Escape, Template, UnknownVariable, Values, Variable};
 pub use tls::{Seal, Trust, unreached};
 pub use token::{Token, reason, redacted, redacted_words};

@@ -107,8 +107,20 @@ fn of_kind(kind: &str) -> Advice {
             "See whether the server is overloaded: its log, its CPU; lower --clients or --rate until it keeps up.",
         ),
         "unconnected" => (
-            "the server had ended the publisher's connection",
-            "See the server's log for why it ends a publisher's connection.",
+            "there was no connection to publish over, and none could be opened at once",
+            "See the server's log for why it ends or refuses a publisher's connection.",
+        ),
+        "unknown" => (
+            "the server ended connections in the middle of a publication, and no answer tells whether it took it",
+            "See the server's log for why; with an idempotency key ({unique} in `headers` of [publish]) such publications are sent again.",
+        ),
+        "not-accepted" => (
+            "the answers had a status of success, and said otherwise in their bodies",
+            "See what the first one says, in the server's words; `accepted` of [publish] says what is taken for an acceptance.",
+        ),
+        "subscription-refused" => (
+            "the server said what `refused` in the target file calls a refusal",
+            "See what it said, in its own words, and what it wants of those who subscribe.",
         ),
         "unsent" => (
             "the server did not take in what was written for it",

@@ -5,6 +5,7 @@
 pub mod chat;
 pub mod doubled;
 pub mod events;
+pub mod gated;
 pub mod hosted;
 pub mod late;
 pub mod odd_posts;

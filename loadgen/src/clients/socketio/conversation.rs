@@ -163,17 +163,17 @@ impl Conversation {
             return Err(broken("a Socket.IO packet before the attachments of the one before"));
         }
         if packet.namespace != self.namespace {
-            account.foreign();
+            account.foreign(packet.data);
             return Ok(());
         }
         match packet.kind {
-            Kind::Event => self.event(packet.data, at, account),
+            Kind::Event => self.event(packet.data, at, account)?,
             Kind::Ack => self.acknowledgement(packet)?,
             Kind::BinaryEvent | Kind::BinaryAck if packet.attachments > 0 => {
                 let (kind, bytes) = (packet.kind, packet.data.to_vec());
                 self.unfinished = Some(Box::new(Unfinished { kind, bytes, missing: packet.attachments }));
             }
-            Kind::BinaryEvent => self.event(packet.data, at, account),
+            Kind::BinaryEvent => self.event(packet.data, at, account)?,
             Kind::BinaryAck => self.acknowledgement(packet)?,
             Kind::Connect => self.has_joined = true,
             Kind::ConnectError => return Err(ClientError::ConnectError(reason(packet.data))),
@@ -195,19 +195,19 @@ impl Conversation {
         if unfinished.missing > 0 {
             self.unfinished = Some(unfinished);
         } else if unfinished.kind == Kind::BinaryEvent {
-            self.event(&unfinished.bytes, at, account);
+            self.event(&unfinished.bytes, at, account)?;
         }
         Ok(())
     }
 
-    fn event(&mut self, data: &[u8], at: u64, account: &mut Account) {
+    fn event(&mut self, data: &[u8], at: u64, account: &mut Account) -> Result<(), ClientError> {
         let found = account.event(data, at);
         self.found += found as u64;
         if found > 0 {
             if self.epoch.is_some() {
                 self.offset = notification_id(data).unwrap_or(self.offset);
             }
-            return;
+            return Ok(());
         }
         match socket_io::read_event(data) {
             Some(("gap", gap)) => {
@@ -217,8 +217,9 @@ impl Conversation {
                     (self.epoch, self.offset) = (Some(oldest.epoch), oldest.offset);
                 }
             }
-            _ => account.foreign(),
+            _ => account.foreign(data),
         }
+        ClientError::unless_refused(account)
     }
 
     fn acknowledgement(&mut self, packet: &Packet<'_>) -> Result<(), ClientError> {
