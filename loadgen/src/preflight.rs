@@ -172,6 +172,11 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
     match result.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(ClientError::Io(error))) => Err(unreached(&url, &error)),
+        // What is not supported is said first of all.
+        Ok(Err(error)) if error.is_unsupported() => {
+            let error = target.told(&error.into());
+            bail!("{error:#}: that is what {url} answered to GET {path}")
+        }
         Ok(Err(error)) => Err(target.told(&error.into())).with_context(|| {
             let (what, check) = match target.file.is_feed() {
                 true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
@@ -213,7 +218,10 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), Cli
     if site.live() == Live::Request
         && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {
-        answered?;
+        match answered {
+            Err(error) if error.is_orderly() => {}
+            answered => answered?,
+        }
     }
     client.close().await;
     Ok(())

@@ -1,5 +1,7 @@
 //! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
 
+mod answers;
+
 use std::time::Duration;
 
 use results::numbers::{count, percent, time_ns};
@@ -29,6 +31,8 @@ pub struct Circumstances {
 /// Judges a run.
 pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Verdict {
     let checks = [
+        answers::unreadable(measured),
+        answers::told_to_stop(measured),
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
         something_arrived(measured),

@@ -18,6 +18,7 @@ mod latency_log;
 mod machine;
 mod measured;
 pub mod numbers;
+mod orderly;
 mod quantity;
 mod recovery;
 mod run;
@@ -44,6 +45,7 @@ pub use measured::{
     Accepted, Bytes, Connections, CostSource, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls,
     Published, Reconciled, ServerCost, Total, WholeRun,
 };
+pub use orderly::OrderlyEnds;
 pub use quantity::{Quantity, Unit};
 pub use recovery::{ClientGroup, FaultReport, Recovery, RecoveryRow};
 pub use run::{Ending, Run, SCHEMA};

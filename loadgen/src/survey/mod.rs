@@ -40,6 +40,8 @@ pub struct Finding {
     pub subscribed: Result<Duration, String>,
     /// Why the server did not accept what was published, if it did not.
     pub refused: Option<String>,
+    /// Why a client that had subscribed could hear no more, if it could not.
+    pub lost: Option<String>,
     /// Publishing until receipt, for the first of two clients; `None` when nothing came back.
     pub latency: Option<Duration>,
     /// How many of two clients got it.
@@ -74,6 +76,7 @@ impl Finding {
             transport,
             subscribed: Err("not tried".into()),
             refused: None,
+            lost: None,
             latency: None,
             receivers: 0,
             framing_bytes: None,
@@ -127,6 +130,7 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
     );
     finding.refused = published.err().map(|why| reason(target.token.as_ref(), &why));
     finding.receivers = u32::from(first.heard() > 0) + u32::from(second.heard() > 0);
+    finding.lost = first.lost.clone().or_else(|| second.lost.clone());
     finding.latency = first.latency();
     if first.heard() > 0 {
         finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));

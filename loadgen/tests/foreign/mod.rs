@@ -6,6 +6,7 @@ pub mod chat;
 pub mod events;
 pub mod hosted;
 pub mod late;
+pub mod raw;
 pub mod rest;
 
 use std::path::{Path, PathBuf};

@@ -16,9 +16,13 @@ fn read(response: &str) -> String {
         let next = head.wanted.into_iter().next().flatten();
         let retry_after = head.retry_after.map(|wait| format!("{wait:?}"));
         let coding = head.coding.map(|coding| coding.to_string());
-        for (name, value) in
-            [("type", head.content_type), ("etag", head.etag), ("retry", retry_after), ("coded", coding), ("next", next)]
-        {
+        for (name, value) in [
+            ("type", head.content_type),
+            ("etag", head.etag),
+            ("retry", retry_after),
+            ("coded", coding),
+            ("next", next),
+        ] {
             told += &value.map_or_else(String::new, |value| format!(" {name}={value}"));
         }
         Ok::<_, HttpError>(told)
@@ -218,7 +222,8 @@ fn a_response_reads_the_same_wherever_it_is_cut() {
 #[test]
 fn the_table_in_the_docs_has_a_row_for_each_of_these_tests() {
     let docs = include_str!("../../../../docs/response-syntax.md");
-    let told: Vec<&str> = docs.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once('`')).map(|row| row.1).collect();
+    let told: Vec<&str> =
+        docs.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once('`')).map(|row| row.1).collect();
     for row in ROWS {
         assert!(told.contains(row), "docs/response-syntax.md has no row that ends in `{row}`");
     }

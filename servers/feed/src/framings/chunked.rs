@@ -34,13 +34,24 @@ pub struct Reader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// `len` bytes of the line so far; `extension` is true behind the digits.
-    Size { value: u64, len: u16, extension: bool },
-    SizeEnd { value: u64 },
-    Body { left: u64 },
+    Size {
+        value: u64,
+        len: u16,
+        extension: bool,
+    },
+    SizeEnd {
+        value: u64,
+    },
+    Body {
+        left: u64,
+    },
     BodyCr,
     BodyLf,
     /// `len` bytes of all trailers so far; `is_empty` at the start of a line.
-    Trailer { len: u32, is_empty: bool },
+    Trailer {
+        len: u32,
+        is_empty: bool,
+    },
     Done,
 }
 
@@ -161,7 +172,10 @@ mod tests {
         assert_eq!([refused(&"0".repeat(257)), refused(&format!("a;{}", "x".repeat(256)))], [line, line]);
         let trailers = |len: usize| read_in_pieces(format!("0\r\nA: {}\r\n\r\n", "x".repeat(len)).as_bytes(), 3);
         assert!(trailers(60_000).unwrap().2);
-        assert_eq!(trailers(70_000).unwrap_err().to_string(), "malformed chunked body: trailers of more than 65536 bytes");
+        assert_eq!(
+            trailers(70_000).unwrap_err().to_string(),
+            "malformed chunked body: trailers of more than 65536 bytes"
+        );
     }
 
     #[test]
