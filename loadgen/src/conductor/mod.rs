@@ -205,6 +205,7 @@ impl Conductor<'_> {
             base: plan.publisher(0),
             ends: Arc::new(report.ends.clone()),
             refused: Arc::new(report.refused.clone()),
+            orders: Arc::new(report.orders.clone()),
         };
         // What one client received was published to all of them, whatever became of its answer.
         for player in players {
@@ -229,6 +230,7 @@ impl Conductor<'_> {
             to,
             last,
             report,
+            never_received: closing.refused.to_vec(),
             drain_was_cut,
             closed,
             records,

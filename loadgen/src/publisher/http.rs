@@ -1,17 +1,11 @@
-//! Publishing over HTTP: pipelined requests on one connection, answers matched in order (RFC 9112, section 9.3.2).
-
-use std::cell::RefCell;
+//! The requests that publish over HTTP, and what their answers say.
 
 use feed::Postmark;
-use tokio::io::AsyncReadExt;
 
-use super::books::Books;
-use super::channel::Reading;
 use super::message::{Message, text_of};
-use crate::clock;
 use crate::plan::Plan;
 use crate::target::{Publishing, Target, Values};
-use crate::wire::http;
+use crate::wire::http::Head;
 
 /// The requests of all topics.
 #[derive(Debug)]
@@ -22,7 +16,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(plan: &Plan, target: &Target) -> Self {
-        let Publishing::Http { method, request, body } = &target.file.publishing else {
+        let Publishing::Http { method, request, body, .. } = &target.file.publishing else {
             unreachable!("only a target that publishes over HTTP is asked");
         };
         let text = text_of(plan);
@@ -40,24 +34,14 @@ impl Http {
     pub(super) fn request(&self, topic: u16, postmark: Postmark) -> Vec<u8> {
         self.requests[usize::from(topic)].stamped(postmark)
     }
-}
 
-/// Matches answers to requests until the channel ends or stops making sense.
-pub(super) async fn read_answers(reader: &mut Reading, books: &RefCell<Books>) {
-    let mut received = Vec::new();
-    while let Ok(1..) = reader.read_buf(&mut received).await {
-        let at_ns = clock::now_ns();
-        let mut used = 0;
-        loop {
-            match http::read_whole(&received[used..]) {
-                Ok(Some((len, head))) => {
-                    books.borrow_mut().answer(head.status, at_ns);
-                    used += len;
-                }
-                Ok(None) => break,
-                Err(_) => return,
-            }
-        }
-        received.drain(..used);
+    /// True when each request carries a key of its own by which the server recognises it if it comes again.
+    pub(super) fn has_idempotency_key(&self) -> bool {
+        false
+    }
+
+    /// Why an answer is no acceptance; `None` when it is one.
+    pub(super) fn refusal(&self, head: &Head, _body: &[u8]) -> Option<String> {
+        (!(200..300).contains(&head.status)).then(|| format!("status-{}", head.status))
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct SocketIo {
 impl SocketIo {
     /// One for all topics, or one for each where path, connect packet or first events name the topic.
     pub(super) fn for_topics(plan: &Plan, target: &Target) -> Vec<Self> {
-        let Publishing::SocketIo { path, namespace, auth, first, event, ack } = &target.file.publishing else {
+        let Publishing::SocketIo { path, namespace, auth, first, event, ack, .. } = &target.file.publishing else {
             unreachable!("only a target that publishes over Socket.IO is asked");
         };
         let text = text_of(plan);

@@ -4,8 +4,12 @@
 //! conductor collects a [`Snapshot`] from every player and merges them; display and result files read the same ones.
 
 mod account;
+mod copies;
 mod departures;
+mod hearing;
+mod inversions;
 mod ledger;
+mod publish_order;
 mod recorder;
 mod shelf;
 mod snapshot;
@@ -13,7 +17,9 @@ mod unheard;
 
 pub use account::{Account, InFlight, Window, Windows};
 pub use departures::Departures;
+pub use hearing::{ClientGroup, Received, Share, group};
 pub use ledger::{Entry, Ledger};
+pub use publish_order::PublishOrder;
 pub use recorder::Recorder;
 pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};

@@ -9,7 +9,7 @@ use crate::clients::{AfterEnd, Client, ClientError, Resume, Site};
 use crate::clock;
 use crate::plan::Plan;
 use crate::reconnection::RETRY_AT_ONCE;
-use crate::recording::{Account, Recorder};
+use crate::recording::{Account, Counters, Recorder, Windows};
 use crate::target::{Target, Token, reason};
 use crate::wire::{Dialer, Traffic};
 
@@ -35,7 +35,7 @@ impl Listener {
         Self {
             site: Site::new(Arc::clone(plan), dialer, target),
             client,
-            account: Account::alone(plan.run, 0..MESSAGES, Rc::clone(&recorder)),
+            account: account(plan, client, Rc::clone(&recorder)),
             recorder,
             token: target.token.clone(),
             resume: Resume::default(),
@@ -57,9 +57,24 @@ impl Listener {
     /// Receives until so many notifications have come in all, or nothing more can, or the bound is reached. After an orderly end it asks
     /// again, as the clients of a run do.
     pub(super) async fn hear<C: Client>(&mut self, client: &mut C, wanted: u64, bound: Duration) {
+        self.receive_until(client, bound, |counters| counters.received >= wanted).await;
+    }
+
+    /// Receives until a notification of another topic has come, or nothing more can, or the bound is reached; how many came.
+    pub(super) async fn misdelivered<C: Client>(&mut self, client: &mut C, bound: Duration) -> u64 {
+        self.receive_until(client, bound, |counters| counters.misdelivered > 0).await;
+        self.recorder.counters().misdelivered
+    }
+
+    async fn receive_until<C: Client>(
+        &mut self,
+        client: &mut C,
+        bound: Duration,
+        is_enough: impl Fn(&Counters) -> bool,
+    ) {
         let Self { site, account, recorder, token, lost, client: number, .. } = self;
         let receiving = async {
-            while recorder.counters().received < wanted {
+            while !is_enough(&recorder.counters()) {
                 let received = match client.receive(site, account).await {
                     Err(end) if end.is_orderly() => come_back(client, *number, site, account).await,
                     received => received,
@@ -109,4 +124,11 @@ async fn come_back<C: Client>(
     let before = std::mem::replace(client, C::connect(site, number, resume, account).await?);
     before.close().await;
     Ok(())
+}
+
+/// The books of `client`, which expects up to [`MESSAGES`] on each topic.
+fn account(plan: &Plan, client: u32, recorder: Rc<Recorder>) -> Account {
+    let topics = plan.topics.len();
+    let windows = Arc::new(Windows::new(vec![0..MESSAGES; topics], topics));
+    Account::new(plan.run, plan.topic_of(client), plan.shard, windows, recorder)
 }

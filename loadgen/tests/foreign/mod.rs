@@ -3,9 +3,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 pub mod chat;
+pub mod doubled;
 pub mod events;
 pub mod hosted;
 pub mod late;
+pub mod partial;
 pub mod raw;
 pub mod rest;
 
