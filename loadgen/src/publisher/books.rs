@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use results::{Accepted, Percentiles, Published, new_histogram};
 
 use super::Report;
+use super::http::NOT_ACCEPTED;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
 use crate::recording::{Departures, PublishOrder};
@@ -43,6 +44,8 @@ pub(super) struct Books {
     sent: Arc<AtomicU64>,
     /// What proves the order of publishing.
     order: Order,
+    /// What the server answered to the first publication.
+    first_answer: Option<String>,
 }
 
 /// What proves in which order notifications were published.
@@ -98,6 +101,7 @@ impl Books {
             departures,
             sent,
             order,
+            first_answer: None,
         }
     }
 
@@ -109,8 +113,8 @@ impl Books {
         }
     }
 
-    /// It has to wait, because no connection is free.
-    pub(super) fn waits(&mut self, in_window: bool) {
+    /// It has waited, because no connection was free.
+    pub(super) fn waited(&mut self, in_window: bool) {
         self.published.waited += u64::from(in_window);
     }
 
@@ -171,13 +175,17 @@ impl Books {
         }
     }
 
-    /// Matches an acknowledgement to its notification, whatever came before it.
-    pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, at_ns: u64) {
+    /// Matches an acknowledgement to its notification, whatever came before it: one that came at an instant (ns), or that says that it was not
+    /// accepted.
+    pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, accepted_ns: Option<u64>) {
         let is_meant = |pending: &Pending| (pending.arrive.topic, pending.arrive.sequence) == (topic, sequence);
         if let Some(place) = self.pending.iter().position(is_meant)
             && let Some(pending) = self.pending.remove(place)
         {
-            self.accept(pending, at_ns);
+            match accepted_ns {
+                Some(at_ns) => self.accept(pending, at_ns),
+                None => self.refuse(pending.arrive, pending.in_window, NOT_ACCEPTED),
+            }
         }
     }
 
@@ -223,6 +231,16 @@ impl Books {
     #[cfg(test)]
     pub(super) fn sent_so_far(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// The server has answered; what the first answer says is kept.
+    pub(super) fn first_answer(&mut self, quote: impl FnOnce() -> String) {
+        self.first_answer.get_or_insert_with(quote);
+    }
+
+    /// What the server answered to the first publication, if it has.
+    pub(super) fn told_first(&self) -> Option<String> {
+        self.first_answer.clone()
     }
 
     /// What kept notifications from being accepted so far, by kind.

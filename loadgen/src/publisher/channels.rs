@@ -119,6 +119,11 @@ impl Channels {
         new.map_or(Ok(()), |(kind, _)| Err(kind.clone()))
     }
 
+    /// What the server answered to the first publication over HTTP, or acknowledged it with; none before that, or where nothing is answered.
+    pub fn first_answer(&self) -> Option<String> {
+        self.books.borrow().told_first()
+    }
+
     fn is_awaiting_answers(&self) -> bool {
         match &self.ways {
             Ways::Requests(pool) => pool.is_busy(),

@@ -4,19 +4,24 @@ use feed::Postmark;
 
 use super::message::{Message, text_of};
 use crate::plan::Plan;
-use crate::target::{Publishing, Target, Values};
+use crate::target::{Condition, Publishing, Target, Values};
 use crate::wire::http::Head;
+
+/// A 2xx answer says that the notification was not accepted.
+pub(super) const NOT_ACCEPTED: &str = "not-accepted";
 
 /// The requests of all topics.
 #[derive(Debug)]
 pub(super) struct Http {
     /// Per topic, but for the postmark.
     requests: Vec<Message>,
+    /// What the body of an acceptance says, beside its status.
+    accepted: Option<Condition>,
 }
 
 impl Http {
     pub(super) fn new(plan: &Plan, target: &Target) -> Self {
-        let Publishing::Http { method, request, body, .. } = &target.file.publishing else {
+        let Publishing::Http { method, request, body, accepted } = &target.file.publishing else {
             unreachable!("only a target that publishes over HTTP is asked");
         };
         let text = text_of(plan);
@@ -25,9 +30,10 @@ impl Http {
             let body = body.filled(&values);
             let length = format!("Content-Length: {}\r\n", body.len());
             let head = request.head(method, &target.prefix, &target.host, &values, &length);
-            Message::around(plan, (head + &body).into_bytes())
+            let head_len = head.len();
+            Message::around(plan, (head + &body).into_bytes()).with_unique_values(head_len)
         });
-        Self { requests: requests.collect() }
+        Self { requests: requests.collect(), accepted: accepted.clone() }
     }
 
     /// The request that carries `postmark` to a topic.
@@ -37,11 +43,15 @@ impl Http {
 
     /// True when each request carries a key of its own by which the server recognises it if it comes again.
     pub(super) fn has_idempotency_key(&self) -> bool {
-        false
+        self.requests.iter().all(Message::is_unique)
     }
 
     /// Why an answer is no acceptance; `None` when it is one.
-    pub(super) fn refusal(&self, head: &Head, _body: &[u8]) -> Option<String> {
-        (!(200..300).contains(&head.status)).then(|| format!("status-{}", head.status))
+    pub(super) fn refusal(&self, head: &Head, body: &[u8]) -> Option<String> {
+        if !(200..300).contains(&head.status) {
+            return Some(format!("status-{}", head.status));
+        }
+        let says_so = self.accepted.as_ref().is_none_or(|accepted| accepted.holds(body));
+        (!says_so).then(|| NOT_ACCEPTED.to_owned())
     }
 }

@@ -28,8 +28,10 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 const CONNECT_BOUND: Duration = Duration::from_secs(5);
 /// Connections that are ready for the next publications, at least.
 const LEAST_READY: usize = 2;
-/// Of the connections that are busy, so many more are kept ready: one in four.
-const READY_SHARE: usize = 4;
+/// Half as many more as are busy are kept ready.
+const READY_SHARE: usize = 2;
+/// A wait for a free connection that is shorter counts as none: the scheduler of a busy core does not do better.
+const SHORT_WAIT_NS: u64 = 1_000_000;
 /// How often a request is sent at most that carries an idempotency key.
 const MOST_REQUESTS: u32 = 3;
 
@@ -41,6 +43,8 @@ pub(super) struct Attempt {
     requests: u32,
     /// When the first of them was made, ns.
     sent_ns: Option<u64>,
+    /// When it found no free connection, ns.
+    waits_since_ns: Option<u64>,
 }
 
 /// All HTTP connections of a publisher.
@@ -113,13 +117,13 @@ impl Pool {
     /// Publishes one notification over a free connection, or over the next that is free.
     pub(super) fn publish(self: &Rc<Self>, publication: Publication) {
         self.undecided.set(self.undecided.get() + 1);
-        let attempt = Attempt { publication, requests: 0, sent_ns: None };
+        let attempt = Attempt { publication, requests: 0, sent_ns: None, waits_since_ns: None };
         match self.take_free() {
             Some(connection) => connection.assign(attempt),
             None if self.is_cut_off() => self.refuse(attempt, UNCONNECTED),
             None => {
-                self.books.borrow_mut().waits(publication.in_window);
-                self.waiting.borrow_mut().push_back(attempt);
+                let waiting = Attempt { waits_since_ns: Some(clock::now_ns()), ..attempt };
+                self.waiting.borrow_mut().push_back(waiting);
             }
         }
         self.open_ahead();
@@ -169,6 +173,7 @@ impl Pool {
     /// The server has answered.
     pub(super) fn answered(&self, attempt: Attempt, head: &Head, body: &[u8], at_ns: u64) {
         let Publication { arrive, in_window, .. } = attempt.publication;
+        self.books.borrow_mut().first_answer(|| quote(head, body));
         match self.http.refusal(head, body) {
             Some(kind) => self.refuse(attempt, &kind),
             None => {
@@ -204,7 +209,20 @@ impl Pool {
 
     /// The next that waits for a free connection.
     pub(super) fn next_waiting(&self) -> Option<Attempt> {
-        self.waiting.borrow_mut().pop_front()
+        let attempt = self.waiting.borrow_mut().pop_front()?;
+        Some(self.waited(attempt))
+    }
+
+    /// The attempt, which waits no more. A publication has waited if that took longer than it was late anyway: what the generator itself
+    /// delayed shows as send lag.
+    fn waited(&self, attempt: Attempt) -> Attempt {
+        if let Some(since_ns) = attempt.waits_since_ns {
+            let late_ns = since_ns.saturating_sub(attempt.publication.postmark.intended_ns);
+            if clock::now_ns().saturating_sub(since_ns) > late_ns.max(SHORT_WAIT_NS) {
+                self.books.borrow_mut().waited(attempt.publication.in_window);
+            }
+        }
+        Attempt { waits_since_ns: None, ..attempt }
     }
 
     /// A connection is free.
@@ -218,7 +236,7 @@ impl Pool {
     /// Sends nothing more of what waits.
     pub(super) fn stop_sending(&self) {
         let waiting = self.waiting.take();
-        waiting.into_iter().for_each(|attempt| self.refuse(attempt, UNSENT));
+        waiting.into_iter().for_each(|attempt| self.refuse(self.waited(attempt), UNSENT));
     }
 
     /// Waits for no answer any more, and ends all connections.
@@ -299,7 +317,7 @@ impl Pool {
             None => self.connections.borrow_mut().fresh.push_back(Rc::clone(&connection)),
         }
         if self.pipelines {
-            self.waiting.take().into_iter().for_each(|attempt| connection.assign(attempt));
+            self.waiting.take().into_iter().for_each(|attempt| connection.assign(self.waited(attempt)));
         }
         let pool = Rc::clone(self);
         tokio::task::spawn_local(async move {
@@ -339,4 +357,12 @@ impl Pool {
             pool.open_ahead();
         });
     }
+}
+
+/// What an answer says, its beginning.
+fn quote(head: &Head, body: &[u8]) -> String {
+    /// Longest body that is quoted, bytes: whoever shows it cuts it further, once there is no secret in it.
+    const LONGEST: usize = 4 * 1024;
+    let body = String::from_utf8_lossy(&body[..body.len().min(LONGEST)]).into_owned();
+    format!("{} {}", head.status, body.trim()).trim_end().to_owned()
 }

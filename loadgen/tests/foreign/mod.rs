@@ -7,6 +7,7 @@ pub mod doubled;
 pub mod events;
 pub mod hosted;
 pub mod late;
+pub mod odd_posts;
 pub mod partial;
 pub mod raw;
 pub mod rest;
