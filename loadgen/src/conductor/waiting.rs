@@ -138,7 +138,7 @@ impl Conductor<'_> {
             }
         }
         let report = publishing.report()?;
-        let own = self.windows.of_shard(plan.shard);
+        let own = self.shared.windows.of_shard(plan.shard);
         let (mut accepted, mut due) = (0, 0);
         for (topic, window) in own.iter().enumerate() {
             let first = window.sequences.start;
@@ -149,7 +149,7 @@ impl Conductor<'_> {
             accepted += (of_topic - refused.min(of_topic)) * subscribers;
         }
         // What the other shards publish is not known before their results are merged; by the plan it is this.
-        let others = of_others(&plan, &self.windows);
+        let others = of_others(&plan, &self.shared.windows);
         let awaited = Awaited {
             accepted: accepted + others,
             due: due + others,
@@ -161,7 +161,8 @@ impl Conductor<'_> {
             let counters = self.journal.counters().await?;
             let (delivered, last) = look(counters);
             let is_given_up = self.interrupt.is_wanted();
-            if !is_given_up && (counters.open < clients || !troubles.are_over()) {
+            let settled = counters.live() + counters.told_to_stop;
+            if !is_given_up && (settled < clients || !troubles.are_over()) {
                 quiet_since = clock::now();
             }
             let quiet = clock::now().saturating_duration_since(last.map_or(quiet_since, |last| last.max(quiet_since)));

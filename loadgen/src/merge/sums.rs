@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use results::{
-    Bytes, Connections, CostSource, GeneratorCost, Layers, Percentiles, Phase, Polls, ServerCost, Total, WholeRun,
+    Bytes, Connections, CostSource, GeneratorCost, Layers, OrderlyEnds, Percentiles, Phase, Polls, ServerCost, Total,
+    WholeRun,
 };
 
 use super::Part;
@@ -34,6 +35,22 @@ pub(super) fn bytes(parts: &[Part]) -> Bytes {
     }
 }
 
+/// The first words of each kind.
+pub(super) fn quotes(parts: &[Part]) -> BTreeMap<String, String> {
+    let mut quotes = BTreeMap::new();
+    for (kind, words) in parts.iter().flat_map(|part| &part.run.measured.quotes) {
+        quotes.entry(kind.clone()).or_insert_with(|| words.clone());
+    }
+    quotes
+}
+
+/// What no client of any shard has learnt.
+pub(super) fn never_learnt(parts: &[Part]) -> Vec<String> {
+    let Some((first, others)) = parts.split_first() else { return Vec::new() };
+    let of = |part: &Part| part.run.measured.never_learnt.clone();
+    of(first).into_iter().filter(|name| others.iter().all(|part| of(part).contains(name))).collect()
+}
+
 pub(super) fn connections(parts: &[Part]) -> Connections {
     let all = || parts.iter().map(|part| &part.run.measured.connections);
     let sum = |of: fn(&Connections) -> u64| all().map(of).sum();
@@ -49,7 +66,20 @@ pub(super) fn connections(parts: &[Part]) -> Connections {
         failed: sum(|c| c.failed),
         reconnected: sum(|c| c.reconnected),
         errors,
+        orderly: orderly(all()),
     }
+}
+
+/// Nothing where one of them is older than the counts.
+fn orderly<'a>(mut all: impl Iterator<Item = &'a Connections>) -> Option<OrderlyEnds> {
+    all.try_fold(OrderlyEnds::default(), |sum, connections| {
+        let one = connections.orderly?;
+        Some(OrderlyEnds {
+            answers: sum.answers + one.answers,
+            sent_again: sum.sent_again + one.sent_again,
+            told_to_stop: sum.told_to_stop + one.told_to_stop,
+        })
+    })
 }
 
 pub(super) fn polls(parts: &[Part]) -> Option<Polls> {
