@@ -61,6 +61,8 @@ const QUANTITIES: &[(&str, Kind, Extract)] = &[
     ("reordered", Kind::Plain, |m| Some(m.deliveries.reordered as f64)),
     ("late", Kind::Plain, |m| Some(m.deliveries.late as f64)),
     ("gaps", Kind::Plain, |m| Some(m.deliveries.gaps as f64)),
+    ("misdelivered", Kind::Plain, |m| m.misdelivered.map(|notifications| notifications as f64)),
+    ("repeated_within_messages", Kind::Plain, |m| m.repeated_within_messages.map(|repetitions| repetitions as f64)),
     ("foreign", Kind::Plain, |m| m.foreign.map(|messages| messages as f64)),
     ("failed", Kind::Plain, |m| Some(m.connections.failed as f64)),
     ("reconnected", Kind::Plain, |m| Some(m.connections.reconnected as f64)),
@@ -215,6 +217,8 @@ mod tests {
             latency_out_of_range: 0,
             connect: Percentiles::default(),
             deliveries: results::Deliveries { lost: 1, ..Default::default() },
+            misdelivered: Some(0),
+            repeated_within_messages: Some(0),
             foreign: None,
             published: results::Published::default(),
             bytes: results::Bytes::default(),
@@ -236,6 +240,7 @@ mod tests {
         assert_eq!(check("p99<100ms"), (true, "90ms".into()));
         assert_eq!(check("p99 <= 0.05 s"), (false, "90ms".into()));
         assert_eq!(check("lost==0"), (false, "1".into()));
+        assert_eq!(check("misdelivered==0"), (true, "0".into()));
         assert_eq!(check("generator.rss_per_client<3KiB"), (true, "2KiB".into()));
         assert_eq!(check("connect.p95<1s"), (false, "not measured".into()));
         assert_eq!(check("server.cpu_per_delivery>0us"), (false, "not measured".into()));

@@ -104,6 +104,14 @@ fn write_deliveries(out: &mut String, run: &Run) {
         count(d.late),
         count(d.gaps)
     );
+    if let Some(misdelivered @ 1..) = run.measured.misdelivered {
+        let told = "notifications of this run reached clients of other topics";
+        let _ = writeln!(out, "misdelivered   {} {told}", count(misdelivered));
+    }
+    if let Some(repeated @ 1..) = run.measured.repeated_within_messages {
+        let told = "repetitions of a notification within its own message; each was one delivery";
+        let _ = writeln!(out, "within message {} {told}", count(repeated));
+    }
     if let Some(foreign @ 1..) = run.measured.foreign {
         let told = "neither notifications of this run nor the feed's own";
         let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));
@@ -117,13 +125,23 @@ fn write_deliveries(out: &mut String, run: &Run) {
         Some(delivered @ 1..) => format!(" (of which {} arrived all the same)", count(delivered)),
         _ => String::new(),
     };
+    let unknown = if p.unknown > 0 { format!(", unknown {}", count(p.unknown)) } else { String::new() };
     let _ = writeln!(
         out,
-        "published      due {}, {accepted} {}, refused {}{delivered}{how}",
+        "published      due {}, {accepted} {}, refused {}{unknown}{delivered}{how}",
         count(p.due),
         count(p.accepted),
         count(p.refused)
     );
+    if p.waited + p.sent_again > 0 {
+        let _ = writeln!(
+            out,
+            "  requests     waited for a free connection {}, sent again {}; at most {} connections",
+            count(p.waited),
+            count(p.sent_again),
+            count(p.most_connections)
+        );
+    }
     if let Some(polls) = &run.measured.polls {
         let _ = writeln!(out, "polls          answered {}, wasted {}", count(polls.answered), count(polls.wasted));
     }
@@ -310,6 +328,20 @@ mod tests {
         assert!(!run_table(&run).contains("foreign"));
         run.measured.foreign = Some(1_234);
         assert!(run_table(&run).contains("\nforeign        1,234 messages were neither notifications of this run nor"));
+    }
+
+    #[test]
+    fn misdelivered_notifications_are_told_where_there_are_any() {
+        let mut run = example("ws");
+        assert_eq!(run.measured.misdelivered, None, "older than the count");
+        run.measured.misdelivered = Some(0);
+        assert!(!run_table(&run).contains("misdelivered"));
+        run.measured.misdelivered = Some(240);
+        let told = run_table(&run);
+        assert!(
+            told.contains("\nmisdelivered   240 notifications of this run reached clients of other topics\n"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::clock::{self, Grid};
 use crate::faults::{self, Board, Losses};
 use crate::plan::Plan;
 use crate::reading_room::{Queue, Room};
-use crate::recording::{Account, Counters, Moment, Recorder, Shared, Snapshot, Stack, Windows};
+use crate::recording::{
+    Account, ClientGroup, Counters, Moment, PublishOrder, Recorder, Shared, Snapshot, Stack, Windows,
+};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
 use crate::wire::{Dialer, Traffic};
@@ -54,6 +56,8 @@ pub struct Closing {
     /// Sequence numbers that the server is not known to have accepted, ascending, per publisher; when the books are closed, without
     /// those that some client received all the same.
     pub refused: Arc<Vec<Vec<u32>>>,
+    /// In which order they were published, per publisher.
+    pub orders: Arc<Vec<PublishOrder>>,
 }
 
 /// What a player's clients leave.
@@ -63,6 +67,8 @@ pub struct Closed {
     pub deliveries: Deliveries,
     /// Their ledgers of all publishers, where there are other shards.
     pub stacks: Vec<Stack>,
+    /// What those clients received that no fault was aimed at.
+    pub clients: Vec<ClientGroup>,
     /// What was heard of the other shards, see [`Recorder::heard`].
     pub heard: Vec<Option<i64>>,
     /// How many of them have lost each notification of the window, in a run with faults.
@@ -269,8 +275,9 @@ impl Floor {
             moments: self.recorder.moments(),
             struck: self.site.dialer.board().map(Board::done).unwrap_or_default(),
             stacks: if self.site.plan.shard.is_whole() { Vec::new() } else { self.recorder.stacks() },
+            clients: self.recorder.take_clients(),
             heard: self.recorder.heard(),
-            deliveries: self.recorder.close_ledgers(closing.base, &closing.ends, &closing.refused),
+            deliveries: self.recorder.close_ledgers(closing.base, &closing.ends, &closing.refused, &closing.orders),
         }
     }
 

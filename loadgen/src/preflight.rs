@@ -16,12 +16,12 @@ use crate::recording::{Account, Recorder};
 use crate::target::{Live, Target, Token, Values, unreached};
 use crate::wire::{Dialer, Traffic, clients_per_source};
 
-/// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
+/// Descriptors that a process needs for other things than clients: runtimes, timers, files. A server of
 /// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
 const SPARE_DESCRIPTORS: u64 = 128;
 /// How long a server that holds the first request is given to refuse it.
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(250);
-/// Most notifications of one run: the instant at which each left is kept, 8 bytes.
+/// Most notifications of one run: the instants at which each left and was answered are kept, 16 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
 /// What a start that is fixed must leave for besides connecting and settling: starting threads, the first readings.
 const START_MARGIN: Duration = Duration::from_secs(1);
@@ -42,13 +42,16 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     let descriptors = process::raise_descriptor_limit();
     let clients = plan.own_clients().len() as u64;
     let connections = clients * u64::from(plan.connections_per_client()) + plan.vanished_connections();
-    if connections + SPARE_DESCRIPTORS > descriptors {
+    // No publication takes more than one connection.
+    let publishing = u64::from(plan.own_publish_connections()).min(notifications.ceil() as u64);
+    if connections + publishing + SPARE_DESCRIPTORS > descriptors {
         bail!(
-            "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
-             (ulimit -n), or play them from several processes (--workers)",
+            "{} clients do not fit: this process may hold {} file descriptors, room for {} beside {} connections for publishing; lower \
+             --clients or --publish-connections, raise the limit (ulimit -n), or play them from several processes (--workers)",
             count(clients),
             count(descriptors),
-            count(room(descriptors, plan.connections_per_client()))
+            count(room(descriptors.saturating_sub(publishing), plan.connections_per_client())),
+            count(publishing)
         );
     }
     let ports = ephemeral_ports();
@@ -137,9 +140,10 @@ fn is_spread(target: Option<&Target>) -> bool {
     target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4())
 }
 
-/// How many clients of so many connections each fit into this process's file descriptors, raised as far as they go.
-pub fn most_clients(connections_per_client: u32) -> u64 {
-    room(process::raise_descriptor_limit(), connections_per_client)
+/// How many clients of so many connections each fit into this process's file descriptors, raised as far as they go, beside so many
+/// connections for publishing.
+pub fn most_clients(connections_per_client: u32, publishing: u32) -> u64 {
+    room(process::raise_descriptor_limit().saturating_sub(publishing.into()), connections_per_client)
 }
 
 fn room(descriptors: u64, connections_per_client: u32) -> u64 {
@@ -248,6 +252,8 @@ mod tests {
             hold_up: None,
             reconnection: crate::reconnection::Reconnection::default(),
             faults: Vec::new(),
+            publish_connections: crate::plan::PUBLISH_CONNECTIONS,
+            publish_pipelined: false,
         }
     }
 

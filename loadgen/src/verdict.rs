@@ -1,5 +1,9 @@
 //! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
 
+mod unheard;
+
+pub use unheard::{Judged, Span, Unheard, unheard};
+
 use std::time::Duration;
 
 use results::numbers::{count, percent, time_ns};
@@ -12,6 +16,8 @@ use crate::config::Bounds;
 pub struct Circumstances {
     /// True when deliveries were still arriving when the drain bound was reached.
     pub drain_was_cut: bool,
+    /// Clients that received nothing where others did.
+    pub unheard: Unheard,
     /// True when the run committed faults: who is live at its end is then what was measured.
     pub was_struck: bool,
     /// For how much of the window the server was away because the run had it so: what was due meanwhile need not have been accepted.
@@ -31,7 +37,10 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
     let checks = [
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
+        publish_connections(measured, circumstances),
         something_arrived(measured),
+        misdelivered(measured),
+        clients_unheard(measured, circumstances),
         send_lag(measured, bounds, circumstances),
         loop_lag(measured, bounds),
         generator_cpu(measured, bounds),
@@ -47,10 +56,16 @@ fn reason(check: &str, seen: String, bound: String, cause: &str, remedy: &str) -
     Reason { check: check.into(), seen, bound, cause: cause.into(), remedy: remedy.into() }
 }
 
-fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+/// Clients that were live from the window's start to its end, as far as nothing was done to them on purpose.
+fn live(measured: &Measured, circumstances: Circumstances) -> u64 {
     let connections = &measured.connections;
     let at_end = if circumstances.was_struck { connections.asked } else { connections.live_at_end };
-    let live = connections.live_at_start.min(at_end);
+    connections.live_at_start.min(at_end)
+}
+
+fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let connections = &measured.connections;
+    let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
         reason(
             "clients-live",
@@ -78,6 +93,28 @@ fn load_applied(measured: &Measured, bounds: &Bounds, circumstances: Circumstanc
     })
 }
 
+/// Share of the publications that may wait for a free connection: more would move the 99th percentile.
+const MOST_WAITING: f64 = 0.01;
+
+fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let published = &measured.published;
+    let waited = published.waited as f64 / (published.due as f64).max(1.0);
+    (waited > MOST_WAITING && circumstances.server_away.is_zero()).then(|| {
+        reason(
+            "publish-connections",
+            format!(
+                "{} of {} publications found no free connection and waited; at most {} were open",
+                count(published.waited),
+                count(published.due),
+                count(published.most_connections)
+            ),
+            format!("at most {}", percent(MOST_WAITING)),
+            "One request is in flight on each connection, and the server answers more slowly than connections for publishing may be opened.",
+            "Raise --publish-connections, lower --rate, or lengthen --warmup, in which they are opened.",
+        )
+    })
+}
+
 fn something_arrived(measured: &Measured) -> Option<Reason> {
     (measured.published.accepted > 0 && measured.latency.count == 0).then(|| {
         reason(
@@ -88,6 +125,26 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
             "See whether it serves the topic on this transport, for example with `loadgen check`.",
         )
     })
+}
+
+fn misdelivered(measured: &Measured) -> Option<Reason> {
+    let misdelivered = measured.misdelivered.filter(|notifications| *notifications > 0)?;
+    Some(reason(
+        "misdelivered",
+        format!("{} notifications reached clients of other topics", count(misdelivered)),
+        "none: a notification goes to the clients of its own topic".into(),
+        "The server gives clients what they did not subscribe to, so this was no load of several topics: clients and server had more \
+         to carry than was asked for.",
+        "See with `loadgen check` whether the server keeps topics apart and the target file puts {topic} where the server looks for it; \
+         or measure one topic (--topics 1).",
+    ))
+}
+
+fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let Unheard { at_all, at_the_end, of_silenced_topics, .. } = circumstances.unheard;
+    // Who was not live is told as that.
+    let gone = measured.connections.asked - live(measured, circumstances).min(measured.connections.asked);
+    unheard::clients_unheard(circumstances.unheard).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
 }
 
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.
@@ -207,6 +264,7 @@ mod tests {
 
     const CALM: Circumstances = Circumstances {
         drain_was_cut: false,
+        unheard: Unheard { at_all: 0, at_the_end: 0, of_silenced_topics: 0, clients: 10 },
         was_struck: false,
         server_away: Duration::ZERO,
         window: Duration::from_secs(10),
@@ -233,6 +291,8 @@ mod tests {
             latency_out_of_range: 0,
             connect: percentiles.clone(),
             deliveries: results::Deliveries::default(),
+            misdelivered: Some(0),
+            repeated_within_messages: Some(0),
             foreign: None,
             published: results::Published {
                 due: 100,
@@ -274,7 +334,10 @@ mod tests {
         };
         assert_eq!(spoilt(|m| m.connections.live_at_end = 9), ["clients-live"]);
         assert_eq!(spoilt(|m| m.published.accepted = 98), ["load-applied"]);
+        assert_eq!(spoilt(|m| m.published.waited = 2), ["publish-connections"]);
+        assert_eq!(spoilt(|m| m.published.waited = 1), [""; 0]);
         assert_eq!(spoilt(|m| m.latency.count = 0), ["latency"]);
+        assert_eq!(spoilt(|m| m.misdelivered = Some(1)), ["misdelivered"]);
         assert_eq!(spoilt(|m| m.published.send_lag.p99_ns = 11_000_000), ["send-lag"]);
         assert_eq!(spoilt(|m| m.generator.loop_lag.p99_ns = 21_000_000), ["loop-lag"]);
         assert_eq!(spoilt(|m| m.generator.loop_lag.count = 0), ["loop-lag"]);
@@ -283,8 +346,19 @@ mod tests {
         assert_eq!(spoilt(|m| m.reconciliation = vec![differing(None)]), ["server-disagrees"]);
         assert!(spoilt(|m| m.reconciliation = vec![differing(Some("lost connections"))]).is_empty());
         assert_eq!(checks(&healthy(), Circumstances { drain_was_cut: true, ..CALM }), ["drain"]);
+        let unheard = Unheard { at_the_end: 1, ..CALM.unheard };
+        assert_eq!(checks(&healthy(), Circumstances { unheard, ..CALM }), ["clients-unheard"]);
         assert_eq!(checks(&healthy(), Circumstances { server_restarted: true, ..CALM }), ["server-restarted"]);
         assert_eq!(checks(&healthy(), Circumstances { server_fell_silent: true, ..CALM }), ["server-stats"]);
+    }
+
+    #[test]
+    fn who_was_not_live_is_told_as_that_alone() {
+        let mut measured = healthy();
+        measured.connections.live_at_end = 8;
+        let unheard = |at_all| Circumstances { unheard: Unheard { at_all, ..CALM.unheard }, ..CALM };
+        assert_eq!(checks(&measured, unheard(2)), ["clients-live"]);
+        assert_eq!(checks(&measured, unheard(3)), ["clients-live", "clients-unheard"]);
     }
 
     #[test]
@@ -301,6 +375,9 @@ mod tests {
         let away = Circumstances { server_away: Duration::from_secs(1), ..struck };
         measured.published.accepted = 90;
         assert_eq!([checks(&measured, struck), checks(&measured, away)], [vec!["load-applied".to_owned()], vec![]]);
+        measured.published.waited = 10;
+        assert_eq!(checks(&measured, away), [""; 0], "they had nobody to be sent to");
+        measured.published.waited = 0;
         measured.published.accepted = 88;
         assert_eq!(checks(&measured, away), ["load-applied"]);
     }

@@ -46,6 +46,8 @@ fn plan(socketio: SocketIoMode) -> Plan {
         hold_up: None,
         reconnection: Reconnection::default(),
         faults: Vec::new(),
+        publish_connections: loadgen::plan::PUBLISH_CONNECTIONS,
+        publish_pipelined: false,
     }
 }
 

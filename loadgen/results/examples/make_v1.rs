@@ -253,6 +253,8 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
         latency_out_of_range: 0,
         connect: Percentiles { count: CLIENTS, ..lag(850_000) },
         deliveries: Deliveries { expected: deliveries, delivered: deliveries, ..Deliveries::default() },
+        misdelivered: None,
+        repeated_within_messages: None,
         foreign: None,
         published: Published {
             due: published,

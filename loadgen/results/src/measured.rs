@@ -28,6 +28,14 @@ pub struct Measured {
     pub connect: Percentiles,
     /// What each client's ledger says, summed.
     pub deliveries: Deliveries,
+    /// Notifications of this run, over the whole of it, that were received by clients of another topic than they were published to:
+    /// zero where there is one topic. Absent in files that are older than the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misdelivered: Option<u64>,
+    /// Repetitions of a notification within the very message that delivered it, say in a text and an HTML field, over the whole run:
+    /// no deliveries, and counted in nothing else. Absent in files that are older than the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated_within_messages: Option<u64>,
     /// Messages of a stream over the whole run that were neither this run's notifications nor the feed's own; `None` for polls,
     /// whose answers hold what they like, and in runs from before it was told.
     #[serde(default)]
@@ -163,9 +171,24 @@ pub struct Published {
     /// When a notification counts as accepted.
     #[serde(default)]
     pub accepted_when: Accepted,
-    /// Notifications that the server refused, or that it did not answer for.
+    /// Notifications that the server refused, or that were not sent. In files that are older than `unknown`, those of it as well.
     pub refused: u64,
-    /// Those of the refused that some client received in time all the same: the server had taken them, and its answer was lost. They are
+    /// Notifications that were sent, and of which no answer tells whether the server took them.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Notifications that waited for a free connection for publishing, a millisecond or longer and longer than they were late anyway.
+    #[serde(default)]
+    pub waited: u64,
+    /// Requests that were sent once more: the server had not acted on them, or recognises them by an idempotency key.
+    #[serde(default)]
+    pub sent_again: u64,
+    /// HTTP connections opened for publishing, over the whole run.
+    #[serde(default)]
+    pub connections_opened: u64,
+    /// Most of them that were open at a time, over the whole run.
+    #[serde(default)]
+    pub most_connections: u64,
+    /// Those of the refused and unknown that some client received in time all the same: the server had taken them, and its answer was lost. They are
     /// expected of every client. Absent in files that are older than the count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_and_delivered: Option<u64>,

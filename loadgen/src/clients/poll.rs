@@ -194,7 +194,7 @@ fn enter(
     if !brings_something {
         return Ok(answer);
     }
-    answer.brought_something = account.message(body, at) > 0;
+    answer.brought_something = account.answer(body, at) > 0;
     if let Some(batch) = batch {
         resume.cursor = Some(batch.cursor());
         answer.has_more = batch.more;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feed::Cursor;
 
-use crate::target::Remember;
+use crate::target::{Remember, text_of, value_at};
 use crate::wire::http::Head;
 
 /// What a client has been told that its next request repeats.
@@ -37,13 +37,11 @@ impl Resume {
             return;
         }
         self.remembered.resize(sources.len(), None);
-        let wants_json = sources.iter().any(|source| matches!(source, Remember::Json(_)));
-        let json = wants_json.then(|| serde_json::from_slice::<serde_json::Value>(body).ok()).flatten();
         let mut fields = head.wanted.drain(..);
         for (value, source) in self.remembered.iter_mut().zip(sources) {
             let said = match source {
                 Remember::Header(_) => fields.next().flatten(),
-                Remember::Json(pointer) => json.as_ref().and_then(|json| text_at(json, pointer)),
+                Remember::Json(pointer) => value_at(body, pointer).and_then(text_of),
                 Remember::EventId => None,
             };
             // A line break would end the field that repeats it.
@@ -51,37 +49,5 @@ impl Resume {
                 *value = Some(said);
             }
         }
-    }
-}
-
-/// A text or a number in a JSON value, at a pointer (RFC 6901) in which `-` names the last element of an array.
-fn text_at(json: &serde_json::Value, pointer: &str) -> Option<String> {
-    let mut at = json;
-    for token in pointer.split('/').skip(1) {
-        at = match at {
-            serde_json::Value::Array(elements) if token == "-" => elements.last()?,
-            serde_json::Value::Array(elements) => elements.get(token.parse::<usize>().ok()?)?,
-            _ => at.get(token.replace("~1", "/").replace("~0", "~"))?,
-        };
-    }
-    match at {
-        serde_json::Value::String(text) => Some(text.clone()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pointer_finds_texts_and_numbers_and_the_last_of_an_array() {
-        let json = serde_json::json!({"cursor": "k3", "items": [{"id": 1}, {"id": 42}], "a/b": [], "none": null});
-        let at = |pointer: &str| text_at(&json, pointer);
-        assert_eq!(at("/cursor").as_deref(), Some("k3"));
-        assert_eq!(at("/items/-/id").as_deref(), Some("42"));
-        assert_eq!(at("/items/0/id").as_deref(), Some("1"));
-        assert_eq!([at("/a~1b/-/id"), at("/none"), at("/nothing"), at("/items")], [None, None, None, None]);
     }
 }

@@ -11,7 +11,7 @@ use super::{End, Usage};
 use crate::check::{Outcome, Walked, walk};
 use crate::config::CheckArgs;
 use crate::server_process::ServerProcess;
-use crate::survey::{Finding, survey, table};
+use crate::survey::{survey, table};
 use crate::target::{Target, Token, Trust, redacted};
 
 /// Checks a server as what it is said to be, and ends well only if all of that holds.
@@ -46,7 +46,11 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
     if let Some(server) = started {
         server.stop().await?;
     }
-    Ok(if findings.iter().all(Finding::works) { End::Fine } else { End::Unfinished })
+    Ok(if findings.iter().all(|finding| finding.works() && finding.keeps_topics_apart()) {
+        End::Fine
+    } else {
+        End::Unfinished
+    })
 }
 
 /// Checks a feed, prints each step, and ends well only if all of them hold.

@@ -379,6 +379,8 @@ pub fn plan(order: &Order) -> anyhow::Result<Plan> {
         hold_up: None,
         reconnection: load.reconnection.clone(),
         faults: order.faults.clone(),
+        publish_connections: load.publish_connections,
+        publish_pipelined: load.publish_pipelined,
     })
 }
 
@@ -405,6 +407,8 @@ pub fn asked(order: &Order, plan: &Plan) -> Asked {
         poll_interval_s: load.poll_interval.as_secs_f64(),
         wait_s: load.wait.as_secs_f64(),
         connection: load.connection.name().into(),
+        publish_connections: Some(load.publish_connections),
+        publish_pipelined: load.publish_pipelined,
         socketio: (order.transport == Transport::SocketIo).then(|| load.socketio.name().into()),
         reconnect: Some(load.reconnection.policy.name().into()),
         faults: order.faults.iter().map(ToString::to_string).collect(),

@@ -206,6 +206,7 @@ impl Conductor<'_> {
             base: plan.publisher(0),
             ends: Arc::new(report.ends.clone()),
             refused: Arc::new(report.refused.clone()),
+            orders: Arc::new(report.orders.clone()),
         };
         // What one client received was published to all of them, whatever became of its answer.
         for player in players {
@@ -230,6 +231,7 @@ impl Conductor<'_> {
             to,
             last,
             report,
+            never_received: closing.refused.to_vec(),
             drain_was_cut,
             closed,
             records,

@@ -15,9 +15,9 @@ use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
 use crate::reconciliation::reconcile;
-use crate::recording::{Live, merge_moments, stack};
+use crate::recording::{Live, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
-use crate::verdict::{self, Circumstances};
+use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
 /// What a run leaves behind.
 pub struct Outcome {
@@ -51,6 +51,8 @@ pub(super) struct Course {
     pub last: Mark,
     /// What the publisher says.
     pub report: Report,
+    /// What of the refused no client received, per topic.
+    pub never_received: Vec<Vec<u32>>,
     /// True when the drain bound cut something off.
     pub drain_was_cut: bool,
     /// What the players' clients left.
@@ -87,6 +89,7 @@ impl Course {
             to,
             last,
             report,
+            never_received,
             drain_was_cut,
             mut closed,
             records,
@@ -113,7 +116,17 @@ impl Course {
             _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
-        let circumstances = circumstances(setup, &readings, told_all, drain_was_cut, &faults, &window);
+        let spans = Span::of_topics(plan, window.end - window.start, &report.ends);
+        let clients = group(closed.iter_mut().flat_map(|closed| std::mem::take(&mut closed.clients)));
+        let unheard = match plan.shard.is_whole() {
+            true => unheard(&clients, Judged::of(plan), |_, topic| {
+                Some((*spans.get(topic)?, never_received.get(topic)?.as_slice()))
+            }),
+            // What the other shards' publishers had accepted is known where all are merged.
+            false => Unheard::default(),
+        };
+        let circumstances =
+            Circumstances { unheard, ..circumstances(setup, &readings, told_all, drain_was_cut, &faults, &window) };
         let mut rows = watched.unwrap_or_default();
         let told_apart = groups(plan, &records.totals.latency, records.totals.latency_of_struck.as_ref());
         let recovery = (!plan.faults.is_empty()).then(|| Recovery {
@@ -130,7 +143,10 @@ impl Course {
             publish_time: report.publish_time,
             ends: report.ends,
             refused: report.refused,
+            orders: report.orders,
             stacks: stack(closed.iter_mut().flat_map(|closed| std::mem::take(&mut closed.stacks))),
+            clients,
+            spans,
             heard: closed.iter().fold(Vec::new(), |heard, closed| least(&heard, &closed.heard)),
             begin_ns: clock::ns_at(begin),
             begin: begun,
@@ -145,6 +161,8 @@ impl Course {
             latency_out_of_range: records.totals.counters.out_of_range + report.out_of_range,
             connect: Percentiles::from(&records.totals.connect),
             deliveries: sum(closed.iter().map(|closed| &closed.deliveries)),
+            misdelivered: Some(last.counters.misdelivered),
+            repeated_within_messages: Some(last.counters.repeated_within),
             foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
             published: report.published,
             bytes: window_bytes,
@@ -212,6 +230,7 @@ fn circumstances(
     let of_server = setup.plan.faults.iter().any(Fault::is_of_server);
     Circumstances {
         drain_was_cut,
+        unheard: Unheard::default(),
         was_struck: !setup.plan.faults.is_empty(),
         server_away: absence(faults, window),
         window: window.end - window.start,

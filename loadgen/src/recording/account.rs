@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use feed::{Postmark, postmarks};
 
+use super::copies::{Copies, Unit};
 use super::{Entry, Ledger, Recorder};
 use crate::clock;
 use crate::plan::Plan;
@@ -25,6 +26,8 @@ pub struct Account {
     shard: Shard,
     windows: Arc<Windows>,
     ledgers: Ledgers,
+    /// True when the message that was entered last held notifications of other topics, and none of this client's.
+    was_misdelivered: bool,
     /// When its client began to resume, the last time that it did, ns; 0 while it never has.
     resumes_from_ns: u64,
     recorder: Rc<Recorder>,
@@ -48,6 +51,13 @@ impl Ledgers {
     }
 
     fn as_mut(&mut self) -> &mut [Ledger] {
+        match self {
+            Self::One(one) => one,
+            Self::Many(many) => many,
+        }
+    }
+
+    fn as_ref(&self) -> &[Ledger] {
         match self {
             Self::One(one) => one,
             Self::Many(many) => many,
@@ -113,7 +123,18 @@ impl Account {
     pub fn new(run: u32, topic: u16, shard: Shard, windows: Arc<Windows>, recorder: Rc<Recorder>) -> Self {
         let of_topic = windows.publishers.iter().skip(usize::from(topic)).step_by(windows.topics);
         let ledgers = Ledgers::new(of_topic.map(|window| Ledger::new(window.sequences.start)));
-        Self { run, topic, is_struck: false, is_live: false, shard, windows, ledgers, resumes_from_ns: 0, recorder }
+        Self {
+            run,
+            topic,
+            is_struck: false,
+            is_live: false,
+            shard,
+            windows,
+            ledgers,
+            was_misdelivered: false,
+            resumes_from_ns: 0,
+            recorder,
+        }
     }
 
     /// An account of a client of the one topic of a run that one process plays; the window has these `sequences`.
@@ -127,15 +148,38 @@ impl Account {
         Self { is_struck, ..self }
     }
 
-    /// Enters every notification in `message`, received at `at_ns`; returns how many there were.
+    /// Enters every notification in `message`, an event of a stream or a WebSocket message that was received at `at_ns`; returns how many
+    /// there were of its client's topic. Those of other topics are counted as misdelivered, and what stands in one message twice, once,
+    /// and as repeated within it.
     ///
     /// Whatever wraps the postmarks does not matter here, which is why any server can be measured.
     pub fn message(&mut self, message: &[u8], at_ns: u64) -> usize {
+        self.unit(message, Unit::Message, at_ns)
+    }
+
+    /// The same of an event of Socket.IO: a JSON array of its name and its arguments.
+    pub fn event(&mut self, data: &[u8], at_ns: u64) -> usize {
+        self.unit(data, Unit::Event, at_ns)
+    }
+
+    /// The same of the body of a poll's answer, which may hold several messages.
+    pub fn answer(&mut self, body: &[u8], at_ns: u64) -> usize {
+        self.unit(body, Unit::Answer, at_ns)
+    }
+
+    fn unit(&mut self, bytes: &[u8], unit: Unit, at_ns: u64) -> usize {
         let run = self.run;
         let mut found = 0;
-        for postmark in postmarks(message).filter(|postmark| postmark.run == run) {
-            found += usize::from(self.delivery(&postmark, at_ns));
+        let mut copies = Copies::new(bytes, unit, run);
+        self.was_misdelivered = false;
+        for postmark in postmarks(bytes).filter(|postmark| postmark.run == run) {
+            if copies.is_delivery(&postmark) {
+                found += usize::from(self.delivery(&postmark, at_ns));
+            } else {
+                self.recorder.count(|counters| counters.repeated_within += 1);
+            }
         }
+        self.was_misdelivered &= found == 0;
         found
     }
 
@@ -143,7 +187,12 @@ impl Account {
     fn delivery(&mut self, postmark: &Postmark, at_ns: u64) -> bool {
         let Some(window) = self.windows.publishers.get(usize::from(postmark.publisher)) else { return false };
         // A server that makes numbers up does not get them onto the books.
-        if window.topic != self.topic || postmark.sequence >= window.sequences.end {
+        if postmark.sequence >= window.sequences.end {
+            return false;
+        }
+        if window.topic != self.topic {
+            self.was_misdelivered = true;
+            self.recorder.count(|counters| counters.misdelivered += 1);
             return false;
         }
         let shard = window.shard;
@@ -208,9 +257,11 @@ impl Account {
         self.recorder.keep(|moment| moment.resumed += 1);
     }
 
-    /// Enters a message that is neither a notification of this run nor the feed's own.
-    pub fn foreign(&self) {
-        self.recorder.count(|counters| counters.foreign += 1);
+    /// Enters the message that was just searched for notifications as neither one of this run nor the feed's own. One that held
+    /// a notification of another topic has been counted as misdelivered, and is not counted again.
+    pub fn foreign(&mut self) {
+        let is_foreign = !std::mem::take(&mut self.was_misdelivered);
+        self.recorder.count(|counters| counters.foreign += u64::from(is_foreign));
     }
 
     /// Enters that the server told of a gap.
@@ -244,6 +295,7 @@ impl Account {
 
     /// Hands the ledgers in.
     pub fn deposit(self) {
+        self.recorder.enter_client(self.topic, self.is_struck, self.ledgers.as_ref());
         for (index, ledger) in self.ledgers.into_vec().into_iter().enumerate() {
             let shard = Shard { index: index as u32, ..self.shard };
             self.recorder.deposit(shard.publisher(self.topic, self.windows.topics), ledger);
@@ -266,7 +318,12 @@ impl Drop for InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::PublishOrder;
     use feed::POSTMARK_LEN;
+
+    fn in_order(topics: usize) -> Vec<PublishOrder> {
+        vec![PublishOrder::of_writing(&[]); topics]
+    }
 
     fn message(run: u32, publisher: u16, sequence: u32, intended_ns: u64) -> Vec<u8> {
         let mut token = vec![0; POSTMARK_LEN];
@@ -289,8 +346,32 @@ mod tests {
         assert_eq!((snapshot.counters.received, snapshot.counters.delivered), (3, 1));
         assert_eq!((snapshot.latency.len(), snapshot.latency.max() / 1_000), (1, 100), "of the first, not the repeat");
         account.deposit();
-        let books = recorder.close_ledgers(0, &[6], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[6], &[vec![]], &in_order(1));
         assert_eq!((books.expected, books.delivered, books.duplicated), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_notification_of_another_topic_is_misdelivered_and_neither_delivered_nor_foreign() {
+        let recorder = Rc::new(Recorder::new(Rc::default()));
+        recorder.set_window(1_000_000..2_000_000);
+        let windows = Arc::new(Windows::new(vec![5..8, 5..8], 2));
+        let mut account = Account::new(1, 0, Shard::WHOLE, windows, Rc::clone(&recorder));
+        let counted = || {
+            let counters = recorder.counters();
+            [counters.received, counters.delivered, counters.misdelivered, counters.foreign]
+        };
+        assert_eq!(account.message(&message(1, 1, 5, 1_500_000), 1_600_000), 0, "the other topic's");
+        account.foreign();
+        assert_eq!(counted(), [0, 0, 1, 0]);
+        let both = [message(1, 1, 6, 1_500_000), message(1, 0, 5, 1_500_000)].concat();
+        assert_eq!(account.message(&both, 1_600_000), 1, "one of each");
+        assert_eq!(counted(), [1, 1, 2, 0]);
+        assert_eq!(account.message(&message(1, 1, 4, 900_000), 1_600_000), 0, "of the warm-up");
+        assert_eq!(account.message(&message(1, 1, 8, 1_500_000), 1_600_000), 0, "a number that was never published");
+        account.foreign();
+        assert_eq!(counted(), [1, 1, 3, 1]);
+        account.foreign();
+        assert_eq!(counted(), [1, 1, 3, 2]);
     }
 
     #[test]
@@ -303,7 +384,7 @@ mod tests {
         account.message(&message(1, 0, 5, 1_500_000), 2_999_999);
         account.message(&message(1, 0, 6, 1_600_000), 3_000_000);
         account.deposit();
-        let books = recorder.close_ledgers(0, &[7], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[7], &[vec![]], &in_order(1));
         assert_eq!((books.delivered, books.lost, books.late), (1, 1, 1));
     }
 
@@ -325,9 +406,10 @@ mod tests {
         assert_eq!(recorder.heard(), [Some(-7_900_000)]);
         account.deposit();
         let stacks = recorder.stacks();
-        let closed: Vec<_> = stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[]).delivered)).collect();
+        let closed: Vec<_> =
+            stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[], &in_order(1)[0]).delivered)).collect();
         assert_eq!(closed, [(0, 1), (2, 1)]);
-        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]]);
+        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]], &in_order(2));
         assert_eq!((own.expected, own.lost, own.duplicated), (2, 1, 0));
     }
 }

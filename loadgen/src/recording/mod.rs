@@ -5,9 +5,13 @@
 
 mod account;
 mod changes;
+mod copies;
 mod departures;
+mod hearing;
+mod inversions;
 mod ledger;
 mod live;
+mod publish_order;
 mod recorder;
 mod shared;
 mod shelf;
@@ -17,8 +21,10 @@ mod unheard;
 pub use account::{Account, InFlight, Window, Windows};
 pub use changes::{Moment, merge_moments};
 pub use departures::Departures;
+pub use hearing::{ClientGroup, Received, Share, group};
 pub use ledger::{Entry, Ledger};
 pub use live::{Live, LiveClients};
+pub use publish_order::PublishOrder;
 pub use recorder::Recorder;
 pub use shared::Shared;
 pub use shelf::{Stack, stack};

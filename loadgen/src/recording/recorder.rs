@@ -11,7 +11,9 @@ use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
 use super::changes::{Changes, Moment};
-use super::{Counters, Departures, Ledger, LiveClients, Snapshot, Stack, stack};
+use super::{
+    ClientGroup, Counters, Departures, Ledger, LiveClients, PublishOrder, Received, Snapshot, Stack, group, stack,
+};
 use crate::clock;
 use crate::faults::Losses;
 use crate::parts::sum;
@@ -44,6 +46,8 @@ pub struct Recorder {
     heard: RefCell<Vec<Option<i64>>>,
     /// Ledgers of clients that have ended, with their publishers' numbers.
     ledgers: RefCell<Vec<(u16, Ledger)>>,
+    /// What each of these clients received, but for those that faults are aimed at.
+    clients: RefCell<Vec<ClientGroup>>,
 }
 
 impl Recorder {
@@ -71,6 +75,7 @@ impl Recorder {
             errors: RefCell::default(),
             heard: RefCell::default(),
             ledgers: RefCell::default(),
+            clients: RefCell::default(),
         }
     }
 
@@ -193,6 +198,20 @@ impl Recorder {
         }
     }
 
+    /// Takes down what a client of `topic` that has ended received of each shard's publisher; one that faults were aimed at, and so
+    /// `is_struck`, is passed over.
+    pub fn enter_client(&self, topic: u16, is_struck: bool, ledgers: &[Ledger]) {
+        if !is_struck {
+            let received = ledgers.iter().map(Received::of).collect();
+            self.clients.borrow_mut().push(ClientGroup { topic, clients: 1, received });
+        }
+    }
+
+    /// What the clients that have ended received, those together that received the same.
+    pub fn take_clients(&self) -> Vec<ClientGroup> {
+        group(self.clients.take())
+    }
+
     /// Takes over the ledger of a client that has ended.
     pub fn deposit(&self, publisher: u16, ledger: Ledger) {
         self.ledgers.borrow_mut().push((publisher, ledger));
@@ -216,12 +235,13 @@ impl Recorder {
     }
 
     /// Closes the books of all clients for this process's publishers, which are numbered from `base` on. `ends` is one past
-    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received.
-    pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
+    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received, `orders` in which order they were
+    /// published.
+    pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>], orders: &[PublishOrder]) -> Deliveries {
         let ledgers = self.ledgers.take();
         let closed = ledgers.iter().filter_map(|(publisher, ledger)| {
             let topic = usize::from(publisher.checked_sub(base)?);
-            Some(ledger.close(*ends.get(topic)?, refused.get(topic)?))
+            Some(ledger.close(*ends.get(topic)?, refused.get(topic)?, orders.get(topic)?))
         });
         let closed: Vec<Deliveries> = closed.collect();
         Deliveries { gaps: self.counters.borrow().gaps, ..sum(closed.iter()) }

@@ -38,6 +38,10 @@ pub struct Counters {
     pub caught_up: u64,
     /// Notifications received again.
     pub repeated: u64,
+    /// Repetitions of a notification within the message that delivered it; they are no deliveries.
+    pub repeated_within: u64,
+    /// Notifications of this run received by clients of other topics.
+    pub misdelivered: u64,
     /// Messages of a stream that carried no postmark of this run, and were none of the feed's own either.
     pub foreign: u64,
     /// Gaps told by the server.
@@ -78,6 +82,8 @@ impl Counters {
             delivered: combine(self.delivered, other.delivered),
             caught_up: combine(self.caught_up, other.caught_up),
             repeated: combine(self.repeated, other.repeated),
+            repeated_within: combine(self.repeated_within, other.repeated_within),
+            misdelivered: combine(self.misdelivered, other.misdelivered),
             foreign: combine(self.foreign, other.foreign),
             gaps: combine(self.gaps, other.gaps),
             polls: combine(self.polls, other.polls),

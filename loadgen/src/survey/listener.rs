@@ -8,7 +8,7 @@ use super::MESSAGES;
 use crate::clients::{Client, Resume, Site};
 use crate::clock;
 use crate::plan::Plan;
-use crate::recording::{Account, Recorder};
+use crate::recording::{Account, Counters, Recorder, Windows};
 use crate::target::{Target, Token, reason};
 use crate::wire::{Dialer, Traffic};
 
@@ -32,7 +32,7 @@ impl Listener {
         Self {
             site: Site::new(Arc::clone(plan), dialer, target),
             client,
-            account: Account::alone(plan.run, 0..MESSAGES, Rc::clone(&recorder)),
+            account: account(plan, client, Rc::clone(&recorder)),
             recorder,
             token: target.token.clone(),
             resume: Resume::default(),
@@ -52,9 +52,24 @@ impl Listener {
 
     /// Receives until so many notifications have come in all, or nothing more can, or the bound is reached.
     pub(super) async fn hear<C: Client>(&mut self, client: &mut C, wanted: u64, bound: Duration) {
+        self.receive_until(client, bound, |counters| counters.received >= wanted).await;
+    }
+
+    /// Receives until a notification of another topic has come, or nothing more can, or the bound is reached; how many came.
+    pub(super) async fn misdelivered<C: Client>(&mut self, client: &mut C, bound: Duration) -> u64 {
+        self.receive_until(client, bound, |counters| counters.misdelivered > 0).await;
+        self.recorder.counters().misdelivered
+    }
+
+    async fn receive_until<C: Client>(
+        &mut self,
+        client: &mut C,
+        bound: Duration,
+        is_enough: impl Fn(&Counters) -> bool,
+    ) {
         let Self { site, account, recorder, .. } = self;
         let receiving =
-            async { while recorder.counters().received < wanted && client.receive(site, account).await.is_ok() {} };
+            async { while !is_enough(&recorder.counters()) && client.receive(site, account).await.is_ok() {} };
         let _ = tokio::time::timeout(bound, async {
             tokio::select! {
                 () = receiving => {}
@@ -79,4 +94,11 @@ impl Listener {
     pub(super) fn bytes_received(&self) -> u64 {
         self.recorder.counters().bytes_received
     }
+}
+
+/// The books of `client`, which expects up to [`MESSAGES`] on each topic.
+fn account(plan: &Plan, client: u32, recorder: Rc<Recorder>) -> Account {
+    let topics = plan.topics.len();
+    let windows = Arc::new(Windows::new(vec![0..MESSAGES; topics], topics));
+    Account::new(plan.run, plan.topic_of(client), plan.shard, windows, recorder)
 }

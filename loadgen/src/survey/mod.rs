@@ -5,8 +5,10 @@
 
 mod listener;
 mod table;
+mod topics;
 
 pub use table::table;
+pub use topics::Topics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use feed::Transport;
 use rand::RngExt;
 
 use crate::clients::{Client, LongPoll, ShortPoll, SocketIo, Sse, Ws};
-use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use crate::plan::{Arrival, PUBLISH_CONNECTIONS, Plan, Reuse, SocketIoMode};
 use crate::publisher::Channels;
 use crate::reconnection::Reconnection;
 use crate::shard::Shard;
@@ -51,6 +53,8 @@ pub struct Finding {
     pub has_history: Option<bool>,
     /// What a client finds that comes back.
     pub resumption: Resumption,
+    /// Whether what is published on one topic comes to clients of another.
+    pub topics: Topics,
 }
 
 /// What a client finds that was away while something was published.
@@ -79,6 +83,7 @@ impl Finding {
             framing_bytes: None,
             has_history: None,
             resumption: Resumption::NotTried,
+            topics: Topics::NotTried,
         }
     }
 
@@ -86,13 +91,18 @@ impl Finding {
     pub fn works(&self) -> bool {
         self.receivers == 2
     }
+
+    /// True when it came to clients of its own topic alone, as far as there are topics.
+    pub fn keeps_topics_apart(&self) -> bool {
+        self.topics != Topics::Mixed
+    }
 }
 
 /// Tries out every transport that the target has and this build speaks.
 pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for transport in Transport::ALL.into_iter().filter(|transport| target.file.has(*transport)) {
-        let plan = Arc::new(plan(transport)?);
+        let plan = Arc::new(plan(transport, 1)?);
         findings.push(match transport {
             Transport::ShortPoll => try_out::<ShortPoll>(&plan, target).await?,
             Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
@@ -118,7 +128,8 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
             return Ok(finding);
         }
     };
-    let channels = Channels::open(plan, target).await.map_err(|error| target.told(&error))?;
+    let channels =
+        Channels::open(plan, target, Arc::default(), Arc::default()).await.map_err(|error| target.told(&error))?;
     let before = first.bytes_received();
     let (published, ..) = tokio::join!(
         channels.publish_one(plan, 0, PATIENCE),
@@ -139,6 +150,9 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
     }
     two.close().await;
     channels.await_answers().await;
+    if finding.works() {
+        finding.topics = topics::topics::<C>(plan, target).await?;
+    }
     Ok(finding)
 }
 
@@ -184,15 +198,19 @@ async fn resumption<C: Client>(
     }
 }
 
-/// Two clients of a topic that nobody else has.
-fn plan(transport: Transport) -> anyhow::Result<Plan> {
+/// Two clients of so many topics that nobody else has.
+fn plan(transport: Transport, topics: u32) -> anyhow::Result<Plan> {
     let run: u32 = rand::rng().random();
+    let topics = (0..topics).map(|topic| match topic {
+        0 => format!("check-{run:08x}").parse(),
+        topic => format!("check-{run:08x}-{topic}").parse(),
+    });
     Ok(Plan {
         run,
         transport,
         clients: 2,
         shard: Shard::WHOLE,
-        topics: vec![format!("check-{run:08x}").parse()?],
+        topics: topics.collect::<Result<_, _>>()?,
         rate: 1.0,
         payload: PAYLOAD,
         arrival: Arrival::Constant,
@@ -209,5 +227,7 @@ fn plan(transport: Transport) -> anyhow::Result<Plan> {
         hold_up: None,
         reconnection: Reconnection::default(),
         faults: Vec::new(),
+        publish_connections: PUBLISH_CONNECTIONS,
+        publish_pipelined: false,
     })
 }

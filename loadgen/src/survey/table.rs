@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use results::numbers::time_ns;
 
-use super::{Finding, Resumption};
+use super::{Finding, Resumption, Topics};
 use crate::target::{Publishing, Target};
 
 const NOTHING: &str = "-";
@@ -20,7 +20,7 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
         Publishing::SocketIo { .. } => "a Socket.IO connection of the publisher's own".to_owned(),
     };
     let _ = writeln!(out, "{about}\npublishing over {how}\n");
-    let heads = ["subscribed", "came back", "receivers", "framing", "history", "comes back to"];
+    let heads = ["subscribed", "came back", "receivers", "framing", "history", "comes back to", "topics"];
     line(&mut out, "", &heads.map(str::to_owned));
     for finding in findings {
         line(&mut out, finding.transport.name(), &cells(finding));
@@ -44,7 +44,7 @@ fn line(out: &mut String, name: &str, cells: &[String]) {
     out.push('\n');
 }
 
-fn cells(finding: &Finding) -> [String; 6] {
+fn cells(finding: &Finding) -> [String; 7] {
     let time = |time: std::time::Duration| time_ns(time.as_nanos() as u64);
     [
         finding.subscribed.as_ref().map_or_else(|_| "no".to_owned(), |took| time(*took)),
@@ -60,6 +60,12 @@ fn cells(finding: &Finding) -> [String; 6] {
             Resumption::NotTried => NOTHING,
         }
         .to_owned(),
+        match finding.topics {
+            Topics::Apart => "kept apart",
+            Topics::Mixed => "mixed",
+            Topics::NotTried => NOTHING,
+        }
+        .to_owned(),
     ]
 }
 
@@ -73,6 +79,13 @@ fn faults(finding: &Finding) -> Vec<String> {
     }
     if finding.subscribed.is_ok() && finding.refused.is_none() && finding.receivers < 2 {
         faults.push(format!("what was published came back to {} of 2 clients within 3 s", finding.receivers));
+    }
+    if !finding.keeps_topics_apart() {
+        faults.push(
+            "what was published on one topic came to a client of another (misdelivered): the server does not tell topics apart by \
+             what the target file has {topic} in, so a run of several topics would be invalid"
+                .to_owned(),
+        );
     }
     faults
 }

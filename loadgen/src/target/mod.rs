@@ -1,8 +1,12 @@
 //! The server under test: where it is, as the command line says, and how one speaks with it, as its target file says.
 
 mod built_in;
+mod condition;
 mod event;
 mod file;
+mod json_pointer;
+mod json_template;
+mod json_value;
 mod publishing;
 mod request;
 mod session_url;
@@ -12,8 +16,10 @@ mod tls;
 mod token;
 mod toml_file;
 
+pub use condition::{BadCondition, Condition};
 pub use event::{auth_data, event_data};
 pub use file::{FEED, Live, Start, TargetFile};
+pub use json_pointer::{text_of, value_at};
 pub use publishing::Publishing;
 pub use request::Request;
 pub use session_url::SessionUrl;

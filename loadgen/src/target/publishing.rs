@@ -2,9 +2,11 @@
 
 use anyhow::{Context, bail, ensure};
 
+use super::Condition;
+use super::json_template::{QUOTES, check_body, check_message};
 use super::request::Request;
 use super::subscription::{
-    SOCKET_IO_PATH, check_subprotocol, read_events, read_fields, read_headers, read_namespace, read_path,
+    SOCKET_IO_PATH, check_subprotocol, read_events, read_fields, read_headers, read_messages, read_namespace, read_path,
 };
 use super::template::{Template, Variable};
 use super::toml_file as written;
@@ -20,6 +22,8 @@ pub enum Publishing {
         request: Request,
         /// Its body, with the payload in it.
         body: Template,
+        /// What the body of a 2xx answer must say besides, for the notification to count as accepted.
+        accepted: Option<Condition>,
     },
     /// A message each, through a WebSocket.
     Ws {
@@ -46,6 +50,8 @@ pub enum Publishing {
         event: Vec<Template>,
         /// Whether the server is asked to acknowledge each.
         ack: bool,
+        /// What the data of an acknowledgement, a JSON array, must say for the notification to count as accepted.
+        accepted: Option<Condition>,
     },
 }
 
@@ -97,30 +103,30 @@ pub(super) fn read(mut table: toml::Table) -> anyhow::Result<Publishing> {
 }
 
 fn read_http(written: written::HttpPublishing) -> anyhow::Result<Publishing> {
-    let written::HttpPublishing { method, path, headers, body } = written;
+    let written::HttpPublishing { method, path, headers, body, accepted } = written;
     let method = method.unwrap_or_else(|| "POST".to_owned());
     let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
     ensure!(is_method, "method = `{method}`: expected one like POST or PUT");
-    Ok(Publishing::Http { method, request: read_request(&path, headers)?, body: read_notification("body", body)? })
+    let request = read_request(&path, headers, Variable::OF_A_PUBLICATION)?;
+    let body = read_notification("body", body)?;
+    check_body(&request, &body).context("body")?;
+    Ok(Publishing::Http { method, request, body, accepted })
 }
 
 fn read_ws(written: written::WsPublishing) -> anyhow::Result<Publishing> {
     let written::WsPublishing { path, headers, subprotocol, first, message } = written;
     check_subprotocol(subprotocol.as_deref())?;
-    let first = first.iter().map(|text| Template::parse(text, Variable::OF_A_PUBLISHER, &[]));
-    Ok(Publishing::Ws {
-        request: read_request(&path, headers)?,
-        subprotocol,
-        first: first.collect::<Result<_, _>>().context("first")?,
-        message: read_notification("message", message)?,
-    })
+    let first = read_messages(&first, Variable::OF_A_PUBLISHER).context("first")?;
+    let message = read_notification("message", message)?;
+    check_message(&message).context("message")?;
+    Ok(Publishing::Ws { request: read_request(&path, headers, Variable::OF_A_PUBLISHER)?, subprotocol, first, message })
 }
 
 fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publishing> {
-    let written::SocketIoPublishing { path, namespace, auth, first, event, ack } = written;
+    let written::SocketIoPublishing { path, namespace, auth, first, event, ack, accepted } = written;
+    ensure!(ack || accepted.is_none(), "accepted speaks of acknowledgements: expected ack = true beside it");
     let event = read_events(&[event], Variable::OF_A_NOTIFICATION).context("event")?.remove(0);
-    let payloads: usize = event.iter().map(payloads_in).sum();
-    ensure!(payloads == 1, "event holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
+    check_payloads("event", event.iter().map(payloads_in).sum())?;
     Ok(Publishing::SocketIo {
         path: read_path(path.as_deref().unwrap_or(SOCKET_IO_PATH), Variable::OF_A_PUBLISHER)?,
         namespace: read_namespace(namespace)?,
@@ -128,14 +134,19 @@ fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publish
         first: read_events(&first, Variable::OF_A_PUBLISHER).context("first")?,
         event,
         ack,
+        accepted,
     })
 }
 
-fn read_request(path: &str, headers: written::Fields) -> anyhow::Result<Request> {
+fn read_request(
+    path: &str,
+    headers: written::Fields,
+    in_headers: &[(&'static str, Variable)],
+) -> anyhow::Result<Request> {
     Ok(Request {
         path: read_path(path, Variable::OF_A_PUBLISHER)?,
         query: Vec::new(),
-        headers: read_headers(headers, Variable::OF_A_PUBLISHER, &[])?,
+        headers: read_headers(headers, in_headers, &[])?,
     })
 }
 
@@ -143,11 +154,72 @@ fn read_request(path: &str, headers: written::Fields) -> anyhow::Result<Request>
 fn read_notification(key: &'static str, text: Option<String>) -> anyhow::Result<Template> {
     let text = text.unwrap_or_else(|| "{payload}".to_owned());
     let template = Template::parse(&text, Variable::OF_A_NOTIFICATION, &[]).context(key)?;
-    let payloads = payloads_in(&template);
-    ensure!(payloads == 1, "{key} holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once");
+    check_payloads(key, payloads_in(&template))?;
     Ok(template)
+}
+
+fn check_payloads(key: &str, payloads: usize) -> anyhow::Result<()> {
+    ensure!(
+        payloads == 1,
+        "{key} holds the payload {payloads} times: expected {{payload}} or {{text}} in it, once; {QUOTES}"
+    );
+    Ok(())
 }
 
 fn payloads_in(template: &Template) -> usize {
     template.count(Variable::Payload) + template.count(Variable::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Values;
+
+    fn read_text(text: &str) -> anyhow::Result<Publishing> {
+        read(toml::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn an_acceptance_is_described_by_conditions_where_there_is_an_answer() {
+        let http = read_text("path = '/p'\naccepted = ['json /error absent', 'json /id present']").unwrap();
+        let Publishing::Http { accepted: Some(accepted), .. } = http else { panic!("{http:?}") };
+        assert_eq!(accepted.to_string(), "json /error absent and json /id present");
+        let event = "via = 'socketio'\nevent = ['say', '{text}']\naccepted = 'json /0/ok = true'\n";
+        let Publishing::SocketIo { accepted, .. } = read_text(&format!("{event}ack = true")).unwrap() else { panic!() };
+        assert!(accepted.unwrap().holds(br#"[{"ok":true}]"#));
+        for (text, why) in [
+            (event, "expected ack = true beside it"),
+            ("via = 'ws'\npath = '/'\naccepted = 'contains ok'", "unknown field `accepted`"),
+            ("path = '/p'\naccepted = 'no error'", "`no error` is no condition: expected one like"),
+            ("path = '/p'\naccepted = true", "expected a condition such as"),
+        ] {
+            let error = format!("{:#}", read_text(text).unwrap_err());
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_unique_value_stands_in_the_head_of_a_publication_and_nowhere_else() {
+        let http = read_text("path = '/p'\nheaders = { Idempotency-Key = 'k-{unique}' }").unwrap();
+        let Publishing::Http { request, .. } = http else { panic!("{http:?}") };
+        assert!(request.asks_for(Variable::Unique));
+        let head = request.head("POST", "", "here", &Values::of("news", 1, None), "");
+        assert!(head.contains(&format!("\r\nIdempotency-Key: k-{}\r\n", Values::UNIQUE)), "{head}");
+        let head = request.head(
+            "POST",
+            "",
+            "here",
+            &Values { unique: "0123456789abcdefghij", ..Values::of("news", 1, None) },
+            "",
+        );
+        assert!(head.contains("\r\nIdempotency-Key: k-0123456789abcdefghij\r\n"), "{head}");
+        for text in [
+            "path = '/{unique}'",
+            "path = '/p'\nbody = '{payload}{unique}'",
+            "via = 'ws'\npath = '/'\nheaders = { K = '{unique}' }",
+        ] {
+            let error = format!("{:#}", read_text(text).unwrap_err());
+            assert!(error.contains("unknown variable `{unique}`"), "{error}");
+        }
+    }
 }

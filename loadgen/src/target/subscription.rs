@@ -8,6 +8,7 @@ use feed::Transport;
 use feed::framings::socket_io;
 
 use super::Live;
+use super::json_template::check_message;
 use super::request::Request;
 use super::template::{Template, Variable};
 use super::toml_file as written;
@@ -129,11 +130,10 @@ fn read_requests(transport: Transport, written: written::Requests) -> anyhow::Re
 fn read_socket(written: written::Socket) -> anyhow::Result<Subscription> {
     let written::Socket { path, query, headers, subprotocol, first, live } = written;
     check_subprotocol(subprotocol.as_deref())?;
-    let first = first.iter().map(|text| Template::parse(text, Variable::AT_FIRST, &[]));
     Ok(Subscription {
         request: read_request(&path, query, headers, &[])?,
         subprotocol,
-        first: first.collect::<Result<_, _>>().context("first")?,
+        first: read_messages(&first, Variable::AT_FIRST).context("first")?,
         live: read_live(live, &[Live::Head, Live::Message])?,
         remember: Vec::new(),
     })
@@ -161,6 +161,16 @@ pub(super) fn read_namespace(namespace: Option<String>) -> anyhow::Result<String
     Ok(namespace)
 }
 
+/// Text messages of a WebSocket.
+pub(super) fn read_messages(texts: &[String], known: &[(&'static str, Variable)]) -> anyhow::Result<Vec<Template>> {
+    let read = |text: &String| {
+        let template = Template::parse(text, known, &[])?;
+        check_message(&template)?;
+        Ok(template)
+    };
+    texts.iter().map(read).collect()
+}
+
 /// Events of Socket.IO: a name and arguments each.
 pub(super) fn read_events(
     events: &[Vec<String>],
@@ -168,7 +178,10 @@ pub(super) fn read_events(
 ) -> anyhow::Result<Vec<Vec<Template>>> {
     let read = |event: &Vec<String>| {
         ensure!(!event.is_empty(), "an event is empty: expected a name, then its arguments");
-        Ok(event.iter().map(|text| Template::parse(text, known, &[])).collect::<Result<_, _>>()?)
+        let templates = event.iter().map(|text| Template::parse(text, known, &[])).collect::<Result<Vec<_>, _>>()?;
+        // The name is text, whatever it looks like.
+        templates.iter().skip(1).try_for_each(check_message)?;
+        Ok(templates)
     };
     events.iter().map(read).collect()
 }

@@ -1,6 +1,7 @@
 //! Text with `{variables}` in it, read once and filled in for every request.
 //!
-//! A brace that no variable's name follows stands for itself, so JSON is written as it is: `{"room":"{topic}"}`.
+//! A brace that no name follows stands for itself, so JSON is written as it is: `{"room":"{topic}"}`. A name between two braces on
+//! either side is that name in braces, no variable: `subscription{{news}}`; between three, it is the variable's value in braces.
 
 use std::fmt::Write;
 
@@ -25,6 +26,8 @@ pub enum Variable {
     Payload,
     /// `{text}`: the same without quotes.
     Text,
+    /// `{unique}`: 20 ASCII characters, other ones in each publication.
+    Unique,
     /// A value from an earlier answer, by its place among those that are remembered.
     Remembered(usize),
 }
@@ -45,6 +48,9 @@ impl Variable {
     /// Variables of what leads a publisher's notifications on their way: paths, header fields, first messages.
     pub const OF_A_PUBLISHER: &[(&'static str, Self)] =
         &[("topic", Self::Topic), ("run", Self::Run), ("token", Self::Token)];
+    /// Variables of the header fields of one publication.
+    pub const OF_A_PUBLICATION: &[(&'static str, Self)] =
+        &[("topic", Self::Topic), ("run", Self::Run), ("token", Self::Token), ("unique", Self::Unique)];
     /// Variables of a published notification.
     pub const OF_A_NOTIFICATION: &[(&'static str, Self)] = &[
         ("payload", Self::Payload),
@@ -57,7 +63,9 @@ impl Variable {
 
 /// A variable that nobody knows in its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown variable `{{{name}}}` in `{template}`: expected one of {known}")]
+#[error(
+    "unknown variable `{{{name}}}` in `{template}`: expected one of {known}; for the text `{{{name}}}` write `{{{{{name}}}}}`"
+)]
 pub struct UnknownVariable {
     name: String,
     template: String,
@@ -83,12 +91,27 @@ pub struct Values<'a> {
     pub remembered: &'a [Option<String>],
     /// The payload without its quotes.
     pub text: &'a str,
+    /// What no other publication has: as many bytes as [`Values::UNIQUE`].
+    pub unique: &'a str,
 }
 
 impl<'a> Values<'a> {
+    /// Holds the place of the value that is stamped on each publication: 20 ASCII characters that stand in no target file.
+    pub const UNIQUE: &'static str = "wirelab-unique-00000";
+
     /// The values of a request that belongs to no client and asks for nothing that was said before.
     pub fn of(topic: &'a str, run: u32, token: Option<&'a str>) -> Self {
-        Self { topic, client: 0, run, token, wait_s: 0.0, cursor: None, remembered: &[], text: "" }
+        Self {
+            topic,
+            client: 0,
+            run,
+            token,
+            wait_s: 0.0,
+            cursor: None,
+            remembered: &[],
+            text: "",
+            unique: Self::UNIQUE,
+        }
     }
 }
 
@@ -124,11 +147,24 @@ impl Template {
         let mut literal = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('{') {
-            let Some(name) = variable_at(&rest[at..]) else {
-                literal.push_str(&rest[..=at]);
-                rest = &rest[at + 1..];
+            let opening = rest[at..].len() - rest[at..].trim_start_matches('{').len();
+            let Some(name) = name_at(&rest[at + opening..]) else {
+                literal.push_str(&rest[..at + opening]);
+                rest = &rest[at + opening..];
                 continue;
             };
+            let behind = &rest[at + opening + name.len()..];
+            let closing = behind.len() - behind.trim_start_matches('}').len();
+            if opening == 2 && closing >= 2 {
+                // The name in braces, which is no variable.
+                literal.push_str(&rest[..=at]);
+                literal.push_str(name);
+                literal.push('}');
+                rest = &behind[2..];
+                continue;
+            }
+            let is_braced = opening > 2 && closing > 2;
+            let braces = if is_braced { opening - 2 } else { opening - 1 };
             let by_place = || Some(Variable::Remembered(remembered.iter().position(|own| own == name)?));
             let own = known.iter().find(|(own, _)| *own == name).map(|(_, variable)| *variable);
             let variable = own.or_else(by_place).ok_or_else(|| {
@@ -136,12 +172,15 @@ impl Template {
                 let known: Vec<String> = names.map(|name| format!("{{{name}}}")).collect();
                 UnknownVariable { name: name.to_owned(), template: text.to_owned(), known: known.join(" ") }
             })?;
-            literal.push_str(&rest[..at]);
+            literal.push_str(&rest[..at + braces]);
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal)));
             }
             parts.push(Part::Variable(variable));
-            rest = &rest[at + name.len() + 2..];
+            if is_braced {
+                literal.push('}');
+            }
+            rest = &behind[if is_braced { 3 } else { 1 }..];
         }
         literal.push_str(rest);
         if !literal.is_empty() {
@@ -205,6 +244,7 @@ impl Variable {
             Self::Wait => write!(out, "{}", values.wait_s),
             Self::Payload => write!(out, "\"{}\"", values.text),
             Self::Text => out.write_str(values.text),
+            Self::Unique => out.write_str(values.unique),
             Self::Cursor => match values.cursor {
                 Some(cursor) => write!(out, "{cursor}"),
                 None => return false,
@@ -222,11 +262,9 @@ impl Variable {
     }
 }
 
-/// The name in `{name}` at the start of `text`.
-fn variable_at(text: &str) -> Option<&str> {
-    let inside = &text[1..];
-    let end = inside.find('}')?;
-    let name = &inside[..end];
+/// The name at the start of `text` that a closing brace follows.
+fn name_at(text: &str) -> Option<&str> {
+    let name = &text[..text.find('}')?];
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     is_name.then_some(name)
@@ -265,6 +303,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_two_braces_is_text_and_in_three_a_value_in_braces() {
+        for (text, filled) in [
+            ("subscription{{news}}", "subscription{news}"),
+            ("subscription{news{{id}}}", "subscription{news{id}}"),
+            ("{{topic}} is {topic}", "{topic} is news"),
+            ("{{{topic}}}", "{news}"),
+            ("{{{{topic}}}}", "{{news}}"),
+            (r#"{"a":{"b":{client}}}"#, r#"{"a":{"b":7}}"#),
+            ("{{topic}", "{news"),
+            ("{{{topic}}", "{{news}"),
+            ("{{}} {{a b}} {{", "{{}} {{a b}} {{"),
+        ] {
+            assert_eq!(parse(text).filled(&values()), filled, "{text}");
+        }
+    }
+
+    #[test]
     fn a_value_that_is_not_there_yet_leaves_everything_out() {
         let template = parse("after={since}");
         let mut out = "?".to_owned();
@@ -280,7 +335,8 @@ mod tests {
     #[test]
     fn an_unknown_variable_is_told_with_the_known_ones() {
         let error = Template::parse("/x/{tpoic}", Variable::AT_FIRST, &["since".to_owned()]).unwrap_err();
-        let said = "unknown variable `{tpoic}` in `/x/{tpoic}`: expected one of {topic} {client} {run} {token} {since}";
+        let said = "unknown variable `{tpoic}` in `/x/{tpoic}`: expected one of {topic} {client} {run} {token} {since}; \
+                    for the text `{tpoic}` write `{{tpoic}}`";
         assert_eq!(error.to_string(), said);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
-use super::Live;
+use super::{Condition, Live};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +33,7 @@ pub(super) struct HttpPublishing {
     #[serde(default)]
     pub headers: Fields,
     pub body: Option<String>,
+    pub accepted: Option<Condition>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +60,7 @@ pub(super) struct SocketIoPublishing {
     pub event: Vec<String>,
     #[serde(default)]
     pub ack: bool,
+    pub accepted: Option<Condition>,
 }
 
 #[derive(Debug, Default, Deserialize)]

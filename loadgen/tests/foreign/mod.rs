@@ -3,9 +3,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
 
 pub mod chat;
+pub mod doubled;
 pub mod events;
 pub mod hosted;
 pub mod late;
+pub mod odd_posts;
+pub mod partial;
 pub mod rest;
 
 use std::path::{Path, PathBuf};

@@ -200,7 +200,7 @@ impl Conversation {
     }
 
     fn event(&mut self, data: &[u8], at: u64, account: &mut Account) {
-        let found = account.message(data, at);
+        let found = account.event(data, at);
         self.found += found as u64;
         if found > 0 {
             if self.epoch.is_some() {

@@ -1,0 +1,107 @@
+//! A server that hands on what is posted to it, wrapped as a test wants it: over an event stream, a WebSocket and a polled log.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::{SinkExt, StreamExt, stream};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A target file of it; the WebSocket has a port, and so a URL, of its own, and publishes through a socket.
+pub const TARGET: &str = r#"
+name = "doubled"
+[publish]
+path = "/say"
+body = "{text}"
+[transports.short-poll]
+path = "/log"
+query = { since = "{since}" }
+remember = { since = "json /next" }
+[transports.sse]
+path = "/events"
+live = "head"
+"#;
+
+/// The same over WebSocket.
+pub const WS_TARGET: &str = r#"
+name = "doubled"
+[publish]
+via = "ws"
+path = "/"
+message = "{text}"
+[transports.ws]
+path = "/"
+"#;
+
+/// How a posted text is handed on.
+pub type Wrapping = fn(&str) -> String;
+
+#[derive(Clone)]
+struct Server {
+    log: Arc<Mutex<Vec<String>>>,
+    news: broadcast::Sender<String>,
+    wrapping: Wrapping,
+}
+
+/// Serves [`TARGET`] until the test ends; its URL.
+pub async fn serve(wrapping: Wrapping) -> String {
+    let server = Server { log: Arc::default(), news: broadcast::channel(4096).0, wrapping };
+    let app = Router::new().route("/say", post(say)).route("/log", get(read)).route("/events", get(listen));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, app.with_state(server)).await.unwrap() });
+    url
+}
+
+async fn say(State(server): State<Server>, text: String) {
+    let wrapped = (server.wrapping)(&text);
+    server.log.lock().unwrap().push(wrapped.clone());
+    let _ = server.news.send(wrapped);
+}
+
+async fn read(State(server): State<Server>, Query(query): Query<HashMap<String, usize>>) -> impl IntoResponse {
+    let log = server.log.lock().unwrap();
+    let news = log[query.get("since").copied().unwrap_or(0)..].join(",");
+    ([(CONTENT_TYPE, "application/json")], format!(r#"{{"messages":[{news}],"next":{}}}"#, log.len()))
+}
+
+async fn listen(State(server): State<Server>) -> Response {
+    let events = stream::unfold(server.news.subscribe(), |mut news| async {
+        let text = news.recv().await.ok()?;
+        Some((Ok::<_, std::io::Error>(format!("data: {text}\n\n")), news))
+    });
+    ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
+}
+
+/// Serves [`WS_TARGET`] until the test ends; its URL.
+pub async fn serve_ws(wrapping: Wrapping) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let news = broadcast::channel::<String>(4096).0;
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let (news, mut heard) = (news.clone(), news.subscribe());
+            tokio::spawn(async move {
+                let (mut sink, mut stream) = tokio_tungstenite::accept_async(tcp).await.ok()?.split();
+                loop {
+                    tokio::select! {
+                        message = stream.next() => if let Message::Text(text) = message?.ok()? {
+                            news.send(wrapping(text.as_str())).ok()?;
+                        },
+                        text = heard.recv() => sink.send(Message::text(text.ok()?)).await.ok()?,
+                    }
+                }
+                #[allow(unreachable_code)]
+                Some(())
+            });
+        }
+    });
+    url
+}
