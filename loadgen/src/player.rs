@@ -209,7 +209,7 @@ impl Floor {
         let dialer = board.into_iter().fold(dialer, Dialer::known_to);
         let site = Site::new(plan, dialer, target);
         let has_faults = !site.plan.faults.is_empty();
-        let recorder = Recorder::of_run(traffic, departures, live);
+        let recorder = Recorder::of_run(traffic, departures, live).hiding(target.token.clone());
         let recorder = if has_faults { recorder.keeping_changes() } else { recorder };
         let recorder = if struck.is_some() { recorder.telling_struck_apart() } else { recorder };
         Self {
@@ -308,7 +308,7 @@ impl Floor {
             let account =
                 Account::new(plan.run, topic, plan.shard, Arc::clone(&self.windows), Rc::clone(&self.recorder));
             let is_struck = self.struck.as_ref().is_some_and(|struck| struck[client as usize]);
-            let account = Box::new(account.struck(is_struck));
+            let account = Box::new(account.struck(is_struck).expecting(self.site.replies()));
             let subscriber =
                 Subscriber::new(Rc::clone(&self.site), Rc::clone(&self.room), client, self.connect_timeout);
             let mut stop = self.stop.subscribe();

@@ -84,6 +84,7 @@ impl Subscriber {
             if self.was_live {
                 account.resumes();
             }
+            account.begins();
             account.attempts();
             let started = clock::now_ns();
             let attempt = C::connect(&self.site, self.client, self.resume.clone(), account);
@@ -113,7 +114,7 @@ impl Subscriber {
                 Ok(Err(error)) => error,
                 Err(_) => ClientError::Timeout,
             };
-            recorder.record_error(&error.kind());
+            recorder.record_client_error(&error);
             recorder.count(|counters| counters.failed += 1);
             if !self.pause(error.retry_after(), stopped.as_mut()).await {
                 return None;
@@ -141,10 +142,11 @@ impl Subscriber {
             }
             account.recorder().count(|counters| counters.open -= 1);
             self.resume = client.resume().or(std::mem::take(&mut self.resume));
+            account.recorder().learn(&self.resume.remembered);
             let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
             let end = match (lost, blow) {
                 (Some(error), _) => {
-                    account.recorder().record_error(&error.kind());
+                    account.recorder().record_client_error(&error);
                     End::Lost(told)
                 }
                 (None, None | Some(Blow::Stall(_))) => {

@@ -173,11 +173,19 @@ async fn a_notification_in_an_attachment_counts_when_its_attachment_is_there() {
 
 #[tokio::test]
 async fn an_attachment_of_nothing_and_an_event_in_its_place_are_protocol_errors() {
-    for replies in ["bAAAA".to_owned(), format!("451-[\"a\",0]\x1e{}", notification(0)), "9".into(), "4".into()] {
+    for (replies, kind) in [
+        ("bAAAA".to_owned(), "an attachment that belongs to no Socket.IO packet"),
+        (
+            format!("451-[\"a\",0]\x1e{}", notification(0)),
+            "a Socket.IO packet before the attachments of the one before",
+        ),
+        ("9".into(), "an Engine.IO packet of an unknown type (Engine.IO protocol 4)"),
+        ("4".into(), "nothing in a Socket.IO packet (Socket.IO protocol 5)"),
+    ] {
         let server = Engine::start(polling(60_000, move |_| ok(&replies))).await;
         let mut lab = Lab::new(&server, SocketIoMode::Polling);
         let mut client = lab.connect().await.unwrap();
-        assert_eq!(lab.listen(&mut client).await.kind(), "protocol");
+        assert_eq!(lab.listen(&mut client).await.kind(), format!("protocol: {kind}"));
         assert_eq!(lab.snapshot().counters.received, 0);
     }
 }

@@ -40,6 +40,13 @@ pub struct Measured {
     /// whose answers hold what they like, and in runs from before it was told.
     #[serde(default)]
     pub foreign: Option<u64>,
+    /// The server's own words, the first of each kind: `foreign` of messages, `answer` of polls' answers that brought nothing, and the
+    /// names of errors. On one line, bounded, without secrets. Empty in files that are older.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotes: BTreeMap<String, String>,
+    /// What the target file has clients remember and no answer ever said, by name and place. Empty in files that are older.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never_learnt: Vec<String>,
     /// The publisher's side.
     pub published: Published,
     /// Bytes of the window by layer and direction.

@@ -52,6 +52,21 @@ impl Line {
         self.answer(site, account).await
     }
 
+    /// Asks until the client is let in, at once and then every `pause`.
+    pub(super) async fn ask_until_let_in(
+        &mut self,
+        site: &Site,
+        account: &mut Account,
+        pause: Duration,
+    ) -> Result<(), ClientError> {
+        self.ask(site, account, Duration::ZERO).await?;
+        while !account.is_let_in() {
+            tokio::time::sleep(pause).await;
+            self.ask(site, account, Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
     /// Sends one request, dialling first if need be. One that is not sent whole, because that failed or nobody waits for it any more, takes
     /// its connection along.
     pub(super) async fn send(&mut self, site: &Site, account: &mut Account, wait: Duration) -> Result<(), ClientError> {
@@ -195,6 +210,7 @@ fn enter(
         return Ok(answer);
     }
     answer.brought_something = account.answer(body, at) > 0;
+    ClientError::unless_refused(account)?;
     if let Some(batch) = batch {
         resume.cursor = Some(batch.cursor());
         answer.has_more = batch.more;

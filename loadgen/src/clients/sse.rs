@@ -50,8 +50,12 @@ impl Client for Sse {
             this.open().await?;
         }
         if live == Live::Message {
-            // The first bytes of the stream are what makes it live.
-            let received = this.receive(site, account).await;
+            // The first bytes of the stream are what makes it live, or an event that the target file describes.
+            let mut received = this.receive(site, account).await;
+            while !account.is_let_in() {
+                received?;
+                received = this.receive(site, account).await;
+            }
             let has_place = this.stream.as_ref().is_some_and(|stream| !stream.events.last_id().is_empty());
             this.lost.keep(received, has_place)?;
         }
@@ -135,6 +139,7 @@ impl Stream {
             None => read(bytes),
         }
         result?;
+        ClientError::unless_refused(account)?;
         let is_done = chunks.as_ref().is_some_and(chunked::Reader::is_done);
         if is_done { Err(ClientError::Ended(None)) } else { Ok(()) }
     }
@@ -147,6 +152,6 @@ fn enter(event: sse::Event<'_>, at: u64, account: &mut Account) {
     match serde_json::from_slice(event.data) {
         Ok(StreamMessage::Gap { .. }) => account.gap(),
         Ok(StreamMessage::Subscribed { .. }) => {}
-        Err(_) => account.foreign(),
+        Err(_) => account.foreign(event.data),
     }
 }

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
 use crate::reconciliation::reconcile;
-use crate::recording::{Live, group, merge_moments, stack};
+use crate::recording::{Live, Told, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
 use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
@@ -164,6 +164,8 @@ impl Course {
             misdelivered: Some(last.counters.misdelivered),
             repeated_within_messages: Some(last.counters.repeated_within),
             foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
+            quotes: records.totals.told.quotes.clone(),
+            never_learnt: never_learnt(setup, &records.totals.told),
             published: report.published,
             bytes: window_bytes,
             connections: Connections {
@@ -191,6 +193,13 @@ impl Course {
         let verdict = verdict::judge(&measured, &setup.bounds, circumstances);
         Outcome { measured, verdict, interrupted, log: records.log, rows: records.rows, recovery: rows, parts }
     }
+}
+
+/// What clients were to remember and none of them has learnt.
+fn never_learnt(setup: &Setup, told: &Told) -> Vec<String> {
+    let subscription = setup.target.file.subscription(setup.plan.transport);
+    subscription
+        .map_or_else(Vec::new, |subscription| subscription.missing(|place| told.learnt.get(place) == Some(&true)))
 }
 
 /// What is reported of the faults; `of_server` are those that were committed there, and all others began when they were due.

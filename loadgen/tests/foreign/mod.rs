@@ -5,11 +5,13 @@
 pub mod chat;
 pub mod doubled;
 pub mod events;
+pub mod gated;
 pub mod hosted;
 pub mod late;
 pub mod odd_posts;
 pub mod partial;
 pub mod rest;
+pub mod rude;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

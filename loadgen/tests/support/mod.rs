@@ -4,6 +4,7 @@
 
 #[path = "../../../servers/feed-server/tests/lab/skip.rs"]
 pub mod skip;
+pub mod stored_runs;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
