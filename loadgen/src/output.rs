@@ -1,5 +1,6 @@
 //! The table for people at the end of a run.
 
+mod orderly;
 mod recovery;
 
 use std::fmt::Write;
@@ -309,6 +310,9 @@ fn write_connections(out: &mut String, run: &Run) {
         count(c.failed),
         count(c.reconnected)
     );
+    if let Some(orderly) = &c.orderly {
+        orderly::write(out, orderly);
+    }
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
     }

@@ -1,6 +1,7 @@
 //! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
 
 mod advice;
+mod answers;
 mod unheard;
 
 pub use unheard::{Judged, Span, Unheard, unheard};
@@ -37,6 +38,8 @@ pub struct Circumstances {
 /// Judges a run.
 pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Verdict {
     let checks = [
+        answers::unreadable(measured),
+        answers::told_to_stop(measured),
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
         publish_connections(measured, circumstances),

@@ -13,6 +13,8 @@ use crate::wire::TcpIp;
 pub struct Counters {
     /// Clients whose transport is live (gauge).
     pub open: u64,
+    /// Clients between two answers of an event stream: one has ended in an orderly way, the next is not there yet (gauge).
+    pub returning: u64,
     /// Clients that are connecting (gauge).
     pub opening: u64,
     /// Polls that wait for their answer (gauge).
@@ -29,6 +31,12 @@ pub struct Counters {
     pub interrupted: u64,
     /// Clients who were live again, or read again, after that.
     pub resumed: u64,
+    /// Answers of event streams that ended in an orderly way.
+    pub answers_ended: u64,
+    /// Requests sent again at once on a new connection, because the server had ended the kept one before it answered.
+    pub sent_again: u64,
+    /// Clients that were told not to come back: 204 on an event stream.
+    pub told_to_stop: u64,
     /// Attempts to connect that were begun.
     pub attempts: u64,
     /// Notifications received, of the warm-up and repeated ones included.
@@ -70,6 +78,7 @@ impl Counters {
     fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
         Self {
             open: combine(self.open, other.open),
+            returning: combine(self.returning, other.returning),
             opening: combine(self.opening, other.opening),
             in_flight: combine(self.in_flight, other.in_flight),
             connections: combine(self.connections, other.connections),
@@ -78,6 +87,9 @@ impl Counters {
             reconnected: combine(self.reconnected, other.reconnected),
             interrupted: combine(self.interrupted, other.interrupted),
             resumed: combine(self.resumed, other.resumed),
+            answers_ended: combine(self.answers_ended, other.answers_ended),
+            sent_again: combine(self.sent_again, other.sent_again),
+            told_to_stop: combine(self.told_to_stop, other.told_to_stop),
             attempts: combine(self.attempts, other.attempts),
             received: combine(self.received, other.received),
             delivered: combine(self.delivered, other.delivered),
@@ -96,6 +108,11 @@ impl Counters {
             abandoned: combine(self.abandoned, other.abandoned),
             out_of_range: combine(self.out_of_range, other.out_of_range),
         }
+    }
+
+    /// Clients that are live: those between two answers of a stream are, as those between two polls are.
+    pub fn live(&self) -> u64 {
+        self.open + self.returning
     }
 
     /// What was counted since `earlier`. Gauges mean nothing in a difference.
