@@ -17,6 +17,7 @@ const CERTAINLY_LATER_NS: u64 = 2_000_000;
 /// A notification as it was published.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
+    pub topic: String,
     pub sequence: u32,
     pub intended_ns: u64,
     /// Encoded as the feed does it, with one more field.
@@ -35,7 +36,7 @@ impl Entry {
     }
 }
 
-/// The one topic of the stub.
+/// What was published on all topics: subscribers of each are given all of it.
 #[derive(Debug)]
 pub(super) struct Log {
     entries: RefCell<Vec<Entry>>,
@@ -72,7 +73,7 @@ impl Log {
         .into_bytes();
         encoded.extend_from_slice(payload);
         encoded.push(b'}');
-        entries.push(Entry { sequence, intended_ns, encoded, answered_ns: 0 });
+        entries.push(Entry { topic: topic.to_owned(), sequence, intended_ns, encoded, answered_ns: 0 });
         self.head.send_replace(id);
         id
     }
@@ -117,13 +118,15 @@ impl Log {
         let entries = self.entries.borrow();
         let now = clock::now();
         let mut batch = Batch { next: at, ..Batch::default() };
-        while let Some(entry) = entries.get(batch.next) {
+        while !script.is_full(batch.write.len())
+            && let Some(entry) = entries.get(batch.next)
+        {
             let number = entry.sequence;
             let counts = u64::from(number >= script.first);
             let is = |series: Option<super::script::Every>| series.is_some_and(|every| every.has(number));
             let due_of =
                 |entry: &Entry| clock::instant_at(entry.intended_ns) + script.delay_of(connection, entry.sequence);
-            if is(script.drop) {
+            if is(script.drop) || (script.is_deaf(connection) && due_of(entry) <= now) {
                 batch.dropped += counts;
                 batch.next += 1;
                 continue;
