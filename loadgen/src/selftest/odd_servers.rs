@@ -5,7 +5,7 @@ use std::fmt::Write;
 use feed::Transport;
 use results::Percentiles;
 
-use super::row::{at_least, exact, exact_at_rest, reason, times, write_rows};
+use super::row::{at_least, exact, exact_at_rest, times, verdict, write_rows};
 use super::{Findings, Row, Trial};
 
 /// The target of a server that refuses inside an answer 200.
@@ -29,7 +29,10 @@ pub struct OddServer {
     pub does: &'static str,
     /// The run past it.
     pub trial: Trial,
-    rows: fn(&Trial, &Findings) -> Vec<Row>,
+    /// Why the run past it is invalid, where it is.
+    reason: Option<&'static str>,
+    /// Its rows beside those of every odd server.
+    rows: fn(&Findings) -> Vec<Row>,
 }
 
 impl OddServer {
@@ -41,6 +44,7 @@ impl OddServer {
                 name: "serial-posts",
                 does: "each connection works off its publishing requests one after another, 50 ms each",
                 trial: light(Transport::Ws, &["--serial-posts", "50ms"]),
+                reason: None,
                 rows: serial_posts,
             },
             Self {
@@ -48,36 +52,42 @@ impl OddServer {
                 does: "each event has an answer of its own, of known length; the connection stays open for the next request",
                 // A client asks for the next event 50 ms after the one before.
                 trial: Trial { rate: 10.0, ..light(Transport::Sse, &["--end-answers"]) },
+                reason: None,
                 rows: end_answers,
             },
             Self {
                 name: "deaf",
                 does: "one of eight clients is sent nothing",
                 trial: light(Transport::Sse, &["--deaf", "5"]),
-                rows: deaf,
+                reason: Some("clients-unheard"),
+                rows: |_| Vec::new(),
             },
             Self {
                 name: "refuse-inside",
                 does: "every second publication is refused, inside an answer 200; `accepted` in the target file tells which",
                 trial: Trial { target: Some(REFUSING), ..light(Transport::Ws, &["--refuse-inside", "2:0"]) },
-                rows: refuse_inside,
+                reason: Some("load-applied"),
+                rows: |_| Vec::new(),
             },
             Self {
                 name: "mixed-topics",
                 does: "what is published on either of two topics is given to the clients of both",
                 trial: Trial { topics: 2, rate: 20.0, ..light(Transport::Ws, &[]) },
+                reason: Some("misdelivered"),
                 rows: mixed_topics,
             },
             Self {
                 name: "close-after",
                 does: "a publishing connection has one answer, with `Connection: close`; what comes behind it is not read",
                 trial: light(Transport::Ws, &["--close-after", "1"]),
+                reason: None,
                 rows: close_after,
             },
             Self {
                 name: "close-silently",
                 does: "a publishing connection ends with its second answer, which does not say so",
                 trial: light(Transport::Ws, &["--close-after", "2", "--close-silently"]),
+                reason: None,
                 rows: close_after,
             },
         ];
@@ -86,7 +96,10 @@ impl OddServer {
 
     /// Holds what was measured against the truth.
     pub fn examine(&self, findings: &Findings) -> Vec<Row> {
-        (self.rows)(&self.trial, findings)
+        let mut rows = books(&self.trial, findings);
+        rows.extend((self.rows)(findings));
+        rows.push(verdict(self.reason, &findings.outcome.verdict));
+        rows
     }
 
     /// The rows as a table, after what the server did.
@@ -115,64 +128,33 @@ fn books(trial: &Trial, Findings { outcome, truth }: &Findings) -> Vec<Row> {
     ]
 }
 
-fn serial_posts(trial: &Trial, findings: &Findings) -> Vec<Row> {
-    let Findings { outcome, truth } = findings;
+fn serial_posts(Findings { outcome, truth }: &Findings) -> Vec<Row> {
     let published = &outcome.measured.published;
     let unmeasured = Percentiles::default();
     let measured = published.publish_time.as_ref().unwrap_or(&unmeasured);
-    let mut rows = books(trial, findings);
-    rows.push(exact("sent too early", truth.pipelined, 0));
-    rows.push(exact_at_rest("waited", 0, published.waited));
+    let mut rows = vec![exact("sent too early", truth.pipelined, 0), exact_at_rest("waited", 0, published.waited)];
     // How many, and p50: too few for more.
     rows.extend(times("publish time", &truth.publish_time, measured).into_iter().take(2));
     rows
 }
 
-fn end_answers(trial: &Trial, findings: &Findings) -> Vec<Row> {
-    let Findings { outcome, truth } = findings;
-    let measured = &outcome.measured;
-    let bytes = measured.bytes.whole_run.unwrap_or_default();
-    let mut rows = books(trial, findings);
-    rows.extend([
-        exact("answers ended", truth.answers_ended, measured.connections.orderly.unwrap_or_default().answers),
-        exact("connections opened", truth.opened, measured.connections.opened),
-        exact("reconnected", 0, measured.connections.reconnected),
-        exact("errors", 0, measured.connections.errors.values().sum()),
+fn end_answers(Findings { outcome, truth }: &Findings) -> Vec<Row> {
+    let connections = &outcome.measured.connections;
+    let bytes = outcome.measured.bytes.whole_run.unwrap_or_default();
+    vec![
+        exact("answers ended", truth.answers_ended, connections.orderly.unwrap_or_default().answers),
+        exact("connections opened", truth.opened, connections.opened),
+        exact("reconnected", 0, connections.reconnected),
+        exact("errors", 0, connections.errors.values().sum()),
         exact("bytes received", truth.bytes_written, bytes.received.stream),
         exact("bytes sent", truth.bytes_read, bytes.sent.stream),
-    ]);
-    rows
+    ]
 }
 
-fn deaf(trial: &Trial, findings: &Findings) -> Vec<Row> {
-    let mut rows = books(trial, findings);
-    rows.push(reason("clients-unheard", &findings.outcome.verdict));
-    rows
+fn mixed_topics(Findings { outcome, truth }: &Findings) -> Vec<Row> {
+    vec![exact("misdelivered", truth.misdelivered, outcome.measured.misdelivered.unwrap_or_default())]
 }
 
-fn refuse_inside(trial: &Trial, findings: &Findings) -> Vec<Row> {
-    let mut rows = books(trial, findings);
-    rows.push(reason("load-applied", &findings.outcome.verdict));
-    rows
-}
-
-fn mixed_topics(trial: &Trial, findings: &Findings) -> Vec<Row> {
-    let mut rows = books(trial, findings);
-    rows.push(exact(
-        "misdelivered",
-        findings.truth.misdelivered,
-        findings.outcome.measured.misdelivered.unwrap_or_default(),
-    ));
-    rows.push(reason("misdelivered", &findings.outcome.verdict));
-    rows
-}
-
-fn close_after(trial: &Trial, findings: &Findings) -> Vec<Row> {
-    let mut rows = books(trial, findings);
-    rows.push(at_least(
-        "publish connections",
-        findings.truth.closed,
-        findings.outcome.measured.published.connections_opened,
-    ));
-    rows
+fn close_after(Findings { outcome, truth }: &Findings) -> Vec<Row> {
+    vec![at_least("publish connections", truth.closed, outcome.measured.published.connections_opened)]
 }

@@ -87,26 +87,30 @@ pub(super) fn at_least(quantity: &str, truth: u64, measured: u64) -> Row {
     }
 }
 
-/// The verdict must be invalid for this reason alone, but for those that a busy machine adds to any run.
-pub(super) fn reason(wanted: &str, verdict: &Verdict) -> Row {
+/// The verdict must be invalid for this reason alone, or valid where there is none, but for what a busy machine adds to any run.
+pub(super) fn verdict(wanted: Option<&str>, verdict: &Verdict) -> Row {
     let reasons: Vec<&str> = verdict.reasons.iter().map(|reason| reason.check.as_str()).collect();
     let of_server = reasons.iter().filter(|reason| !OF_MACHINE.contains(*reason));
     Row {
         quantity: "verdict".into(),
-        truth: wanted.into(),
+        truth: wanted.unwrap_or(Verdict::default().word()).into(),
         measured: if reasons.is_empty() { verdict.word().into() } else { reasons.join(", ") },
         error: String::new(),
         can_be_noise: false,
-        is_ok: of_server.eq([&wanted]),
+        is_ok: of_server.copied().eq(wanted),
     }
 }
 
 /// Rows as lines under their headings.
 pub(super) fn write_rows(out: &mut String, rows: &[Row]) {
-    let _ = writeln!(out, "  {:<20} {:>12} {:>12} {:>19}  ok", "quantity", "truth", "measured", "error");
-    for row in rows {
-        let ok = if row.is_ok { "ok" } else { "WRONG" };
-        let _ = writeln!(out, "  {:<20} {:>12} {:>12} {:>19}  {ok}", row.quantity, row.truth, row.measured, row.error);
+    let width = |least: usize, text: fn(&Row) -> &str| rows.iter().map(|row| text(row).len()).fold(least, usize::max);
+    let (truth_width, measured_width) = (width(12, |row| &row.truth), width(12, |row| &row.measured));
+    let mut line = |quantity: &str, truth: &str, measured: &str, error: &str, ok: &str| {
+        let _ = writeln!(out, "  {quantity:<20} {truth:>truth_width$} {measured:>measured_width$} {error:>19}  {ok}");
+    };
+    line("quantity", "truth", "measured", "error", "ok");
+    for Row { quantity, truth, measured, error, is_ok, .. } in rows {
+        line(quantity, truth, measured, error, if *is_ok { "ok" } else { "WRONG" });
     }
 }
 

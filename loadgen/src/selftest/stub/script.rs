@@ -46,8 +46,8 @@ pub struct Script {
     /// Writes notifications twice
     #[arg(long, value_name = "EVERY:FROM")]
     pub repeat: Option<Every>,
-    /// Writes notifications after their successor, if that was published after they were answered, which they are at once; a last one without
-    /// successor is never written
+    /// Writes notifications after the first of their successors that was certainly published after they were answered, which they are at
+    /// once; one with too few successors is never written
     #[arg(long, value_name = "EVERY:FROM")]
     pub swap: Option<Every>,
     /// Writes a comment or a ping before notifications
