@@ -1,7 +1,7 @@
 //! What was published, in order, and what each subscriber is to be written of it next.
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -16,6 +16,9 @@ const CERTAINLY_LATER_NS: u64 = 2_000_000;
 
 /// A notification is written behind so many others at most; where the order of all of them is uncertain, it is written in its place.
 const MOST_OVERTAKING: usize = 8;
+
+/// A notification that is due waits so long at most for others to be written before it; then it is written in its place.
+const SWAP_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A notification as it was published.
 #[derive(Debug, Clone)]
@@ -145,7 +148,9 @@ impl Log {
                         behind += 1 + place;
                         due = entries[batch.next..=behind].iter().map(due_of).fold(due, Instant::max);
                     }
-                    None if successors.len() < MOST_OVERTAKING => return (batch, None),
+                    None if successors.len() < MOST_OVERTAKING && now < due + SWAP_PATIENCE => {
+                        return (batch, Some(due + SWAP_PATIENCE));
+                    }
                     None => is_swapped = false,
                 }
             }

@@ -47,7 +47,7 @@ pub struct Script {
     #[arg(long, value_name = "EVERY:FROM")]
     pub repeat: Option<Every>,
     /// Writes notifications after the first of their successors that was certainly published after they were answered, which they are at
-    /// once; one with too few successors is never written
+    /// once; in their place where half a second brings none
     #[arg(long, value_name = "EVERY:FROM")]
     pub swap: Option<Every>,
     /// Writes a comment or a ping before notifications
