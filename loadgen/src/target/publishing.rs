@@ -3,6 +3,7 @@
 use anyhow::{Context, bail, ensure};
 
 use super::Condition;
+use super::carried::Carried;
 use super::json_template::{QUOTES, check_body, check_message};
 use super::request::Request;
 use super::subscription::{
@@ -67,6 +68,18 @@ impl Publishing {
             Self::SocketIo { path, auth, first, event, .. } => {
                 let in_auth = auth.iter().any(|(_, template)| template.asks_for(variable));
                 path.asks_for(variable) || in_auth || first.iter().any(|event| among(event)) || among(event)
+            }
+        }
+    }
+
+    /// Carries what the base URL has every request carry.
+    pub(super) fn carry(&mut self, carried: &Carried) {
+        match self {
+            Self::Http { request, .. } | Self::Ws { request, .. } => request.carry(carried),
+            Self::SocketIo { path, .. } => {
+                if let Some(query) = &carried.query {
+                    path.begin_query(query);
+                }
             }
         }
     }
@@ -147,6 +160,7 @@ fn read_request(
         path: read_path(path, Variable::OF_A_PUBLISHER)?,
         query: Vec::new(),
         headers: read_headers(headers, in_headers, &[])?,
+        authorization: None,
     })
 }
 
