@@ -126,6 +126,7 @@ impl<'a> Journal<'a> {
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
             sum.told.clone_from(&merged.told);
+            sum.quotes.clone_from(&merged.quotes);
         }
         Ok(merged)
     }

@@ -44,6 +44,11 @@ pub fn blame(run: &Run) -> (Option<LimitedBy>, String) {
 
 /// What an invalid step says about whose limit it was.
 pub fn blame_invalid(run: &Run) -> String {
+    if run.verdict.reasons.iter().any(|reason| reason.check == "publish-connections") {
+        return "The connections for publishing were the limit there: the server takes longer to answer a publication than \
+                --publish-connections allow for at this rate; raise them to find the server's."
+            .into();
+    }
     let own = |reason: &Reason| GENERATORS_OWN.contains(&reason.check.as_str());
     if !run.verdict.reasons.iter().any(own) {
         return "Whether the server or the generator was the limit there cannot be told.".into();
@@ -93,6 +98,7 @@ mod tests {
         };
         assert!(invalid("generator-cpu", 3.0).starts_with("The generator was the limit there, or other load"));
         assert!(invalid("generator-cpu", 9.9).contains("and so was the server (99 % of its cores)"));
+        assert!(invalid("publish-connections", 3.0).starts_with("The connections for publishing were the limit there"));
         assert!(invalid("clients-live", 3.0).starts_with("Whether the server or the generator"));
     }
 

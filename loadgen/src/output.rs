@@ -114,7 +114,8 @@ fn write_deliveries(out: &mut String, run: &Run) {
     }
     if let Some(foreign @ 1..) = run.measured.foreign {
         let told = "neither notifications of this run nor the feed's own";
-        let first = run.measured.quotes.get("foreign").map(|first| format!("; the first: {first}")).unwrap_or_default();
+        let first =
+            run.measured.quotes.get("foreign").map(|first| format!("; the first: `{first}`")).unwrap_or_default();
         let _ = writeln!(out, "foreign        {} messages were {told}{first}", count(foreign));
     }
     if !run.measured.never_learnt.is_empty() {
@@ -130,13 +131,23 @@ fn write_deliveries(out: &mut String, run: &Run) {
         Some(delivered @ 1..) => format!(" (of which {} arrived all the same)", count(delivered)),
         _ => String::new(),
     };
+    let unknown = if p.unknown > 0 { format!(", unknown {}", count(p.unknown)) } else { String::new() };
     let _ = writeln!(
         out,
-        "published      due {}, {accepted} {}, refused {}{delivered}{how}",
+        "published      due {}, {accepted} {}, refused {}{unknown}{delivered}{how}",
         count(p.due),
         count(p.accepted),
         count(p.refused)
     );
+    if p.waited + p.sent_again > 0 {
+        let _ = writeln!(
+            out,
+            "  requests     waited for a free connection {}, sent again {}; at most {} connections",
+            count(p.waited),
+            count(p.sent_again),
+            count(p.most_connections)
+        );
+    }
     if let Some(polls) = &run.measured.polls {
         let _ = writeln!(out, "polls          answered {}, wasted {}", count(polls.answered), count(polls.wasted));
     }
@@ -302,8 +313,8 @@ fn write_connections(out: &mut String, run: &Run) {
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
     }
-    for (kind, words) in run.measured.quotes.iter().filter(|(kind, _)| c.errors.contains_key(*kind)) {
-        let _ = writeln!(out, "               {kind}, the first: {words}");
+    for (kind, said) in &c.quotes {
+        let _ = writeln!(out, "               {kind}, the first: `{said}`");
     }
 }
 

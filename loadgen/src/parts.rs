@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 use results::{Deliveries, ServerCost};
 
 use crate::reconciliation::Books;
-use crate::recording::Stack;
+use crate::recording::{ClientGroup, PublishOrder, Stack};
+use crate::verdict::Span;
 
 /// What a run knows besides its results, as it must be known to add up the shards of one.
 pub struct Parts {
@@ -24,8 +25,14 @@ pub struct Parts {
     pub ends: Vec<u32>,
     /// Numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// In which order they were published, per topic.
+    pub orders: Vec<PublishOrder>,
     /// Ledgers of all publishers; empty when there is no other shard.
     pub stacks: Vec<Stack>,
+    /// What clients received, by client.
+    pub clients: Vec<ClientGroup>,
+    /// The numbers of its publishers that were due in the window, per topic.
+    pub spans: Vec<Span>,
     /// Receipt minus intended instant, the least of each other shard, ns.
     pub heard: Vec<Option<i64>>,
     /// When publishing began, on the clock of the postmarks, ns.

@@ -119,7 +119,14 @@ pub struct Plan {
     pub reconnection: Reconnection,
     /// What is done to clients and server on purpose.
     pub faults: Vec<Fault>,
+    /// Connections for publishing over HTTP at most, of all shards together.
+    pub publish_connections: u32,
+    /// Whether publishing requests go over one connection without waiting for the answers to those before.
+    pub publish_pipelined: bool,
 }
+
+/// Connections for publishing over HTTP at most, where nothing else is said: what a server answers within a second at 256/s.
+pub const PUBLISH_CONNECTIONS: u32 = 256;
 
 /// Most connections that a client has at a time: one that moves from polling to WebSocket has three for a moment.
 pub fn connections_per_client(transport: Transport, socketio: SocketIoMode) -> u32 {
@@ -166,6 +173,11 @@ impl Plan {
     /// Notifications per second and topic that this process publishes.
     pub fn own_rate(&self) -> f64 {
         self.rate / f64::from(self.shard.of)
+    }
+
+    /// Connections for publishing that this process may open, one at least.
+    pub fn own_publish_connections(&self) -> u32 {
+        (self.publish_connections / self.shard.of).max(1)
     }
 
     /// Connections per second that this process opens.
@@ -338,6 +350,8 @@ pub(crate) mod tests {
             hold_up: None,
             reconnection: Reconnection::default(),
             faults: Vec::new(),
+            publish_connections: PUBLISH_CONNECTIONS,
+            publish_pipelined: false,
         }
     }
 

@@ -16,12 +16,14 @@ use crate::recording::{Account, Recorder};
 use crate::target::{Live, Target, Token, Values, redacted, unreached};
 use crate::wire::{Dialer, Traffic, clients_per_source};
 
-/// Descriptors that a process needs for other things than clients: runtimes, timers, files, the publishing channel. A server of
+/// Descriptors that a process needs for other things than clients: runtimes, timers, files. A server of
 /// the same limit keeps 64 for itself and has two other connections, so the generator leaves twice as many.
 const SPARE_DESCRIPTORS: u64 = 128;
 /// How long a server that holds the first request is given to refuse it.
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(250);
-/// Most notifications of one run: the instant at which each left is kept, 8 bytes.
+/// How long a client that probes waits for the server to let it leave; then its connection is dropped.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(5);
+/// Most notifications of one run: the instants at which each left and was answered are kept, 16 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
 /// What a start that is fixed must leave for besides connecting and settling: starting threads, the first readings.
 const START_MARGIN: Duration = Duration::from_secs(1);
@@ -42,13 +44,16 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     let descriptors = process::raise_descriptor_limit();
     let clients = plan.own_clients().len() as u64;
     let connections = clients * u64::from(plan.connections_per_client()) + plan.vanished_connections();
-    if connections + SPARE_DESCRIPTORS > descriptors {
+    // No publication takes more than one connection.
+    let publishing = u64::from(plan.own_publish_connections()).min(notifications.ceil() as u64);
+    if connections + publishing + SPARE_DESCRIPTORS > descriptors {
         bail!(
-            "{} clients do not fit: this process may hold {} file descriptors, room for {}; lower --clients, raise the limit \
-             (ulimit -n), or play them from several processes (--workers)",
+            "{} clients do not fit: this process may hold {} file descriptors, room for {} beside {} connections for publishing; lower \
+             --clients or --publish-connections, raise the limit (ulimit -n), or play them from several processes (--workers)",
             count(clients),
             count(descriptors),
-            count(room(descriptors, plan.connections_per_client()))
+            count(room(descriptors.saturating_sub(publishing), plan.connections_per_client())),
+            count(publishing)
         );
     }
     let ports = ephemeral_ports();
@@ -137,9 +142,10 @@ fn is_spread(target: Option<&Target>) -> bool {
     target.is_none_or(|target| target.address.ip().is_loopback() && target.address.is_ipv4())
 }
 
-/// How many clients of so many connections each fit into this process's file descriptors, raised as far as they go.
-pub fn most_clients(connections_per_client: u32) -> u64 {
-    room(process::raise_descriptor_limit(), connections_per_client)
+/// How many clients of so many connections each fit into this process's file descriptors, raised as far as they go, beside so many
+/// connections for publishing.
+pub fn most_clients(connections_per_client: u32, publishing: u32) -> u64 {
+    room(process::raise_descriptor_limit().saturating_sub(publishing.into()), connections_per_client)
 }
 
 fn room(descriptors: u64, connections_per_client: u32) -> u64 {
@@ -158,34 +164,51 @@ fn ephemeral_ports() -> u64 {
 
 /// Connects one client, so that a server that is not there, or is no feed, is said before thousands have tried.
 pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow::Result<()> {
-    let result = tokio::time::timeout(bound, async {
-        match plan.transport {
-            Transport::ShortPoll => connect::<ShortPoll>(plan, target).await,
-            Transport::LongPoll => connect::<LongPoll>(plan, target).await,
-            Transport::Sse => connect::<Sse>(plan, target).await,
-            Transport::Ws => connect::<Ws>(plan, target).await,
-            Transport::SocketIo => connect::<SocketIo>(plan, target).await,
-        }
-    });
+    let probed = match plan.transport {
+        Transport::ShortPoll => connect::<ShortPoll>(plan, target, bound).await,
+        Transport::LongPoll => connect::<LongPoll>(plan, target, bound).await,
+        Transport::Sse => connect::<Sse>(plan, target, bound).await,
+        Transport::Ws => connect::<Ws>(plan, target, bound).await,
+        Transport::SocketIo => connect::<SocketIo>(plan, target, bound).await,
+    };
     let (url, name, source) = (target.shown_url(), &target.file.name, &target.file.source);
     let path = shown_path(plan, target);
-    match result.await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(ClientError::Io(error))) => Err(unreached(&url, &error)),
-        Ok(Err(error)) => Err(target.told(&error.into())).with_context(|| {
+    match probed {
+        Probed::Live(Farewell::Over) => Ok(()),
+        Probed::Live(Farewell::UnderWay) => {
+            eprintln!(
+                "warning: {url} answered at once, but had not let the probe leave {} later; clients that leave may wait as long",
+                humantime::format_duration(FAREWELL_PATIENCE)
+            );
+            Ok(())
+        }
+        Probed::Failed(ClientError::Io(error)) => Err(unreached(&url, &error)),
+        Probed::Failed(error) => Err(target.told(&error.into())).with_context(|| {
             let (what, check) = match target.file.is_feed() {
                 true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
                 false => (format!("is no `{name}`"), format!("loadgen check --target {source} {url}")),
             };
             format!("{url} {what}: GET {path} failed; `{check}` says more")
         }),
-        Err(_) => bail!(
+        Probed::Unreached => bail!("cannot reach {url}: no connection within {}", humantime::format_duration(bound)),
+        Probed::Unanswered => bail!(
             "{url} did not answer GET {path} within {}{}",
             humantime::format_duration(bound),
             if plan.transport == Transport::LongPoll && !target.file.is_feed() {
                 "; if it holds the first poll, too, its target file needs live = \"request\""
             } else {
                 ""
+            }
+        ),
+        Probed::NotLive(bytes) => bail!(
+            "{url} answered GET {path} with {} bytes, but no client was live within {}: {}",
+            count(bytes),
+            humantime::format_duration(bound),
+            match plan.transport {
+                Transport::Sse | Transport::Ws =>
+                    "live = \"message\" waits for a first message; a server that greets nobody needs live = \"head\" in its target file",
+                Transport::ShortPoll | Transport::LongPoll => "the answer did not come whole",
+                Transport::SocketIo => "expected the namespace to let it in",
             }
         ),
     }
@@ -204,20 +227,56 @@ fn shown_path(plan: &Plan, target: &Target) -> String {
     redacted(target.token.as_ref(), &path)
 }
 
-async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
+/// What became of the client that probes.
+enum Probed {
+    /// It was live, and left.
+    Live(Farewell),
+    /// It could not be.
+    Failed(ClientError),
+    /// There was no connection in time.
+    Unreached,
+    /// There was, and not a byte came in time.
+    Unanswered,
+    /// So many bytes came, and it was not live in time.
+    NotLive(u64),
+}
+
+/// Whether it has left.
+enum Farewell {
+    Over,
+    UnderWay,
+}
+
+/// Only connecting takes from `bound`: what a server makes of a client that leaves has a bound of its own.
+async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) -> Probed {
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic))).expecting(site.replies());
-    let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
+    let recorder = Rc::new(Recorder::new(traffic));
+    let mut account = Account::alone(plan.run, 0..0, Rc::clone(&recorder)).expecting(site.replies());
+    let connecting = C::connect(&site, 0, Resume::default(), &mut account);
+    let mut client = match tokio::time::timeout(bound, connecting).await {
+        Ok(Ok(client)) => client,
+        Ok(Err(error)) => return Probed::Failed(error),
+        Err(_) => {
+            let counters = recorder.counters();
+            return match (counters.opened, counters.bytes_received) {
+                (0, _) => Probed::Unreached,
+                (_, 0) => Probed::Unanswered,
+                (_, bytes) => Probed::NotLive(bytes),
+            };
+        }
+    };
     let may_be_refused = site.live() == Live::Request || site.replies().refused.is_some();
     if may_be_refused
-        && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
+        && let Ok(Err(error)) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {
-        answered?;
+        return Probed::Failed(error);
     }
-    client.close().await;
-    Ok(())
+    match tokio::time::timeout(FAREWELL_PATIENCE, client.close()).await {
+        Ok(()) => Probed::Live(Farewell::Over),
+        Err(_) => Probed::Live(Farewell::UnderWay),
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +308,8 @@ mod tests {
             hold_up: None,
             reconnection: crate::reconnection::Reconnection::default(),
             faults: Vec::new(),
+            publish_connections: crate::plan::PUBLISH_CONNECTIONS,
+            publish_pipelined: false,
         }
     }
 

@@ -85,10 +85,7 @@ impl Subscriber {
                 account.resumes();
             }
             account.begins();
-            account.recorder().count(|counters| {
-                counters.opening += 1;
-                counters.attempts += 1;
-            });
+            account.attempts();
             let started = clock::now_ns();
             let attempt = C::connect(&self.site, self.client, self.resume.clone(), account);
             let result = tokio::select! {
@@ -107,6 +104,8 @@ impl Subscriber {
                     });
                     if self.was_live {
                         account.resumed();
+                    } else {
+                        account.live();
                     }
                     self.was_live = true;
                     self.pauses.reset();
@@ -115,7 +114,7 @@ impl Subscriber {
                 Ok(Err(error)) => error,
                 Err(_) => ClientError::Timeout,
             };
-            recorder.record_error(&error.kind());
+            recorder.record_client_error(&error);
             recorder.count(|counters| counters.failed += 1);
             if !self.pause(error.retry_after(), stopped.as_mut()).await {
                 return None;
@@ -147,10 +146,11 @@ impl Subscriber {
             let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
             let end = match (lost, blow) {
                 (Some(error), _) => {
-                    account.recorder().record_error(&error.kind());
+                    account.recorder().record_client_error(&error);
                     End::Lost(told)
                 }
                 (None, None | Some(Blow::Stall(_))) => {
+                    account.ended();
                     Box::pin(client.close()).await;
                     End::Stopped
                 }

@@ -1,17 +1,27 @@
 //! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
 
+mod advice;
+mod unheard;
+
+pub use unheard::{Judged, Span, Unheard, unheard};
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
+use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED};
+use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
     /// True when deliveries were still arriving when the drain bound was reached.
     pub drain_was_cut: bool,
+    /// Clients that received nothing where others did.
+    pub unheard: Unheard,
     /// True when the run committed faults: who is live at its end is then what was measured.
     pub was_struck: bool,
     /// For how much of the window the server was away because the run had it so: what was due meanwhile need not have been accepted.
@@ -31,9 +41,11 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
     let checks = [
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
+        publish_connections(measured, circumstances),
         something_arrived(measured),
         never_learnt(measured),
         misdelivered(measured),
+        clients_unheard(measured, circumstances),
         send_lag(measured, bounds, circumstances),
         loop_lag(measured, bounds),
         generator_cpu(measured, bounds),
@@ -49,22 +61,32 @@ fn reason(check: &str, seen: String, bound: String, cause: &str, remedy: &str) -
     Reason { check: check.into(), seen, bound, cause: cause.into(), remedy: remedy.into() }
 }
 
-fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+/// Clients that were live from the window's start to its end, as far as nothing was done to them on purpose.
+fn live(measured: &Measured, circumstances: Circumstances) -> u64 {
     let connections = &measured.connections;
     let at_end = if circumstances.was_struck { connections.asked } else { connections.live_at_end };
-    let live = connections.live_at_start.min(at_end);
+    connections.live_at_start.min(at_end)
+}
+
+fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let connections = &measured.connections;
+    let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        reason(
-            "clients-live",
-            format!(
-                "{live} of {} clients were live{}",
-                connections.asked,
-                quote(measured, "subscription-refused", "; the server refused the subscription:")
+        let seen = format!(
+            "{live} of {} clients were live{}",
+            connections.asked,
+            quote(&connections.quotes, SUBSCRIPTION_REFUSED, "; the server refused the subscription:")
+        );
+        match advice(&connections.errors, Side::Clients) {
+            Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),
+            None => reason(
+                "clients-live",
+                seen,
+                "all of them".into(),
+                "No error was counted: the others were still connecting.",
+                "Raise --connect-rate or --settle if they were paced so; else lower --clients until the server lets them in.",
             ),
-            "all of them".into(),
-            "Connections were refused or lost; the errors are counted by kind.",
-            "Lower --connect-rate or --clients, or raise the server's limits.",
-        )
+        }
     })
 }
 
@@ -74,19 +96,46 @@ fn load_applied(measured: &Measured, bounds: &Bounds, circumstances: Circumstanc
     let away = circumstances.server_away.as_secs_f64() / circumstances.window.as_secs_f64().max(1e-9);
     let least = bounds.min_load * (1.0 - away.min(1.0));
     (published.due == 0 || applied < least).then(|| {
+        let seen = format!("{} of {} notifications were accepted", published.accepted, published.due);
+        let bound = format!("at least {}", percent(least));
+        match advice(&measured.connections.errors, Side::Publishers) {
+            Some((cause, remedy)) => reason("load-applied", seen, bound, &cause, &remedy),
+            None => reason(
+                "load-applied",
+                seen,
+                bound,
+                "The server refused them, or nothing was due in the window.",
+                "Lengthen --duration or raise --rate if nothing was due; else look at the server's log.",
+            ),
+        }
+    })
+}
+
+/// Share of the publications that may wait for a free connection: more would move the 99th percentile.
+const MOST_WAITING: f64 = 0.01;
+
+fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let published = &measured.published;
+    let waited = published.waited as f64 / (published.due as f64).max(1.0);
+    (waited > MOST_WAITING && circumstances.server_away.is_zero()).then(|| {
         reason(
-            "load-applied",
-            format!("{} of {} notifications were accepted", published.accepted, published.due),
-            format!("at least {}", percent(least)),
-            "The server refused them, did not answer in time, or nothing was due in the window.",
-            "Lower --rate or --payload, lengthen --duration, or look at the server's log.",
+            "publish-connections",
+            format!(
+                "{} of {} publications found no free connection and waited; at most {} were open",
+                count(published.waited),
+                count(published.due),
+                count(published.most_connections)
+            ),
+            format!("at most {}", percent(MOST_WAITING)),
+            "One request is in flight on each connection, and the server answers more slowly than connections for publishing may be opened.",
+            "Raise --publish-connections, lower --rate, or lengthen --warmup, in which they are opened.",
         )
     })
 }
 
 /// The server's own words of a kind behind `before`, where there are any.
-fn quote(measured: &Measured, kind: &str, before: &str) -> String {
-    measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
+fn quote(quotes: &BTreeMap<String, String>, kind: &str, before: &str) -> String {
+    quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
 }
 
 fn something_arrived(measured: &Measured) -> Option<Reason> {
@@ -95,8 +144,8 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
             "latency",
             format!(
                 "not measured: nothing that was published in the window arrived{}{}",
-                quote(measured, "foreign", "; the first message was"),
-                quote(measured, "answer", "; the first answer was")
+                quote(&measured.quotes, FOREIGN, "; the first message was"),
+                quote(&measured.quotes, EMPTY_ANSWER, "; the first answer was")
             ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
@@ -130,13 +179,20 @@ fn never_learnt(measured: &Measured) -> Option<Reason> {
             format!(
                 "{} stood in no answer{}",
                 measured.never_learnt.join(", "),
-                quote(measured, "answer", "; the first that brought nothing was")
+                quote(&measured.quotes, EMPTY_ANSWER, "; the first that brought nothing was")
             ),
             "a value in at least one".into(),
             "Clients never had what their next request is to repeat, so each asked as if it were the first.",
             "See what the server's answers hold, for example with `loadgen check`, and mend `remember` in the target file.",
         )
     })
+}
+
+fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let Unheard { at_all, at_the_end, of_silenced_topics, .. } = circumstances.unheard;
+    // Who was not live is told as that.
+    let gone = measured.connections.asked - live(measured, circumstances).min(measured.connections.asked);
+    unheard::clients_unheard(circumstances.unheard).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
 }
 
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.
@@ -256,6 +312,7 @@ mod tests {
 
     const CALM: Circumstances = Circumstances {
         drain_was_cut: false,
+        unheard: Unheard { at_all: 0, at_the_end: 0, of_silenced_topics: 0, clients: 10 },
         was_struck: false,
         server_away: Duration::ZERO,
         window: Duration::from_secs(10),
@@ -319,6 +376,27 @@ mod tests {
     }
 
     #[test]
+    fn advice_follows_from_the_errors_that_were_counted() {
+        let mut measured = healthy();
+        let told = |measured: &Measured, check: &str| {
+            let reasons = judge(measured, &bounds(), CALM).reasons;
+            reasons.into_iter().find(|reason| reason.check == check).unwrap().to_string()
+        };
+        (measured.connections.live_at_end, measured.published.accepted) = (9, 50);
+        assert!(told(&measured, "clients-live").contains("No error was counted"));
+        let errors = [("protocol: a masked frame from the server (RFC 6455 5.1)", 11), ("publish-status-429", 50)];
+        measured.connections.errors = errors.map(|(kind, n)| (kind.to_owned(), n)).into();
+        let live = told(&measured, "clients-live");
+        assert!(
+            live.contains("protocol: a masked frame from the server (RFC 6455 5.1) 11: the server, or a proxy"),
+            "{live}"
+        );
+        assert!(!live.contains("--clients"), "{live}");
+        let applied = told(&measured, "load-applied");
+        assert!(applied.contains("status-429 50: the server limits") && applied.contains("--rate"), "{applied}");
+    }
+
+    #[test]
     fn each_bound_has_its_own_reason() {
         let spoilt = |spoil: fn(&mut Measured)| {
             let mut measured = healthy();
@@ -327,6 +405,8 @@ mod tests {
         };
         assert_eq!(spoilt(|m| m.connections.live_at_end = 9), ["clients-live"]);
         assert_eq!(spoilt(|m| m.published.accepted = 98), ["load-applied"]);
+        assert_eq!(spoilt(|m| m.published.waited = 2), ["publish-connections"]);
+        assert_eq!(spoilt(|m| m.published.waited = 1), [""; 0]);
         assert_eq!(spoilt(|m| m.latency.count = 0), ["latency"]);
         assert_eq!(spoilt(|m| m.misdelivered = Some(1)), ["misdelivered"]);
         assert_eq!(spoilt(|m| m.published.send_lag.p99_ns = 11_000_000), ["send-lag"]);
@@ -337,8 +417,19 @@ mod tests {
         assert_eq!(spoilt(|m| m.reconciliation = vec![differing(None)]), ["server-disagrees"]);
         assert!(spoilt(|m| m.reconciliation = vec![differing(Some("lost connections"))]).is_empty());
         assert_eq!(checks(&healthy(), Circumstances { drain_was_cut: true, ..CALM }), ["drain"]);
+        let unheard = Unheard { at_the_end: 1, ..CALM.unheard };
+        assert_eq!(checks(&healthy(), Circumstances { unheard, ..CALM }), ["clients-unheard"]);
         assert_eq!(checks(&healthy(), Circumstances { server_restarted: true, ..CALM }), ["server-restarted"]);
         assert_eq!(checks(&healthy(), Circumstances { server_fell_silent: true, ..CALM }), ["server-stats"]);
+    }
+
+    #[test]
+    fn who_was_not_live_is_told_as_that_alone() {
+        let mut measured = healthy();
+        measured.connections.live_at_end = 8;
+        let unheard = |at_all| Circumstances { unheard: Unheard { at_all, ..CALM.unheard }, ..CALM };
+        assert_eq!(checks(&measured, unheard(2)), ["clients-live"]);
+        assert_eq!(checks(&measured, unheard(3)), ["clients-live", "clients-unheard"]);
     }
 
     #[test]
@@ -355,6 +446,9 @@ mod tests {
         let away = Circumstances { server_away: Duration::from_secs(1), ..struck };
         measured.published.accepted = 90;
         assert_eq!([checks(&measured, struck), checks(&measured, away)], [vec!["load-applied".to_owned()], vec![]]);
+        measured.published.waited = 10;
+        assert_eq!(checks(&measured, away), [""; 0], "they had nobody to be sent to");
+        measured.published.waited = 0;
         measured.published.accepted = 88;
         assert_eq!(checks(&measured, away), ["load-applied"]);
     }

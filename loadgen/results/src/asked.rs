@@ -46,6 +46,12 @@ pub struct Asked {
     pub wait_s: f64,
     /// `reuse` or `fresh`: whether a polling client keeps its connection between polls.
     pub connection: String,
+    /// Connections for publishing over HTTP at most; absent in files that are older than the choice, which published over one, pipelined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish_connections: Option<u32>,
+    /// Whether publishing requests were pipelined over one connection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publish_pipelined: bool,
     /// What carried Socket.IO: `polling`, `websocket` or `upgrade`; absent on other transports, and in files that are older
     /// than it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,17 +94,26 @@ impl Asked {
             ("topics", self.topics.to_string(), other.topics.to_string()),
             ("arrival", self.arrival.clone(), other.arrival.clone()),
             ("duration in s", self.duration_s.to_string(), other.duration_s.to_string()),
+            ("warm-up in s", self.warmup_s.to_string(), other.warmup_s.to_string()),
+            ("drain in s", self.drain_s.to_string(), other.drain_s.to_string()),
             ("poll interval in s", self.poll_interval_s.to_string(), other.poll_interval_s.to_string()),
             ("wait in s", self.wait_s.to_string(), other.wait_s.to_string()),
             ("connection", self.connection.clone(), other.connection.clone()),
+            ("publishing connections", publishing(self), publishing(other)),
             ("socketio", carrier(self), carrier(other)),
             ("reconnect", reconnect(self), reconnect(other)),
             ("faults", faults(self), faults(other)),
             ("pin", self.pin.clone(), other.pin.clone()),
+            ("shard", shard(self), shard(other)),
         ];
         let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
         differing.map(|(name, own, others)| format!("{name} {own} against {others}")).collect()
     }
+}
+
+fn publishing(asked: &Asked) -> String {
+    let most = asked.publish_connections.filter(|_| !asked.publish_pipelined);
+    most.map_or_else(|| "1, pipelined".to_owned(), |most| most.to_string())
 }
 
 fn said(url: Option<&String>) -> String {
@@ -115,6 +130,10 @@ fn reconnect(asked: &Asked) -> String {
 
 fn faults(asked: &Asked) -> String {
     if asked.faults.is_empty() { "none".to_owned() } else { asked.faults.join(", ") }
+}
+
+fn shard(asked: &Asked) -> String {
+    asked.shard.clone().unwrap_or_else(|| "all".to_owned())
 }
 
 fn carrier(asked: &Asked) -> String {

@@ -178,9 +178,24 @@ pub struct Published {
     /// When a notification counts as accepted.
     #[serde(default)]
     pub accepted_when: Accepted,
-    /// Notifications that the server refused, or that it did not answer for.
+    /// Notifications that the server refused, or that were not sent. In files that are older than `unknown`, those of it as well.
     pub refused: u64,
-    /// Those of the refused that some client received in time all the same: the server had taken them, and its answer was lost. They are
+    /// Notifications that were sent, and of which no answer tells whether the server took them.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Notifications that waited for a free connection for publishing, a millisecond or longer and longer than they were late anyway.
+    #[serde(default)]
+    pub waited: u64,
+    /// Requests that were sent once more: the server had not acted on them, or recognises them by an idempotency key.
+    #[serde(default)]
+    pub sent_again: u64,
+    /// HTTP connections opened for publishing, over the whole run.
+    #[serde(default)]
+    pub connections_opened: u64,
+    /// Most of them that were open at a time, over the whole run.
+    #[serde(default)]
+    pub most_connections: u64,
+    /// Those of the refused and unknown that some client received in time all the same: the server had taken them, and its answer was lost. They are
     /// expected of every client. Absent in files that are older than the count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_and_delivered: Option<u64>,
@@ -280,9 +295,9 @@ impl Layers {
 pub struct Connections {
     /// Clients asked for.
     pub asked: u64,
-    /// Clients that were live when measuring started.
+    /// Clients that were live when measuring started: sampled once, up to 50 ms before, thread by thread.
     pub live_at_start: u64,
-    /// Clients that were live when measuring ended.
+    /// Clients that were live when measuring ended: sampled once, thread by thread, as soon after as the machine had time.
     pub live_at_end: u64,
     /// TCP connections opened.
     pub opened: u64,
@@ -292,6 +307,10 @@ pub struct Connections {
     pub reconnected: u64,
     /// What went wrong, by kind.
     pub errors: BTreeMap<String, u64>,
+    /// What the server said with the first error of a kind, by kind: one line of 200 characters at most, secrets masked. Absent where
+    /// servers said nothing, and in older runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotes: BTreeMap<String, String>,
 }
 
 /// Requests of polling clients, over the window.
@@ -327,7 +346,7 @@ pub struct ServerCost {
     /// Share of one core that the server used while all clients were connected and nothing was published; `None` where that
     /// lasted too short a time to say (`--settle`).
     pub idle_cpu_share: Option<f64>,
-    /// Resident memory before the first client connected, bytes.
+    /// Resident memory before the first client connected, bytes. This and the next two are single samples, not extremes.
     pub rss_before_bytes: u64,
     /// Resident memory with all clients live, before anything was published, bytes.
     pub rss_connected_bytes: u64,
@@ -339,8 +358,8 @@ pub struct ServerCost {
     pub rss_per_idle_connection_bytes: f64,
     /// Notifications handed to sockets in the window, by the server's count; absent where it does not count.
     pub delivered: Option<u64>,
-    /// Connections open at the end of measuring, by the server's count, on this run's transport; absent where it does not
-    /// count.
+    /// Connections open at the end of measuring, by the server's count, on this run's transport: sampled once, as soon after the window as
+    /// it answers. Absent where it does not count.
     pub open_at_end: Option<u64>,
     /// Cores that the server was pinned to; empty when it was not.
     pub cpus: Vec<usize>,

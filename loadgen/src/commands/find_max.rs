@@ -101,7 +101,8 @@ fn end_of(ending: SearchEnding) -> End {
 /// What varies, from where, up to where.
 fn bounds(args: &FindMaxArgs) -> anyhow::Result<(Vary, f64, f64)> {
     let load = &args.load;
-    let most_clients = preflight::most_clients(connections_per_client(args.transport, load.socketio));
+    let per_client = connections_per_client(args.transport, load.socketio);
+    let most_clients = preflight::most_clients(per_client, load.publish_connections);
     let (vary, flag, start, room) = match args.vary {
         VaryArg::Clients => (Vary::Clients, "--clients", f64::from(load.clients), most_clients as f64),
         VaryArg::Rate => (Vary::Rate, "--rate", load.rate, MOST_RATE),

@@ -15,9 +15,10 @@ use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
 use crate::reconciliation::reconcile;
-use crate::recording::{Told, stack};
+use crate::recording::{Live, Told, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
-use crate::verdict::{self, Circumstances};
+use crate::target::reason;
+use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
 /// What a run leaves behind.
 pub struct Outcome {
@@ -51,6 +52,8 @@ pub(super) struct Course {
     pub last: Mark,
     /// What the publisher says.
     pub report: Report,
+    /// What of the refused no client received, per topic.
+    pub never_received: Vec<Vec<u32>>,
     /// True when the drain bound cut something off.
     pub drain_was_cut: bool,
     /// What the players' clients left.
@@ -69,6 +72,8 @@ pub(super) struct Course {
     pub interrupted: bool,
     /// What was seen of a run with faults.
     pub watched: Option<Vec<RecoveryRow>>,
+    /// Who was live after the drain phase, and the fewest since the beginning of the window.
+    pub live: Live,
     /// What was done to the server.
     pub faults: Vec<ServerFault>,
     /// The window, as far as it was measured.
@@ -85,6 +90,7 @@ impl Course {
             to,
             last,
             report,
+            never_received,
             drain_was_cut,
             mut closed,
             records,
@@ -94,6 +100,7 @@ impl Course {
             rss_end,
             interrupted,
             watched,
+            live,
             faults,
             window,
         } = self;
@@ -110,13 +117,23 @@ impl Course {
             _ => Some(Vec::new()),
         };
         let told_all = server.is_some() && reconciliation.is_some();
-        let circumstances = circumstances(setup, &readings, told_all, drain_was_cut, &faults, &window);
+        let spans = Span::of_topics(plan, window.end - window.start, &report.ends);
+        let clients = group(closed.iter_mut().flat_map(|closed| std::mem::take(&mut closed.clients)));
+        let unheard = match plan.shard.is_whole() {
+            true => unheard(&clients, Judged::of(plan), |_, topic| {
+                Some((*spans.get(topic)?, never_received.get(topic)?.as_slice()))
+            }),
+            // What the other shards' publishers had accepted is known where all are merged.
+            false => Unheard::default(),
+        };
+        let circumstances =
+            Circumstances { unheard, ..circumstances(setup, &readings, told_all, drain_was_cut, &faults, &window) };
         let mut rows = watched.unwrap_or_default();
         let told_apart = groups(plan, &records.totals.latency, records.totals.latency_of_struck.as_ref());
         let recovery = (!plan.faults.is_empty()).then(|| Recovery {
             struck: told_apart.struck,
             bystanders: told_apart.bystanders,
-            ..recover(plan, &closed, &faults, window.start, &mut rows)
+            ..recover(plan, &closed, live, &faults, window.start, &mut rows)
         });
         let polled = to.counters.since(from.counters);
         let parts = Parts {
@@ -127,7 +144,10 @@ impl Course {
             publish_time: report.publish_time,
             ends: report.ends,
             refused: report.refused,
+            orders: report.orders,
             stacks: stack(closed.iter_mut().flat_map(|closed| std::mem::take(&mut closed.stacks))),
+            clients,
+            spans,
             heard: closed.iter().fold(Vec::new(), |heard, closed| least(&heard, &closed.heard)),
             begin_ns: clock::ns_at(begin),
             begin: begun,
@@ -163,6 +183,9 @@ impl Course {
                     .chain(&report.failures)
                     .map(|(kind, n)| (kind.clone(), *n))
                     .collect(),
+                quotes: (records.totals.quotes.iter())
+                    .map(|(kind, said)| (kind.clone(), reason(setup.target.token.as_ref(), said)))
+                    .collect(),
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.
             server: server.filter(|_| plan.shard.is_whole()),
@@ -187,6 +210,7 @@ fn never_learnt(setup: &Setup, told: &Told) -> Vec<String> {
 fn recover(
     plan: &Plan,
     closed: &[Closed],
+    live: Live,
     of_server: &[ServerFault],
     start: Instant,
     rows: &mut [RecoveryRow],
@@ -204,7 +228,8 @@ fn recover(
         was_due.then(|| Done { at: fault.start(), until: None, clients: Some(struck) })
     };
     let done: Vec<_> = plan.faults.iter().enumerate().map(done).collect();
-    recovery(plan, &done, &losses, rows)
+    let moments = merge_moments(closed.iter().map(|closed| closed.moments.clone()));
+    recovery(plan, &done, &losses, live, &moments, rows)
 }
 
 fn circumstances(
@@ -218,6 +243,7 @@ fn circumstances(
     let of_server = setup.plan.faults.iter().any(Fault::is_of_server);
     Circumstances {
         drain_was_cut,
+        unheard: Unheard::default(),
         was_struck: !setup.plan.faults.is_empty(),
         server_away: absence(faults, window),
         window: window.end - window.start,

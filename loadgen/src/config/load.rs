@@ -7,7 +7,7 @@ use feed::TopicName;
 use serde::{Deserialize, Serialize};
 
 use super::values::{positive_time_value, rate_value, time_value};
-use crate::plan::{Arrival, Reuse, SocketIoMode};
+use crate::plan::{Arrival, PUBLISH_CONNECTIONS, Reuse, SocketIoMode};
 use crate::publisher::MIN_PAYLOAD;
 use crate::reconnection::Reconnection;
 
@@ -62,6 +62,14 @@ pub struct LoadArgs {
     /// Topics; clients are spread over them evenly, each is published to at --rate
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub topics: u32,
+    /// Connections for publishing over HTTP at most, of all processes together and at least one of each: each carries one request at a time, and
+    /// they are opened as needed. Publications that find none free wait, and more than 1 % of them make a run invalid
+    #[arg(long, value_name = "N", default_value_t = PUBLISH_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub publish_connections: u32,
+    /// Publish over one connection without waiting for answers (HTTP pipelining), which RFC 9112 says not to do with POST: many servers
+    /// then work off the requests one after another, and that is what is measured
+    #[arg(long, conflicts_with = "publish_connections")]
+    pub publish_pipelined: bool,
     /// How publishing instants are spaced
     #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     pub arrival: Arrival,

@@ -4,7 +4,8 @@ use results::Deliveries;
 
 use super::Part;
 use crate::parts::sum;
-use crate::recording;
+use crate::recording::{self, group};
+use crate::verdict::{Unheard, unheard as clients_unheard};
 
 /// By part, what its publishers had refused and no client of any shard received, per topic.
 pub(super) fn unheard(all: &[Part]) -> Vec<Vec<Vec<u32>>> {
@@ -28,8 +29,19 @@ pub(super) fn close(part: &Part, all: &[Part], unheard: &[Vec<Vec<u32>>]) -> Del
         let (shard, topic) = (usize::from(stack.publisher) / topics, usize::from(stack.publisher) % topics);
         // What a shard that is missing published is not known; the verdict says that it is missing.
         let place = all.iter().position(|other| other.record.shard.index as usize == shard)?;
-        Some(stack.close(*all[place].record.ends.get(topic)?, unheard[place].get(topic)?))
+        let record = &all[place].record;
+        Some(stack.close(*record.ends.get(topic)?, unheard[place].get(topic)?, record.orders.get(topic)?))
     });
     let closed: Vec<Deliveries> = closed.collect();
     Deliveries { gaps: part.run.measured.deliveries.gaps, ..sum(closed.iter()) }
+}
+
+/// The clients of all shards that received nothing where others did, over the publishers of all shards that are there.
+pub(super) fn unheard_clients(all: &[Part], unheard: &[Vec<Vec<u32>>]) -> Unheard {
+    let Some(judged) = all.first().map(|part| part.record.judged) else { return Unheard::default() };
+    let groups = group(all.iter().flat_map(|part| part.record.clients.iter().cloned()));
+    clients_unheard(&groups, judged, |shard, topic| {
+        let place = all.iter().position(|other| other.record.shard.index as usize == shard)?;
+        Some((*all[place].record.spans.get(topic)?, unheard[place].get(topic)?.as_slice()))
+    })
 }

@@ -65,6 +65,7 @@ pub fn merge(mut parts: Vec<Part>, observed: Option<&Observed>, conditions: &[Co
     let circumstances = Circumstances {
         // Each shard says so of itself.
         drain_was_cut: false,
+        unheard: ledgers::unheard_clients(&parts, &unheard),
         // Several processes commit no faults.
         was_struck: false,
         server_away: Duration::ZERO,
@@ -171,6 +172,12 @@ fn published(parts: &[Part], unheard: &[Vec<Vec<u32>>], times: &Times) -> Publis
         sent: sum(|p| p.sent),
         accepted: sum(|p| p.accepted),
         refused: sum(|p| p.refused),
+        unknown: sum(|p| p.unknown),
+        waited: sum(|p| p.waited),
+        sent_again: sum(|p| p.sent_again),
+        connections_opened: sum(|p| p.connections_opened),
+        // Each shard had its most at an instant of its own: together there were this many at most.
+        most_connections: sum(|p| p.most_connections),
         refused_and_delivered: Some(std::iter::zip(parts, unheard).map(delivered).sum()),
         accepted_when,
         send_lag: Percentiles::from(&times.send_lag),

@@ -12,13 +12,14 @@ use crate::config::Bounds;
 use crate::parts::Parts;
 use crate::plan::Plan;
 use crate::reconciliation::Books;
-use crate::recording::Stack;
+use crate::recording::{ClientGroup, PublishOrder, Stack};
 use crate::shard::{MOST_SHARDS, Shard};
+use crate::verdict::{Judged, Span};
 
 /// Name of the file that makes a run folder that of a shard.
 pub const SHARD_FILE: &str = "shard.json";
 /// Version of that file. Another one is refused: shards of one run are made by one build.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Where Linux says which start of which machine this is.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
@@ -70,8 +71,16 @@ pub struct Record {
     pub ends: Vec<u32>,
     /// Numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// In which order its publishers' notifications were published, per topic.
+    pub orders: Vec<PublishOrder>,
     /// Its clients' ledgers, of the publishers of all shards.
     pub stacks: Vec<Stack>,
+    /// What its clients received, by client.
+    pub clients: Vec<ClientGroup>,
+    /// The numbers that were due in the window, per topic, of its own publishers.
+    pub spans: Vec<Span>,
+    /// Of what clients are judged that received nothing.
+    pub judged: Judged,
     /// Receipt minus intended instant, each on its own process's clock, ns: the least of what each shard published.
     pub heard: Vec<Option<i64>>,
     /// The whole run as it was counted here.
@@ -82,7 +91,8 @@ impl Record {
     /// True when its parts fit together, as they do in every record that was written to its end.
     fn is_sound(&self) -> bool {
         let has_place = (2..=MOST_SHARDS).contains(&self.shard.of) && self.shard.index < self.shard.of;
-        let has_topics = !self.ends.is_empty() && self.refused.len() == self.ends.len();
+        let topics = [self.refused.len(), self.orders.len(), self.spans.len()];
+        let has_topics = !self.ends.is_empty() && topics == [self.ends.len(); 3];
         has_place && has_topics && self.begin_s.is_finite()
     }
 
@@ -126,7 +136,11 @@ pub fn keep(
         begin_at_s: wall_clock_s(clock::instant_at(parts.begin_ns)),
         ends: parts.ends.clone(),
         refused: parts.refused.clone(),
+        orders: parts.orders.clone(),
         stacks: parts.stacks.clone(),
+        clients: parts.clients.clone(),
+        spans: parts.spans.clone(),
+        judged: Judged::of(plan),
         heard: parts.heard.clone(),
         books: parts.books,
     })

@@ -57,6 +57,10 @@ pub(super) fn connections(parts: &[Part]) -> Connections {
     for (kind, count) in all().flat_map(|connections| &connections.errors) {
         *errors.entry(kind.clone()).or_default() += count;
     }
+    let mut quotes = BTreeMap::new();
+    for (kind, said) in all().flat_map(|connections| &connections.quotes) {
+        quotes.entry(kind.clone()).or_insert_with(|| said.clone());
+    }
     Connections {
         asked: sum(|c| c.asked),
         live_at_start: sum(|c| c.live_at_start),
@@ -65,6 +69,7 @@ pub(super) fn connections(parts: &[Part]) -> Connections {
         failed: sum(|c| c.failed),
         reconnected: sum(|c| c.reconnected),
         errors,
+        quotes,
     }
 }
 

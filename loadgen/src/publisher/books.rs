@@ -1,21 +1,26 @@
 //! What the publisher writes down: what was due, what was sent, and what became of it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hdrhistogram::Histogram;
 use results::{Accepted, Percentiles, Published, new_histogram};
 
 use super::Report;
+use super::http::NOT_ACCEPTED;
+use crate::clock;
 use crate::plan::{Arrive, Plan};
+use crate::recording::{Departures, PublishOrder};
 
-/// The channel was lost, or the answer never came.
-const LOST: &str = "lost";
-/// It was due, but its channel had no room for it before the publisher's time was over.
+/// It was sent, and no answer tells what became of it.
+pub(super) const UNKNOWN: &str = "unknown";
+/// It was due, but was not sent before the publisher's time was over.
 pub(super) const UNSENT: &str = "unsent";
-/// There was no channel at the time.
+/// There was no connection at the time, nor one on its way.
 pub(super) const UNCONNECTED: &str = "unconnected";
 
-/// A request that has not been answered.
+/// A notification that was sent over a socket and not acknowledged yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pending {
     pub arrive: Arrive,
@@ -33,10 +38,58 @@ pub(super) struct Books {
     send_lag: Histogram<u64>,
     publish_time: Histogram<u64>,
     out_of_range: u64,
+    /// When each was sent and answered.
+    departures: Arc<Departures>,
+    /// How many were sent, warm-up included: the display reads it.
+    sent: Arc<AtomicU64>,
+    /// What proves the order of publishing.
+    order: Order,
+    /// What the server answered to the first publication.
+    first_answer: Option<String>,
+}
+
+/// What proves in which order notifications were published.
+#[derive(Debug)]
+enum Order {
+    /// That one was answered before the other was sent.
+    Answers,
+    /// That they were written to the same connection.
+    Writing(Vec<Written>),
+}
+
+/// What was written of one topic.
+#[derive(Debug, Clone, Default)]
+struct Written {
+    /// One past the number that was written last.
+    next: u32,
+    /// The numbers with which connections began that took over from a lost one.
+    connections: Vec<u32>,
 }
 
 impl Books {
-    pub(super) fn new(plan: &Plan, accepted_when: Accepted) -> Self {
+    /// Empty books of a publisher whose requests are answered one by one, so that the answers prove the order.
+    pub(super) fn of_requests(plan: &Plan, departures: Arc<Departures>, sent: Arc<AtomicU64>) -> Self {
+        Self::new(plan, Accepted::Answered, Order::Answers, departures, sent)
+    }
+
+    /// Empty books of a publisher that writes to sockets.
+    pub(super) fn of_sockets(
+        plan: &Plan,
+        accepted_when: Accepted,
+        departures: Arc<Departures>,
+        sent: Arc<AtomicU64>,
+    ) -> Self {
+        let order = Order::Writing(vec![Written::default(); plan.topics.len()]);
+        Self::new(plan, accepted_when, order, departures, sent)
+    }
+
+    fn new(
+        plan: &Plan,
+        accepted_when: Accepted,
+        order: Order,
+        departures: Arc<Departures>,
+        sent: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             pending: VecDeque::new(),
             refused: vec![Vec::new(); plan.topics.len()],
@@ -45,6 +98,10 @@ impl Books {
             send_lag: new_histogram(),
             publish_time: new_histogram(),
             out_of_range: 0,
+            departures,
+            sent,
+            order,
+            first_answer: None,
         }
     }
 
@@ -56,17 +113,56 @@ impl Books {
         }
     }
 
-    /// It was handed to a channel.
-    pub(super) fn sent(&mut self, pending: Pending) {
-        self.published.sent += u64::from(pending.in_window);
+    /// It has waited, because no connection was free.
+    pub(super) fn waited(&mut self, in_window: bool) {
+        self.published.waited += u64::from(in_window);
+    }
+
+    /// It leaves now, for the first time; returns the instant (ns). To be called before it does.
+    pub(super) fn leaves(&mut self, arrive: Arrive) -> u64 {
+        let at_ns = clock::now_ns();
+        self.departures.enter(arrive.topic, arrive.sequence, at_ns);
+        if let Order::Writing(topics) = &mut self.order {
+            topics[usize::from(arrive.topic)].next = arrive.sequence + 1;
+        }
+        at_ns
+    }
+
+    /// It was sent, or sent `again`.
+    pub(super) fn sent(&mut self, in_window: bool, again: bool) {
+        if again {
+            self.published.sent_again += u64::from(in_window);
+        } else {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            self.published.sent += u64::from(in_window);
+        }
+    }
+
+    /// It was written to a socket whose server acknowledges it, or not.
+    pub(super) fn await_acknowledgement(&mut self, pending: Pending) {
         self.pending.push_back(pending);
     }
 
-    /// The server is not known to have accepted it, for a reason of this kind.
+    /// The server refused it, or it was not sent, for a reason of this kind.
     pub(super) fn refuse(&mut self, arrive: Arrive, in_window: bool, kind: &str) {
-        *self.failures.entry(format!("publish-{kind}")).or_default() += 1;
-        self.refused[usize::from(arrive.topic)].push(arrive.sequence);
+        self.not_accepted(arrive, kind);
         self.published.refused += u64::from(in_window);
+    }
+
+    /// It was sent, and nobody says whether the server took it.
+    pub(super) fn unknown(&mut self, arrive: Arrive, in_window: bool) {
+        self.not_accepted(arrive, UNKNOWN);
+        self.published.unknown += u64::from(in_window);
+    }
+
+    /// Something went wrong in this way.
+    pub(super) fn count_failure(&mut self, kind: &str) {
+        *self.failures.entry(format!("publish-{kind}")).or_default() += 1;
+    }
+
+    fn not_accepted(&mut self, arrive: Arrive, kind: &str) {
+        self.count_failure(kind);
+        self.refused[usize::from(arrive.topic)].push(arrive.sequence);
     }
 
     /// The latest was written, or could not be, and nobody will answer for it.
@@ -75,31 +171,27 @@ impl Books {
         if is_written {
             self.published.accepted += u64::from(pending.in_window);
         } else {
-            self.refuse(pending.arrive, pending.in_window, LOST);
+            self.unknown(pending.arrive, pending.in_window);
         }
     }
 
-    /// Matches an answer to the oldest request, which HTTP/1.1 guarantees is the right one.
-    pub(super) fn answer(&mut self, status: u16, at_ns: u64) {
-        let Some(pending) = self.pending.pop_front() else { return };
-        if !(200..300).contains(&status) {
-            self.refuse(pending.arrive, pending.in_window, &format!("status-{status}"));
-        } else {
-            self.accept(pending, at_ns);
-        }
-    }
-
-    /// Matches an acknowledgement to its notification, whatever came before it.
-    pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, at_ns: u64) {
+    /// Matches an acknowledgement to its notification, whatever came before it: one that came at an instant (ns), or that says that it was not
+    /// accepted.
+    pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, accepted_ns: Option<u64>) {
         let is_meant = |pending: &Pending| (pending.arrive.topic, pending.arrive.sequence) == (topic, sequence);
         if let Some(place) = self.pending.iter().position(is_meant)
             && let Some(pending) = self.pending.remove(place)
         {
-            self.accept(pending, at_ns);
+            match accepted_ns {
+                Some(at_ns) => self.accept(pending, at_ns),
+                None => self.refuse(pending.arrive, pending.in_window, NOT_ACCEPTED),
+            }
         }
     }
 
-    fn accept(&mut self, pending: Pending, at_ns: u64) {
+    /// The server answered at `at_ns` that it has accepted it.
+    pub(super) fn accept(&mut self, pending: Pending, at_ns: u64) {
+        self.departures.enter_answer(pending.arrive.topic, pending.arrive.sequence, at_ns);
         if pending.in_window {
             self.published.accepted += 1;
             if self.publish_time.record(at_ns.saturating_sub(pending.sent_ns)).is_err() {
@@ -108,15 +200,47 @@ impl Books {
         }
     }
 
-    /// The channel of these topics is lost, and with it every answer that has not come.
-    pub(super) fn lose_pending(&mut self, is_carried: impl Fn(u16) -> bool) {
+    /// The connection that carried these topics is lost and, if it `is_answered`, with it every answer that has not come.
+    pub(super) fn lose_connection(&mut self, is_carried: impl Fn(u16) -> bool, is_answered: bool) {
+        if let Order::Writing(topics) = &mut self.order {
+            let carried = topics.iter_mut().enumerate().filter(|(topic, _)| is_carried(*topic as u16));
+            carried.for_each(|(_, written)| written.connections.push(written.next));
+        }
+        if is_answered {
+            self.lose_pending(is_carried);
+        }
+    }
+
+    fn lose_pending(&mut self, is_carried: impl Fn(u16) -> bool) {
         for pending in std::mem::take(&mut self.pending) {
             if is_carried(pending.arrive.topic) {
-                self.refuse(pending.arrive, pending.in_window, LOST);
+                self.unknown(pending.arrive, pending.in_window);
             } else {
                 self.pending.push_back(pending);
             }
         }
+    }
+
+    /// A connection for publishing was opened, so that there are `open` now.
+    pub(super) fn opened(&mut self, open: u64) {
+        self.published.connections_opened += 1;
+        self.published.most_connections = self.published.most_connections.max(open);
+    }
+
+    /// How many were sent so far.
+    #[cfg(test)]
+    pub(super) fn sent_so_far(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// The server has answered; what the first answer says is kept.
+    pub(super) fn first_answer(&mut self, quote: impl FnOnce() -> String) {
+        self.first_answer.get_or_insert_with(quote);
+    }
+
+    /// What the server answered to the first publication, if it has.
+    pub(super) fn told_first(&self) -> Option<String> {
+        self.first_answer.clone()
     }
 
     /// What kept notifications from being accepted so far, by kind.
@@ -134,10 +258,17 @@ impl Books {
         };
         let mut refused = std::mem::take(&mut self.refused);
         refused.iter_mut().for_each(|numbers| numbers.sort_unstable());
+        let orders = match &self.order {
+            Order::Answers => (0..refused.len()).map(|topic| self.departures.order_of_answers(topic as u16)).collect(),
+            Order::Writing(topics) => {
+                topics.iter().map(|written| PublishOrder::of_writing(&written.connections)).collect()
+            }
+        };
         Report {
             published: self.published.clone(),
             ends,
             refused,
+            orders,
             failures: std::mem::take(&mut self.failures),
             send_lag: self.send_lag.clone(),
             publish_time: self.publish_time.clone(),

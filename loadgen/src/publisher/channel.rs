@@ -1,4 +1,4 @@
-//! A way to the server that notifications go in order, opened again whenever it is lost, whatever is spoken on it.
+//! A socket to the server that notifications go in order, opened again whenever it is lost, whatever is spoken on it.
 
 mod taken;
 #[cfg(test)]
@@ -9,9 +9,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use feed::Postmark;
-use futures_util::future::join_all;
-use results::Accepted;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,12 +17,12 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
 use super::books::{Books, Pending, UNCONNECTED};
-use super::http::Http;
+use super::channels::LOOK_AGAIN;
+use super::publication::Publication;
 use super::socketio::SocketIo;
 use super::ws::Ws;
 use crate::clock;
-use crate::plan::{Arrive, Plan};
-use crate::target::{Publishing, Target};
+use crate::target::Target;
 use taken::Taken;
 
 /// The receiving half of a connection.
@@ -35,21 +32,15 @@ pub(super) type Writing = Either<OwnedWriteHalf, WriteHalf<TlsStream<TcpStream>>
 
 /// Pause before a lost publishing channel is opened again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
-/// Between two looks at whether answers have come.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// Longest wait for a Socket.IO server to have read all that was said, before the publisher takes its leave; WebSocket
 /// servers answer a ping at once, and whoever does not is left all the same.
 const KNOCK_BOUND: Duration = Duration::from_secs(1);
-/// Longest wait for the last answers, or for the server's end of a channel that has none.
-const ANSWERS_BOUND: Duration = Duration::from_secs(5);
 /// Longest wait for a server to let a publisher in, handshake and all; a lost channel is then tried anew.
 const CONNECT_BOUND: Duration = Duration::from_secs(5);
 
 /// What is spoken on a channel. Each kind is a file of its own.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// A request per notification, and an answer to each.
-    Http(Http),
     /// A message per notification, and no answer to it.
     Ws(Ws),
     /// An event per notification, and an acknowledgement of each if the target asks for one.
@@ -60,7 +51,6 @@ impl Kind {
     /// True when the server answers for each notification.
     fn is_answered(&self) -> bool {
         match self {
-            Self::Http(_) => true,
             Self::Ws(_) => false,
             Self::SocketIo(session) => session.wants_acknowledgements(),
         }
@@ -69,75 +59,15 @@ impl Kind {
     /// True when notifications of `topic` go this way.
     fn carries(&self, topic: u16) -> bool {
         match self {
-            Self::Http(_) | Self::Ws(_) => true,
+            Self::Ws(_) => true,
             Self::SocketIo(session) => session.carries(topic),
         }
     }
 }
 
-/// All channels of a run: one, or one per topic where the way to a topic is a connection of its own.
-#[derive(Debug)]
-pub struct Channels {
-    channels: Vec<Rc<Channel>>,
-    pub(super) books: Rc<RefCell<Books>>,
-}
-
-impl Channels {
-    /// Opens them all.
-    pub async fn open(plan: &Plan, target: &Target) -> anyhow::Result<Self> {
-        let (kinds, accepted_when) = match &target.file.publishing {
-            Publishing::Http { .. } => (vec![Kind::Http(Http::new(plan, target))], Accepted::Answered),
-            Publishing::Ws { .. } => {
-                (Ws::for_topics(plan, target).into_iter().map(Kind::Ws).collect(), Accepted::Written)
-            }
-            Publishing::SocketIo { ack, .. } => (
-                SocketIo::for_topics(plan, target).into_iter().map(Kind::SocketIo).collect(),
-                if *ack { Accepted::Answered } else { Accepted::Written },
-            ),
-        };
-        let books = Rc::new(RefCell::new(Books::new(plan, accepted_when)));
-        let mut channels = Vec::new();
-        for kind in kinds {
-            let channel = Channel::open(kind, target, Rc::clone(&books)).await;
-            channels.push(channel.with_context(|| format!("cannot publish to {}", target.shown_url()))?);
-        }
-        Ok(Self { channels, books })
-    }
-
-    /// The channel of a topic.
-    pub fn of(&self, topic: u16) -> &Channel {
-        &self.channels[usize::from(topic) % self.channels.len()]
-    }
-
-    /// Publishes one notification on the first topic, now, and says within `bound` why it was not accepted, if it was not.
-    pub async fn publish_one(&self, plan: &Plan, sequence: u32, bound: Duration) -> Result<(), String> {
-        let before = self.books.borrow().failures().clone();
-        let arrive = Arrive { offset: plan.warmup, topic: 0, sequence };
-        let postmark = Postmark { run: plan.run, publisher: 0, sequence, intended_ns: clock::now_ns() };
-        let published = async {
-            self.of(0).send(arrive, true, postmark, || ()).await;
-            while !self.books.borrow().pending.is_empty() {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        if tokio::time::timeout(bound, published).await.is_err() {
-            return Err("no answer in time".to_owned());
-        }
-        let books = self.books.borrow();
-        let new = books.failures().iter().find(|(kind, count)| before.get(*kind) != Some(count));
-        new.map_or(Ok(()), |(kind, _)| Err(kind.clone()))
-    }
-
-    /// Waits, for a bounded time, until everything that was sent has been answered for or been taken in by the server.
-    pub async fn await_answers(&self) {
-        let settled = join_all(self.channels.iter().map(|channel| channel.settle()));
-        let _ = tokio::time::timeout(ANSWERS_BOUND, settled).await;
-    }
-}
-
 /// One connection to the server that is kept open.
 #[derive(Debug)]
-pub struct Channel {
+pub(super) struct Channel {
     kind: Kind,
     target: Target,
     /// The sending half; taken while something is written, absent while the connection is lost.
@@ -156,7 +86,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    async fn open(kind: Kind, target: &Target, books: Rc<RefCell<Books>>) -> anyhow::Result<Rc<Self>> {
+    pub(super) async fn open(kind: Kind, target: &Target, books: Rc<RefCell<Books>>) -> anyhow::Result<Rc<Self>> {
         let channel = Rc::new(Self {
             kind,
             target: target.clone(),
@@ -173,19 +103,25 @@ impl Channel {
         Ok(channel)
     }
 
-    /// Sends one notification; waits for room in the socket if need be, never for an answer. `sent` is told the instant.
-    pub(super) async fn send(&self, arrive: Arrive, in_window: bool, postmark: Postmark, sent: impl FnOnce()) {
+    /// Sends one notification; waits for room in the socket if need be, never for an answer. `handed_over` is called once the books will tell
+    /// what became of it.
+    pub(super) async fn send(&self, publication: Publication, handed_over: impl FnOnce()) {
+        let Publication { arrive, in_window, postmark } = publication;
         let Some(mut writer) = self.await_writer().await else {
             self.books.borrow_mut().refuse(arrive, in_window, UNCONNECTED);
-            return;
+            return handed_over();
         };
         let bytes = match &self.kind {
-            Kind::Http(http) => http.request(arrive.topic, postmark),
             Kind::Ws(ws) => ws.frame(arrive.topic, postmark),
             Kind::SocketIo(session) => session.frame(arrive.topic, postmark),
         };
-        self.books.borrow_mut().sent(Pending { arrive, in_window, sent_ns: clock::now_ns() });
-        sent();
+        {
+            let mut books = self.books.borrow_mut();
+            let sent_ns = books.leaves(arrive);
+            books.sent(in_window, false);
+            books.await_acknowledgement(Pending { arrive, in_window, sent_ns });
+        }
+        handed_over();
         let is_written = writer.write_all(&bytes).await;
         if !self.kind.is_answered() {
             self.books.borrow_mut().written(is_written);
@@ -234,12 +170,11 @@ impl Channel {
     }
 
     /// Waits until everything was answered; where nothing is, until the server has ended what we have ended.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         while self.kind.is_answered() && !self.books.borrow().pending.is_empty() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         let goodbye = match &self.kind {
-            Kind::Http(_) => return,
             Kind::Ws(ws) => ws.goodbye(),
             Kind::SocketIo(session) => {
                 self.answer_with(&session.knock()).await;
@@ -277,7 +212,6 @@ impl Channel {
             }
         };
         let rest = match &self.kind {
-            Kind::Http(_) => Vec::new(),
             Kind::Ws(ws) => ws.shake_hands(&self.target, &mut reader, &mut writer).await?,
             Kind::SocketIo(session) => {
                 session.join(&self.target, &mut reader, &mut writer).await?;
@@ -292,7 +226,6 @@ impl Channel {
     async fn keep_reading(self: Rc<Self>, mut reader: Reading, mut rest: Vec<u8>) {
         loop {
             match &self.kind {
-                Kind::Http(_) => super::http::read_answers(&mut reader, &self.books).await,
                 Kind::Ws(_) => super::ws::discard(&mut reader, std::mem::take(&mut rest), &self).await,
                 Kind::SocketIo(session) => super::socketio::listen(&mut reader, session, &self, &self.books).await,
             }
@@ -317,8 +250,7 @@ impl Channel {
         self.losses.set(self.losses.get() + 1);
         self.is_writing.set(false);
         self.returned.notify_waiters();
-        if self.kind.is_answered() {
-            self.books.borrow_mut().lose_pending(|topic| self.kind.carries(topic));
-        }
+        let is_answered = self.kind.is_answered();
+        self.books.borrow_mut().lose_connection(|topic| self.kind.carries(topic), is_answered);
     }
 }

@@ -1,28 +1,27 @@
-//! Publishing over HTTP: pipelined requests on one connection, answers matched in order (RFC 9112, section 9.3.2).
-
-use std::cell::RefCell;
+//! The requests that publish over HTTP, and what their answers say.
 
 use feed::Postmark;
-use tokio::io::AsyncReadExt;
 
-use super::books::Books;
-use super::channel::Reading;
 use super::message::{Message, text_of};
-use crate::clock;
 use crate::plan::Plan;
-use crate::target::{Publishing, Target, Values};
-use crate::wire::http;
+use crate::target::{Condition, Publishing, Target, Values};
+use crate::wire::http::Head;
+
+/// A 2xx answer says that the notification was not accepted.
+pub(super) const NOT_ACCEPTED: &str = "not-accepted";
 
 /// The requests of all topics.
 #[derive(Debug)]
 pub(super) struct Http {
     /// Per topic, but for the postmark.
     requests: Vec<Message>,
+    /// What the body of an acceptance says, beside its status.
+    accepted: Option<Condition>,
 }
 
 impl Http {
     pub(super) fn new(plan: &Plan, target: &Target) -> Self {
-        let Publishing::Http { method, request, body, .. } = &target.file.publishing else {
+        let Publishing::Http { method, request, body, accepted } = &target.file.publishing else {
             unreachable!("only a target that publishes over HTTP is asked");
         };
         let text = text_of(plan);
@@ -31,33 +30,28 @@ impl Http {
             let body = body.filled(&values);
             let length = format!("Content-Length: {}\r\n", body.len());
             let head = request.head(method, &target.prefix, &target.host, &values, &length);
-            Message::around(plan, (head + &body).into_bytes())
+            let head_len = head.len();
+            Message::around(plan, (head + &body).into_bytes()).with_unique_values(head_len)
         });
-        Self { requests: requests.collect() }
+        Self { requests: requests.collect(), accepted: accepted.clone() }
     }
 
     /// The request that carries `postmark` to a topic.
     pub(super) fn request(&self, topic: u16, postmark: Postmark) -> Vec<u8> {
         self.requests[usize::from(topic)].stamped(postmark)
     }
-}
 
-/// Matches answers to requests until the channel ends or stops making sense.
-pub(super) async fn read_answers(reader: &mut Reading, books: &RefCell<Books>) {
-    let mut received = Vec::new();
-    while let Ok(1..) = reader.read_buf(&mut received).await {
-        let at_ns = clock::now_ns();
-        let mut used = 0;
-        loop {
-            match http::read_whole(&received[used..]) {
-                Ok(Some((len, head))) => {
-                    books.borrow_mut().answer(head.status, at_ns);
-                    used += len;
-                }
-                Ok(None) => break,
-                Err(_) => return,
-            }
+    /// True when each request carries a key of its own by which the server recognises it if it comes again.
+    pub(super) fn has_idempotency_key(&self) -> bool {
+        self.requests.iter().all(Message::is_unique)
+    }
+
+    /// Why an answer is no acceptance; `None` when it is one.
+    pub(super) fn refusal(&self, head: &Head, body: &[u8]) -> Option<String> {
+        if !(200..300).contains(&head.status) {
+            return Some(format!("status-{}", head.status));
         }
-        received.drain(..used);
+        let says_so = self.accepted.as_ref().is_none_or(|accepted| accepted.holds(body));
+        (!says_so).then(|| NOT_ACCEPTED.to_owned())
     }
 }

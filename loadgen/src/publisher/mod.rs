@@ -1,19 +1,23 @@
 //! Publishes on time, whatever the server does: the open loop at the other end of every latency.
 //!
-//! A thread of its own, and ordered channels that never wait for an answer: a notification is sent when it is due, answers
-//! are matched when they come. What a slow server delays therefore shows in the latencies instead of disappearing
-//! (coordinated omission), and what the generator itself delays shows as send lag. `pace` keeps the time; what goes over
-//! the wire is the business of a channel: `http`, `ws` or `socketio`.
+//! A thread of its own that never waits for an answer: a notification is sent when it is due, answers are matched when they come. What a
+//! slow server delays therefore shows in the latencies instead of disappearing (coordinated omission), and what the generator itself
+//! delays shows as send lag. `pace` keeps the time. Over HTTP, `pool` has a connection ready for each request; a `channel` is a socket of
+//! its own, on which `ws` or `socketio` is spoken.
 
 mod books;
 mod channel;
+mod channels;
 mod http;
+mod http_connection;
 mod message;
 mod pace;
+mod pool;
+mod publication;
 mod socketio;
 mod ws;
 
-pub use channel::{Channel, Channels};
+pub use channels::Channels;
 pub use message::MIN_PAYLOAD;
 
 use std::collections::BTreeMap;
@@ -30,7 +34,7 @@ use tokio::task::LocalSet;
 
 use crate::clock;
 use crate::plan::Plan;
-use crate::recording::Departures;
+use crate::recording::{Departures, PublishOrder};
 use crate::target::Target;
 use pace::Pace;
 
@@ -43,6 +47,8 @@ pub struct Report {
     pub ends: Vec<u32>,
     /// Sequence numbers that the server is not known to have accepted, ascending, per topic.
     pub refused: Vec<Vec<u32>>,
+    /// In which order they were published, per topic.
+    pub orders: Vec<PublishOrder>,
     /// What kept notifications from being accepted, by kind, over the whole run.
     pub failures: BTreeMap<String, u64>,
     /// Actual minus intended instants of the window, ns.
@@ -86,7 +92,7 @@ impl Publisher {
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 LocalSet::new().block_on(&runtime, async {
-                    let channels = match Channels::open(&plan, &target).await {
+                    let channels = match Channels::open(&plan, &target, departures, counter).await {
                         Ok(channels) => channels,
                         Err(error) => {
                             let _ = ready.send(Err(error));
@@ -95,7 +101,7 @@ impl Publisher {
                     };
                     let _ = ready.send(Ok(()));
                     let begin = begun.await.unwrap_or_else(|_| clock::now());
-                    Pace::new(channels, counter, departures).publish(&plan, begin, stopped).await
+                    Pace::new(channels).publish(&plan, begin, stopped).await
                 })
             })
             .context("cannot start the publishing thread")?;

@@ -1,8 +1,6 @@
 //! Keeps the publisher's time: each notification is handed to its channel when it is due, never earlier, never waited for.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -10,21 +8,19 @@ use feed::Postmark;
 use tokio::sync::watch;
 
 use super::books::UNSENT;
+use super::publication::Publication;
 use super::{Channels, Report, Stop};
 use crate::clock::{self, Alarm};
 use crate::plan::{Arrive, Plan};
-use crate::recording::Departures;
 
-/// The channels, and who is told of what goes into them.
+/// What keeps the time of everything that goes through the channels.
 pub(super) struct Pace {
     channels: Channels,
-    sent: Arc<AtomicU64>,
-    departures: Arc<Departures>,
 }
 
 impl Pace {
-    pub(super) fn new(channels: Channels, sent: Arc<AtomicU64>, departures: Arc<Departures>) -> Self {
-        Self { channels, sent, departures }
+    pub(super) fn new(channels: Channels) -> Self {
+        Self { channels }
     }
 
     /// Publishes the whole plan from `begin` on, or until told to stop.
@@ -70,7 +66,16 @@ impl Pace {
                 }
             }
         }
-        self.channels.await_answers().await;
+        if why != Stop::No {
+            self.channels.stop_sending();
+        }
+        tokio::select! {
+            () = self.channels.await_answers() => {}
+            _ = stopped(&mut stop), if why == Stop::No => {
+                self.channels.stop_sending();
+                self.channels.await_answers().await;
+            }
+        }
         Ok(self.channels.books.borrow_mut().close(ends))
     }
 
@@ -83,7 +88,7 @@ impl Pace {
         self.channels.books.borrow_mut().refuse(arrive, is_in_window(plan, arrive), UNSENT);
     }
 
-    /// Sends one notification; `is_handed_over` once its channel answers for what becomes of it.
+    /// Publishes one notification; `is_handed_over` once the books will tell what became of it.
     async fn send(&self, plan: &Plan, arrive: Arrive, due: Instant, is_handed_over: &Cell<bool>) {
         let postmark = Postmark {
             run: plan.run,
@@ -91,12 +96,8 @@ impl Pace {
             sequence: arrive.sequence,
             intended_ns: clock::ns_at(due),
         };
-        self.departures.enter(arrive.topic, arrive.sequence, clock::now_ns());
-        let sent = || {
-            is_handed_over.set(true);
-            self.sent.fetch_add(1, Ordering::Relaxed);
-        };
-        self.channels.of(arrive.topic).send(arrive, is_in_window(plan, arrive), postmark, sent).await;
+        let publication = Publication { arrive, in_window: is_in_window(plan, arrive), postmark };
+        self.channels.publish(publication, || is_handed_over.set(true)).await;
     }
 }
 

@@ -16,7 +16,7 @@ use super::channel::{Channel, Reading, Writing};
 use super::message::{Message, text_of};
 use crate::clock;
 use crate::plan::Plan;
-use crate::target::{Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
+use crate::target::{Condition, Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
 use crate::wire::Handshake;
 use crate::wire::websocket::{MAX_MESSAGE, frame};
 
@@ -30,6 +30,8 @@ pub(super) struct SocketIo {
     run: u32,
     namespace: String,
     wants_acknowledgements: bool,
+    /// What the data of an acknowledgement says that is an acceptance.
+    accepted: Option<Condition>,
     /// What has not come whole.
     frames: RefCell<Reader>,
     /// True once the server has answered a WebSocket ping of ours.
@@ -41,7 +43,8 @@ pub(super) struct SocketIo {
 impl SocketIo {
     /// One for all topics, or one for each where path, connect packet or first events name the topic.
     pub(super) fn for_topics(plan: &Plan, target: &Target) -> Vec<Self> {
-        let Publishing::SocketIo { path, namespace, auth, first, event, ack, .. } = &target.file.publishing else {
+        let Publishing::SocketIo { path, namespace, auth, first, event, ack, accepted } = &target.file.publishing
+        else {
             unreachable!("only a target that publishes over Socket.IO is asked");
         };
         let text = text_of(plan);
@@ -59,6 +62,7 @@ impl SocketIo {
             run: plan.run,
             namespace: namespace.clone(),
             wants_acknowledgements: *ack,
+            accepted: accepted.clone(),
             frames: RefCell::new(Reader::new(Role::Client, MAX_MESSAGE)),
             was_answered: Cell::new(false),
             events: events.clone(),
@@ -167,8 +171,8 @@ struct Heard {
     replies: Vec<u8>,
     /// Whether the namespace let us in.
     entry: Option<Entry>,
-    /// Numbers of acknowledged events.
-    acknowledged: Vec<u64>,
+    /// Numbers of acknowledged events, and the data of the acknowledgements.
+    acknowledged: Vec<(u64, Vec<u8>)>,
     /// True when the session has ended.
     is_over: bool,
 }
@@ -196,7 +200,9 @@ impl Heard {
                         self.entry = Some(Entry::Refused(String::from_utf8_lossy(packet.data).into_owned()));
                     }
                     Kind::Disconnect => self.is_over = true,
-                    Kind::Ack | Kind::BinaryAck => self.acknowledged.extend(packet.id),
+                    Kind::Ack | Kind::BinaryAck => {
+                        self.acknowledged.extend(packet.id.map(|id| (id, packet.data.to_vec())));
+                    }
                     Kind::Event | Kind::BinaryEvent => {}
                 }
             }
@@ -211,8 +217,12 @@ pub(super) async fn listen(reader: &mut Reading, session: &SocketIo, channel: &C
     while let Ok(1..) = reader.read_buf(&mut received).await {
         let at_ns = clock::now_ns();
         let Ok(heard) = session.hear(&received) else { return };
-        for (topic, sequence) in heard.acknowledged.into_iter().filter_map(notification_of) {
-            books.borrow_mut().acknowledge(topic, sequence, at_ns);
+        for (number, data) in &heard.acknowledged {
+            let Some((topic, sequence)) = notification_of(*number) else { continue };
+            let mut books = books.borrow_mut();
+            books.first_answer(|| String::from_utf8_lossy(data).into_owned());
+            let is_accepted = session.accepted.as_ref().is_none_or(|accepted| accepted.holds(data));
+            books.acknowledge(topic, sequence, is_accepted.then_some(at_ns));
         }
         if heard.is_over {
             return;
@@ -248,6 +258,6 @@ mod tests {
         assert!(heard.entry.is_none() && heard.acknowledged.is_empty() && !heard.is_over, "{heard:?}");
         heard.packet("40/room,{}", "/room");
         heard.packet("43/room,7[]", "/room");
-        assert!(matches!(heard.entry, Some(Entry::LetIn)) && heard.acknowledged == [7], "{heard:?}");
+        assert!(matches!(heard.entry, Some(Entry::LetIn)) && heard.acknowledged == [(7, b"[]".to_vec())], "{heard:?}");
     }
 }

@@ -22,6 +22,8 @@ pub struct Account {
     topic: u16,
     /// True for one that a fault is aimed at, sooner or later.
     is_struck: bool,
+    /// True while its client is counted as live.
+    is_live: bool,
     /// Whose latency is measured: of the others' publishers, which have other clocks, only the ledgers are kept.
     shard: Shard,
     windows: Arc<Windows>,
@@ -53,6 +55,13 @@ impl Ledgers {
     }
 
     fn as_mut(&mut self) -> &mut [Ledger] {
+        match self {
+            Self::One(one) => one,
+            Self::Many(many) => many,
+        }
+    }
+
+    fn as_ref(&self) -> &[Ledger] {
         match self {
             Self::One(one) => one,
             Self::Many(many) => many,
@@ -122,6 +131,7 @@ impl Account {
             run,
             topic,
             is_struck: false,
+            is_live: false,
             shard,
             windows,
             ledgers,
@@ -240,8 +250,33 @@ impl Account {
     }
 
     /// Enters that the client was interrupted: its transport was lost, it left, or it reads no more for a while.
-    pub fn interrupted(&self) {
+    pub fn interrupted(&mut self) {
+        self.ended();
         self.recorder.count(|counters| counters.interrupted += 1);
+        self.recorder.keep(|moment| moment.interrupted += 1);
+    }
+
+    /// Enters that the client is live: for the first time, or again.
+    pub fn live(&mut self) {
+        if !std::mem::replace(&mut self.is_live, true) {
+            self.recorder.live().began();
+        }
+    }
+
+    /// Enters that the client is live no more, whatever the reason.
+    pub fn ended(&mut self) {
+        if std::mem::take(&mut self.is_live) {
+            self.recorder.live().ended();
+        }
+    }
+
+    /// Enters that an attempt to connect begins.
+    pub fn attempts(&self) {
+        self.recorder.count(|counters| {
+            counters.opening += 1;
+            counters.attempts += 1;
+        });
+        self.recorder.keep(|moment| moment.attempts += 1);
     }
 
     /// Enters that the client begins to resume now: what it then receives of an earlier time is caught up.
@@ -250,8 +285,10 @@ impl Account {
     }
 
     /// Enters that it has resumed.
-    pub fn resumed(&self) {
+    pub fn resumed(&mut self) {
+        self.live();
         self.recorder.count(|counters| counters.resumed += 1);
+        self.recorder.keep(|moment| moment.resumed += 1);
     }
 
     /// Enters the message that was just searched for notifications as neither one of this run nor the feed's own; the first is quoted. One
@@ -295,6 +332,7 @@ impl Account {
 
     /// Hands the ledgers in.
     pub fn deposit(self) {
+        self.recorder.enter_client(self.topic, self.is_struck, self.ledgers.as_ref());
         for (index, ledger) in self.ledgers.into_vec().into_iter().enumerate() {
             let shard = Shard { index: index as u32, ..self.shard };
             self.recorder.deposit(shard.publisher(self.topic, self.windows.topics), ledger);
@@ -317,7 +355,12 @@ impl Drop for InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::PublishOrder;
     use feed::POSTMARK_LEN;
+
+    fn in_order(topics: usize) -> Vec<PublishOrder> {
+        vec![PublishOrder::of_writing(&[]); topics]
+    }
 
     fn message(run: u32, publisher: u16, sequence: u32, intended_ns: u64) -> Vec<u8> {
         let mut token = vec![0; POSTMARK_LEN];
@@ -340,7 +383,7 @@ mod tests {
         assert_eq!((snapshot.counters.received, snapshot.counters.delivered), (3, 1));
         assert_eq!((snapshot.latency.len(), snapshot.latency.max() / 1_000), (1, 100), "of the first, not the repeat");
         account.deposit();
-        let books = recorder.close_ledgers(0, &[6], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[6], &[vec![]], &in_order(1));
         assert_eq!((books.expected, books.delivered, books.duplicated), (1, 1, 1));
     }
 
@@ -378,7 +421,7 @@ mod tests {
         account.message(&message(1, 0, 5, 1_500_000), 2_999_999);
         account.message(&message(1, 0, 6, 1_600_000), 3_000_000);
         account.deposit();
-        let books = recorder.close_ledgers(0, &[7], &[vec![]]);
+        let books = recorder.close_ledgers(0, &[7], &[vec![]], &in_order(1));
         assert_eq!((books.delivered, books.lost, books.late), (1, 1, 1));
     }
 
@@ -400,9 +443,10 @@ mod tests {
         assert_eq!(recorder.heard(), [Some(-7_900_000)]);
         account.deposit();
         let stacks = recorder.stacks();
-        let closed: Vec<_> = stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[]).delivered)).collect();
+        let closed: Vec<_> =
+            stacks.iter().map(|stack| (stack.publisher, stack.close(9, &[], &in_order(1)[0]).delivered)).collect();
         assert_eq!(closed, [(0, 1), (2, 1)]);
-        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]]);
+        let own = recorder.close_ledgers(2, &[9, 0], &[vec![], vec![]], &in_order(2));
         assert_eq!((own.expected, own.lost, own.duplicated), (2, 1, 0));
     }
 }

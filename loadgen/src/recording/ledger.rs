@@ -5,6 +5,9 @@ use std::ops::Range;
 use results::Deliveries;
 use serde::{Deserialize, Serialize};
 
+use super::PublishOrder;
+use super::inversions::Inversions;
+
 /// What a received notification is to its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
@@ -29,14 +32,14 @@ pub struct Ledger {
     /// Holes below `next`, ascending.
     missing: Vec<Range<u32>>,
     duplicated: u64,
-    reordered: u64,
+    inversions: Inversions,
     late: u64,
 }
 
 impl Ledger {
     /// An empty ledger of a window that starts with sequence number `first`.
     pub fn new(first: u32) -> Self {
-        Self { first, next: first, missing: Vec::new(), duplicated: 0, reordered: 0, late: 0 }
+        Self { first, next: first, missing: Vec::new(), duplicated: 0, inversions: Inversions::default(), late: 0 }
     }
 
     /// Enters one notification. One that comes `too_late`, after the drain bound, is counted as late and stays lost.
@@ -61,7 +64,7 @@ impl Ledger {
             return Entry::New;
         }
         if self.fill(sequence) {
-            self.reordered += 1;
+            self.inversions.enter(sequence, self.next - 1);
             Entry::New
         } else {
             self.duplicated += 1;
@@ -71,8 +74,8 @@ impl Ledger {
 
     /// Closes the books: `end` is one past the last number that was due, `refused` the numbers, ascending, that the server
     /// is not known to have accepted, nor any client to have received. One that arrived all the same was published, so it counts as
-    /// expected.
-    pub fn close(&self, end: u32, refused: &[u32]) -> Deliveries {
+    /// expected. An arrival below the highest number that the client had is reordered if `order` proves that this one was published later.
+    pub fn close(&self, end: u32, refused: &[u32], order: &PublishOrder) -> Deliveries {
         let never_published =
             refused.iter().filter(|&&number| (self.first..end).contains(&number) && !self.has(number)).count() as u64;
         // Numbers from `end` on that a server made up leave holes that nobody published into.
@@ -87,10 +90,15 @@ impl Ledger {
             delivered: expected - lost,
             lost,
             duplicated: self.duplicated,
-            reordered: self.reordered,
+            reordered: self.reordered(order),
             late: self.late,
             gaps: 0,
         }
+    }
+
+    fn reordered(&self, order: &PublishOrder) -> u64 {
+        let proven = self.inversions.iter().filter(|pair| order.proves(pair.sequence, pair.highest));
+        proven.map(|pair| pair.clients).sum()
     }
 
     /// The numbers below `end` that have not been received.
@@ -108,7 +116,7 @@ impl Ledger {
     /// Takes over what another ledger of the same shape counted.
     pub(super) fn take_counts(&mut self, other: &Self) {
         self.duplicated += other.duplicated;
-        self.reordered += other.reordered;
+        self.inversions.add(&other.inversions);
         self.late += other.late;
     }
 
@@ -144,7 +152,7 @@ mod tests {
         for &sequence in received {
             ledger.enter(sequence, false);
         }
-        let books = ledger.close(end, refused);
+        let books = ledger.close(end, refused, &PublishOrder::of_writing(&[]));
         [books.expected, books.delivered, books.lost, books.duplicated, books.reordered]
     }
 
@@ -166,12 +174,27 @@ mod tests {
     }
 
     #[test]
+    fn an_arrival_is_reordered_only_against_what_was_published_after_its_answer() {
+        let mut ledger = Ledger::new(0);
+        for sequence in [1, 0, 3, 2] {
+            ledger.enter(sequence, false);
+        }
+        // 0 and 1 overlapped; 3 was sent after the answer to 2.
+        let at = |sent, answered| (Some(sent), Some(answered));
+        let order = PublishOrder::of_answers(0, &[at(0, 20), at(10, 30), at(40, 50), at(60, 70)]);
+        assert_eq!(ledger.close(4, &[], &order).reordered, 1);
+        assert_eq!(ledger.close(4, &[], &PublishOrder::of_writing(&[])).reordered, 2);
+        assert_eq!(ledger.close(4, &[], &PublishOrder::of_writing(&[3])).reordered, 1);
+        assert_eq!(size_of::<Ledger>(), 56);
+    }
+
+    #[test]
     fn what_comes_after_the_drain_bound_is_late_and_lost() {
         let mut ledger = Ledger::new(0);
         ledger.enter(0, false);
         assert_eq!(ledger.enter(1, true), Entry::Late);
         assert_eq!(ledger.enter(0, true), Entry::Repeated);
-        let books = ledger.close(2, &[]);
+        let books = ledger.close(2, &[], &PublishOrder::of_writing(&[]));
         assert_eq!((books.lost, books.late, books.duplicated), (1, 1, 1));
     }
 

@@ -10,18 +10,34 @@ use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
+use super::changes::{Changes, Moment};
 use super::told::{Told, beginning};
-use super::{Counters, Departures, Ledger, Snapshot, Stack, stack};
+use super::{
+    ClientGroup, Counters, Departures, Ledger, LiveClients, PublishOrder, Received, Snapshot, Stack, group, stack,
+};
+use crate::clients::ClientError;
+use crate::clock;
 use crate::faults::Losses;
 use crate::parts::sum;
 use crate::target::{Token, reason};
 use crate::wire::Traffic;
+
+/// Most kinds of errors that are told apart: a server may make up close codes.
+const MOST_KINDS: usize = 64;
+/// What further kinds are counted as.
+const OTHER_KIND: &str = "other";
+/// Most bytes that are kept of what a server said. Whoever shows it masks secrets first, and then cuts it further.
+const LONGEST_QUOTE: usize = 4 * 1024;
 
 /// The records of one player.
 #[derive(Debug)]
 pub struct Recorder {
     traffic: Rc<Traffic>,
     departures: Arc<Departures>,
+    /// The clients of all players.
+    live: Arc<LiveClients>,
+    /// When clients were interrupted and resumed, in a run with faults.
+    changes: Option<Box<RefCell<Changes>>>,
     /// Intended instants that belong to the window, ns.
     window: RefCell<Range<u64>>,
     /// From when on what arrives is too late: the drain bound, ns.
@@ -35,6 +51,8 @@ pub struct Recorder {
     loop_lag: RefCell<Histogram<u64>>,
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
+    /// What a server said of an error, the first time that it said something, by kind.
+    quotes: RefCell<BTreeMap<String, String>>,
     told: RefCell<Told>,
     /// What no quote may show.
     secret: Option<Token>,
@@ -43,19 +61,23 @@ pub struct Recorder {
     heard: RefCell<Vec<Option<i64>>>,
     /// Ledgers of clients that have ended, with their publishers' numbers.
     ledgers: RefCell<Vec<(u16, Ledger)>>,
+    /// What each of these clients received, but for those that faults are aimed at.
+    clients: RefCell<Vec<ClientGroup>>,
 }
 
 impl Recorder {
     /// Empty records of a player whose connections count into `traffic`.
     pub fn new(traffic: Rc<Traffic>) -> Self {
-        Self::with_departures(traffic, Arc::default())
+        Self::of_run(traffic, Arc::default(), Arc::default())
     }
 
-    /// The same, where it is known when notifications actually left.
-    pub fn with_departures(traffic: Rc<Traffic>, departures: Arc<Departures>) -> Self {
+    /// The same, where it is known when notifications actually left, and who is live of all players.
+    pub fn of_run(traffic: Rc<Traffic>, departures: Arc<Departures>, live: Arc<LiveClients>) -> Self {
         Self {
             traffic,
             departures,
+            live,
+            changes: None,
             window: RefCell::new(0..0),
             too_late_from_ns: Cell::new(u64::MAX),
             counters: RefCell::default(),
@@ -66,10 +88,12 @@ impl Recorder {
             loop_lag: RefCell::new(growing_histogram()),
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
+            quotes: RefCell::default(),
             told: RefCell::default(),
             secret: None,
             heard: RefCell::default(),
             ledgers: RefCell::default(),
+            clients: RefCell::default(),
         }
     }
 
@@ -83,8 +107,16 @@ impl Recorder {
         Self { latency_of_struck: Some(Box::new(RefCell::new(growing_histogram()))), ..self }
     }
 
+    /// The same, of a run with faults: it is kept when clients are interrupted and resume.
+    pub fn keeping_changes(self) -> Self {
+        Self { changes: Some(Box::default()), ..self }
+    }
+
     /// Sets which intended instants belong to the window, ns.
     pub fn set_window(&self, window: Range<u64>) {
+        if let Some(changes) = &self.changes {
+            changes.borrow_mut().begin(window.start);
+        }
         *self.window.borrow_mut() = window;
     }
 
@@ -106,6 +138,23 @@ impl Recorder {
     /// Counts something.
     pub fn count(&self, change: impl FnOnce(&mut Counters)) {
         change(&mut self.counters.borrow_mut());
+    }
+
+    /// The clients of all players.
+    pub fn live(&self) -> &LiveClients {
+        &self.live
+    }
+
+    /// Keeps, in a run with faults, that something happens to a client now.
+    pub fn keep(&self, happens: impl FnOnce(&mut Moment)) {
+        if let Some(changes) = &self.changes {
+            changes.borrow_mut().enter(clock::now_ns(), happens);
+        }
+    }
+
+    /// What was kept.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.changes.as_ref().map(|changes| changes.borrow().moments()).unwrap_or_default()
     }
 
     /// Records the latency of one delivery received at `at_ns`: from the intended publishing instant and, if it is known, from
@@ -161,14 +210,14 @@ impl Recorder {
         }
     }
 
-    /// Counts an error by kind.
+    /// Counts an error by kind; once there are [`MOST_KINDS`] kinds, further ones as `other`.
     pub fn record_error(&self, kind: &str) {
         let mut errors = self.errors.borrow_mut();
-        match errors.get_mut(kind) {
-            Some(count) => *count += 1,
-            None => {
-                errors.insert(kind.to_owned(), 1);
-            }
+        if let Some(count) = errors.get_mut(kind) {
+            *count += 1;
+        } else {
+            let kind = if errors.len() < MOST_KINDS { kind } else { OTHER_KIND };
+            *errors.entry(kind.to_owned()).or_default() += 1;
         }
     }
 
@@ -188,6 +237,34 @@ impl Recorder {
     /// Enters what a client has learnt of what it is to remember.
     pub fn learn(&self, remembered: &[Option<String>]) {
         self.told.borrow_mut().learn(remembered);
+    }
+
+    /// Counts an error of a client, and keeps what the server said with the first of its kind.
+    pub fn record_client_error(&self, error: &ClientError) {
+        let kind = error.kind();
+        self.record_error(&kind);
+        let mut quotes = self.quotes.borrow_mut();
+        if !quotes.contains_key(&kind)
+            && self.errors.borrow().contains_key(&kind)
+            && let Some(mut said) = error.quote()
+        {
+            said.truncate(said.floor_char_boundary(LONGEST_QUOTE));
+            quotes.insert(kind, said);
+        }
+    }
+
+    /// Takes down what a client of `topic` that has ended received of each shard's publisher; one that faults were aimed at, and so
+    /// `is_struck`, is passed over.
+    pub fn enter_client(&self, topic: u16, is_struck: bool, ledgers: &[Ledger]) {
+        if !is_struck {
+            let received = ledgers.iter().map(Received::of).collect();
+            self.clients.borrow_mut().push(ClientGroup { topic, clients: 1, received });
+        }
+    }
+
+    /// What the clients that have ended received, those together that received the same.
+    pub fn take_clients(&self) -> Vec<ClientGroup> {
+        group(self.clients.take())
     }
 
     /// Takes over the ledger of a client that has ended.
@@ -213,12 +290,13 @@ impl Recorder {
     }
 
     /// Closes the books of all clients for this process's publishers, which are numbered from `base` on. `ends` is one past
-    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received.
-    pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>]) -> Deliveries {
+    /// the last number that each sent, `refused` what the server is not known to have accepted, nor any client to have received, `orders` in which order they were
+    /// published.
+    pub fn close_ledgers(&self, base: u16, ends: &[u32], refused: &[Vec<u32>], orders: &[PublishOrder]) -> Deliveries {
         let ledgers = self.ledgers.take();
         let closed = ledgers.iter().filter_map(|(publisher, ledger)| {
             let topic = usize::from(publisher.checked_sub(base)?);
-            Some(ledger.close(*ends.get(topic)?, refused.get(topic)?))
+            Some(ledger.close(*ends.get(topic)?, refused.get(topic)?, orders.get(topic)?))
         });
         let closed: Vec<Deliveries> = closed.collect();
         Deliveries { gaps: self.counters.borrow().gaps, ..sum(closed.iter()) }
@@ -289,6 +367,7 @@ impl Recorder {
             loop_lag: hand_over(&self.loop_lag),
             turn_wait: hand_over(&self.turn_wait),
             errors: self.errors.borrow().clone(),
+            quotes: self.quotes.borrow().clone(),
             told: self.told.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use results::Deliveries;
 use serde::{Deserialize, Serialize};
 
-use super::Ledger;
+use super::{Ledger, PublishOrder};
 
 /// The ledgers of one publisher that have the same holes.
 ///
@@ -22,8 +22,8 @@ pub struct Stack {
 
 impl Stack {
     /// Closes the books of all of them, see [`Ledger::close`].
-    pub fn close(&self, end: u32, refused: &[u32]) -> Deliveries {
-        let one = self.ledger.close(end, refused);
+    pub fn close(&self, end: u32, refused: &[u32], order: &PublishOrder) -> Deliveries {
+        let one = self.ledger.close(end, refused, order);
         Deliveries {
             expected: one.expected * self.clients,
             delivered: one.delivered * self.clients,
@@ -70,7 +70,7 @@ mod tests {
         let ledgers =
             [of_one(0, &[10, 11, 12]), of_one(0, &[10, 12, 11, 12]), of_one(0, &[10, 12]), of_one(1, &[10, 11, 12])];
         let close = |stacks: &[Stack]| {
-            let closed = stacks.iter().map(|stack| stack.close(14, &[13]));
+            let closed = stacks.iter().map(|stack| stack.close(14, &[13], &PublishOrder::of_writing(&[])));
             closed.fold([0; 5], |sum: [u64; 5], d| {
                 let more = [d.expected, d.delivered, d.lost, d.duplicated, d.reordered];
                 std::array::from_fn(|at| sum[at] + more[at])

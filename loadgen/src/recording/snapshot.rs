@@ -128,6 +128,8 @@ pub struct Snapshot {
     pub turn_wait: Histogram<u64>,
     /// What went wrong since the start, by kind.
     pub errors: BTreeMap<String, u64>,
+    /// What a server said with the first error of a kind, by kind; secrets may stand in it.
+    pub quotes: BTreeMap<String, String>,
     /// What was said and learnt since the start.
     pub told: Told,
     /// TCP/IP bytes since the start; only where the snapshot was asked for them and the system tells.
@@ -146,6 +148,7 @@ impl Snapshot {
             loop_lag: growing_histogram(),
             turn_wait: growing_histogram(),
             errors: BTreeMap::new(),
+            quotes: BTreeMap::new(),
             told: Told::default(),
             tcp_ip: Some(TcpIp::default()),
         }
@@ -166,6 +169,9 @@ impl Snapshot {
         self.take_struck(other);
         for (kind, count) in &other.errors {
             *self.errors.entry(kind.clone()).or_default() += count;
+        }
+        for (kind, said) in &other.quotes {
+            self.quotes.entry(kind.clone()).or_insert_with(|| said.clone());
         }
         self.told.merge(&other.told);
         self.tcp_ip = self.tcp_ip.zip(other.tcp_ip).map(|(a, b)| a + b);

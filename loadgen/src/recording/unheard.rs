@@ -22,6 +22,7 @@ pub fn count_numbers(numbers: &[Vec<u32>]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::PublishOrder;
 
     fn ledger(received: &[u32]) -> Ledger {
         let mut ledger = Ledger::new(10);
@@ -37,7 +38,8 @@ mod tests {
         let ledgers = [ledger(&[10, 13]), ledger(&[10, 12, 13])];
         let left = unheard(&refused, ledgers.iter().map(|ledger| (0, ledger)));
         assert_eq!((left.clone(), count_numbers(&refused) - count_numbers(&left)), (vec![vec![8, 11], vec![12]], 1));
-        let closed: Vec<_> = ledgers.iter().map(|ledger| ledger.close(14, &left[0])).collect();
+        let closed: Vec<_> =
+            ledgers.iter().map(|ledger| ledger.close(14, &left[0], &PublishOrder::of_writing(&[]))).collect();
         assert_eq!(closed.iter().map(|books| (books.expected, books.lost)).collect::<Vec<_>>(), [(3, 1), (3, 0)]);
     }
 

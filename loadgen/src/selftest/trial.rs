@@ -15,7 +15,7 @@ use crate::config::{Bounds, Pin};
 use crate::cores::Cores;
 use crate::gate::Gate;
 use crate::interrupt::Interrupt;
-use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use crate::plan::{Arrival, PUBLISH_CONNECTIONS, Plan, Reuse, SocketIoMode};
 use crate::reconnection::Reconnection;
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
@@ -136,6 +136,8 @@ impl Trial {
             hold_up: self.hold_up.clone(),
             reconnection: Reconnection::default(),
             faults: Vec::new(),
+            publish_connections: PUBLISH_CONNECTIONS,
+            publish_pipelined: false,
         })
     }
 

@@ -3,7 +3,6 @@
 //! It asks no more of the server than its target file says, so it holds no contract against it: that is `check` without a
 //! target.
 
-mod answer;
 mod listener;
 mod table;
 mod topics;
@@ -18,7 +17,7 @@ use feed::Transport;
 use rand::RngExt;
 
 use crate::clients::{Client, LongPoll, ShortPoll, SocketIo, Sse, Ws};
-use crate::plan::{Arrival, Plan, Reuse, SocketIoMode};
+use crate::plan::{Arrival, PUBLISH_CONNECTIONS, Plan, Reuse, SocketIoMode};
 use crate::publisher::Channels;
 use crate::reconnection::Reconnection;
 use crate::shard::Shard;
@@ -58,7 +57,7 @@ pub struct Finding {
     pub first_foreign: Option<String>,
     /// What clients were to remember and never learnt, by name and place.
     pub never_learnt: Vec<String>,
-    /// What the server answered to a publication, where the target file does not say what an acceptance looks like.
+    /// What the server answered to the first publication, if it answered.
     pub answer: Option<String>,
     /// Whether what is published on one topic comes to clients of another.
     pub topics: Topics,
@@ -113,19 +112,18 @@ pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for transport in Transport::ALL.into_iter().filter(|transport| target.file.has(*transport)) {
         let plan = Arc::new(plan(transport, 1)?);
-        let is_first = findings.is_empty();
         findings.push(match transport {
-            Transport::ShortPoll => try_out::<ShortPoll>(&plan, target, is_first).await?,
-            Transport::LongPoll => try_out::<LongPoll>(&plan, target, is_first).await?,
-            Transport::Sse => try_out::<Sse>(&plan, target, is_first).await?,
-            Transport::Ws => try_out::<Ws>(&plan, target, is_first).await?,
-            Transport::SocketIo => try_out::<SocketIo>(&plan, target, is_first).await?,
+            Transport::ShortPoll => try_out::<ShortPoll>(&plan, target).await?,
+            Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
+            Transport::Sse => try_out::<Sse>(&plan, target).await?,
+            Transport::Ws => try_out::<Ws>(&plan, target).await?,
+            Transport::SocketIo => try_out::<SocketIo>(&plan, target).await?,
         });
     }
     Ok(findings)
 }
 
-async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target, is_first: bool) -> anyhow::Result<Finding> {
+async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result<Finding> {
     let mut finding = Finding::of(plan.transport);
     let (mut first, mut second) = (Listener::new(plan, target, 0), Listener::new(plan, target, 1));
     let clients = (first.connect::<C>(PATIENCE).await, second.connect::<C>(PATIENCE).await);
@@ -139,7 +137,8 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target, is_first: bool) -
             return Ok(finding);
         }
     };
-    let channels = Channels::open(plan, target).await.map_err(|error| target.told(&error))?;
+    let channels =
+        Channels::open(plan, target, Arc::default(), Arc::default()).await.map_err(|error| target.told(&error))?;
     let before = first.bytes_received();
     let (published, ..) = tokio::join!(
         channels.publish_one(plan, 0, PATIENCE),
@@ -154,9 +153,7 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target, is_first: bool) -
         let remembered = one.resume().remembered;
         finding.never_learnt = subscription.missing(|place| remembered.get(place).is_some_and(Option::is_some));
     }
-    if is_first {
-        finding.answer = answer::answer(plan, target, PATIENCE).await;
-    }
+    finding.answer = channels.first_answer().map(|answer| reason(target.token.as_ref(), &answer));
     if first.heard() > 0 {
         finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));
     }
@@ -245,5 +242,7 @@ fn plan(transport: Transport, topics: u32) -> anyhow::Result<Plan> {
         hold_up: None,
         reconnection: Reconnection::default(),
         faults: Vec::new(),
+        publish_connections: PUBLISH_CONNECTIONS,
+        publish_pipelined: false,
     })
 }

@@ -72,6 +72,14 @@ impl Publishing {
         }
     }
 
+    /// What an answer must say for a notification to count as accepted, where the file says so.
+    pub fn accepted(&self) -> Option<&Condition> {
+        match self {
+            Self::Http { accepted, .. } | Self::SocketIo { accepted, .. } => accepted.as_ref(),
+            Self::Ws { .. } => None,
+        }
+    }
+
     /// Carries what the base URL has every request carry.
     pub(super) fn carry(&mut self, carried: &Carried) {
         match self {

@@ -4,35 +4,59 @@ use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use feed::Postmark;
+use feed::framings::websocket::accept_key;
 use results::Accepted;
-use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
-use tokio_rustls::TlsAcceptor;
 
-use super::{Books, Channel, Channels, Http, Kind};
+use super::super::publication::Publication;
+use super::super::{Channels, books::Books, ws::Ws};
+use super::{Channel, Kind};
+use crate::plan::Arrive;
 use crate::plan::tests::plan;
-use crate::plan::{Arrive, Plan};
 use crate::target::{Target, TargetFile, Trust};
+
+/// The chat server of the examples, which is published to through a WebSocket, at a listener's address.
+fn chat_at(listener: &TcpListener) -> Target {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/targets/examples/chat.toml");
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    Target::resolve_as(&url, Arc::new(TargetFile::named(example).unwrap()), None, &Trust::default()).unwrap()
+}
+
+/// Lets one WebSocket in.
+async fn let_in(listener: &TcpListener) -> TcpStream {
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\n") {
+        assert!(socket.read_buf(&mut received).await.unwrap() > 0);
+    }
+    let text = String::from_utf8(received).unwrap();
+    let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    let accept = accept_key(key.trim().as_bytes());
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket
+}
 
 #[tokio::test]
 async fn a_socket_that_is_busy_with_a_pong_is_not_taken_for_lost() {
     let sending = async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap()), &Trust::default()).unwrap();
-        let plan = plan();
-        let books = Rc::new(RefCell::new(Books::new(&plan, Accepted::Answered)));
-        let channel = Channel::open(Kind::Http(Http::new(&plan, &target)), &target, Rc::clone(&books)).await.unwrap();
+        let (target, plan) = (chat_at(&listener), plan());
+        let books = Books::of_sockets(&plan, Accepted::Written, Arc::default(), Arc::default());
+        let books = Rc::new(RefCell::new(books));
+        let kind = Kind::Ws(Ws::for_topics(&plan, &target).remove(0));
+        let (channel, _server) = tokio::join!(Channel::open(kind, &target, Rc::clone(&books)), let_in(&listener));
+        let channel = channel.unwrap();
         let pong = channel.take_writer().expect("it was just opened");
         let arrive = Arrive { offset: plan.warmup, topic: 0, sequence: 0 };
         let postmark = Postmark { run: plan.run, publisher: 0, sequence: 0, intended_ns: 1 };
-        let mut sent = pin!(channel.send(arrive, true, postmark, || ()));
+        let mut sent = pin!(channel.send(Publication { arrive, in_window: true, postmark }, || ()));
         tokio::select! {
             biased;
             () = &mut sent => panic!("it did not wait: {:?}", books.borrow().failures()),
@@ -40,72 +64,19 @@ async fn a_socket_that_is_busy_with_a_pong_is_not_taken_for_lost() {
         }
         drop(pong);
         sent.await;
-        assert!(books.borrow().failures().is_empty(), "{:?}", books.borrow().failures());
-        assert_eq!(books.borrow().pending.len(), 1);
+        let report = books.borrow_mut().close(vec![1]);
+        assert_eq!(report.published.accepted, 1);
+        assert!(report.failures.is_empty(), "{:?}", report.failures);
     };
     LocalSet::new().run_until(sending).await;
 }
 
 #[tokio::test]
 async fn a_server_that_accepts_and_says_nothing_is_not_waited_for_without_end() {
-    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/targets/examples/chat.toml");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let target =
-        Target::resolve_as(&url, Arc::new(TargetFile::named(example).unwrap()), None, &Trust::default()).unwrap();
-    let error = LocalSet::new().run_until(Channels::open(&plan(), &target)).await.unwrap_err();
+    let target = chat_at(&listener);
+    let plan = plan();
+    let opening = Channels::open(&plan, &target, Arc::default(), Arc::default());
+    let error = LocalSet::new().run_until(opening).await.map(|_| "it was let in").unwrap_err();
     assert!(format!("{error:#}").contains("did not let the publisher in within 5 s"), "{error:#}");
-}
-
-/// Takes TLS connections, with a certificate of its own.
-fn acceptor() -> TlsAcceptor {
-    let rcgen::CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()));
-    TlsAcceptor::from(Arc::new(config.unwrap()))
-}
-
-#[tokio::test]
-async fn what_is_sent_over_tls_is_with_the_kernel_even_when_the_socket_is_full() {
-    const PATIENCE: Duration = Duration::from_secs(20);
-    /// Nothing has moved for so long: the sockets are full.
-    const LULL: Duration = Duration::from_millis(500);
-    let sending = async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        let target = Target::resolve(&url, &Trust { insecure: true, ..Trust::default() }).unwrap();
-        let plan = Plan { payload: 4_000, ..plan() };
-        let books = Rc::new(RefCell::new(Books::new(&plan, Accepted::Answered)));
-        let (channel, peer) =
-            tokio::join!(Channel::open(Kind::Http(Http::new(&plan, &target)), &target, Rc::clone(&books)), async {
-                acceptor().accept(listener.accept().await.unwrap().0).await
-            });
-        let (channel, mut peer) = (channel.unwrap(), peer.unwrap());
-        let mut sequence = 0;
-        let mut send = || {
-            let arrive = Arrive { offset: plan.warmup, topic: 0, sequence };
-            let postmark = Postmark { run: plan.run, publisher: 0, sequence, intended_ns: 1 };
-            sequence += 1;
-            channel.send(arrive, true, postmark, || ())
-        };
-        // The peer does not read, so that one of them has to wait, and is left waiting.
-        let mut sent = 0;
-        let mut waiting = loop {
-            let mut one = Box::pin(send());
-            match tokio::time::timeout(LULL, one.as_mut()).await {
-                Ok(()) => sent += 1,
-                Err(_) => break one,
-            }
-        };
-        let mut received = Vec::new();
-        while let Ok(Ok(1..)) = tokio::time::timeout(LULL, peer.read_buf(&mut received)).await {}
-        let came = memchr::memmem::find_iter(&received, b"POST ").count();
-        assert!(came >= sent, "{came} requests came of {sent} that were sent");
-        tokio::time::timeout(PATIENCE, waiting.as_mut()).await.expect("there is room now");
-    };
-    LocalSet::new().run_until(sending).await;
 }

@@ -46,7 +46,7 @@ proptest! {
             }
         }
         let refused: Vec<u32> = refused.into_iter().collect();
-        let books = ledger.close(end, &refused);
+        let books = ledger.close(end, &refused, &PublishOrder::of_writing(&[]));
         let due = (first..end).filter(|number| has.contains(number) || !refused.contains(number));
         let (delivered, lost): (Vec<u32>, Vec<u32>) = due.partition(|number| has.contains(number));
         prop_assert_eq!((books.delivered, books.lost), (delivered.len() as u64, lost.len() as u64));
