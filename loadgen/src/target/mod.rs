@@ -124,7 +124,12 @@ impl Target {
     pub fn http(&self) -> reqwest::ClientBuilder {
         let config =
             self.seal.as_ref().map_or_else(|| tls::nobody().clone(), |seal| ClientConfig::clone(seal.config()));
-        reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config)
+        reqwest::Client::builder()
+            // As the clients' own reader does (RFC 9112, section 5.2).
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .no_proxy()
+            .tls_backend_preconfigured(config)
     }
 }
 
