@@ -22,7 +22,9 @@ said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 # A package that brings a server would start it; it is wanted as a program alone.
 export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
-if ! { apt-get install -y "$package" || { apt-get update && apt-get install -y "$package"; }; } > "$said" 2>&1; then
+# Who installs something else meanwhile is waited for.
+wait="-oDPkg::Lock::Timeout=300"
+if ! { apt-get "$wait" install -y "$package" || { apt-get "$wait" update && apt-get "$wait" install -y "$package"; }; } > "$said" 2>&1; then
   echo "$package cannot be installed: $(tail -n 1 "$said")" >&2
   exit 1
 fi

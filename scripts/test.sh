@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs them all.
+# Sets up what the tests need and runs them all, whatever fails.
+#
+#   scripts/test.sh [what `cargo test` takes to choose packages and test programs, for example `-p loadgen`]
 #
 # The tests drive the programs as processes, so everything is built first. Components that are not part of the product (a
-# packet capture, for one) are set up by the test that needs them, or it says by name that it was skipped and why.
+# packet capture, for one) are set up by the test that needs them, or it says by name that it was skipped and why. The last line is
+# `N passed, N failed, N skipped`; see scripts/suite.sh, which runs what was built here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,4 +14,28 @@ if ! command -v cargo > /dev/null; then
   exit 1
 fi
 cargo build --workspace --locked
-cargo test --workspace --locked "$@"
+mkdir -p target/suite
+built=target/suite/built.json
+cargo test --workspace --locked --no-run --message-format=json-render-diagnostics "$@" > "$built"
+# Name, folder and path of each test program. A name that several have (`lib` of each crate) is preceded by its crate's.
+sed -n 's/^{"reason":"compiler-artifact".*"manifest_path":"\([^"]*\)\/Cargo.toml","target":{"kind":\["\([a-z-]*\)"\].*"name":"\([^"]*\)".*"profile":{[^}]*"test":true}.*"executable":"\([^"]*\)".*/\2 \3 \1 \4/p' "$built" |
+  while read -r kind name folder program; do
+    [ "$kind" = test ] || name=$name-$kind
+    echo "$name $folder $program"
+  done |
+  awk '{ lines[NR] = $0; names[NR] = $1; seen[$1]++ }
+       END { for (i = 1; i <= NR; i++) { split(lines[i], part, " "); count = split(part[2], path, "/")
+         if (seen[names[i]] > 1) part[1] = path[count] "-" part[1]
+         print part[1], part[2], part[3] } }' > target/suite/unordered
+# The longest of the last time come first.
+times=target/suite/times
+awk -v times="$times" 'BEGIN { while ((getline line < times) > 0) { split(line, part, " "); took[part[1]] = part[3] } }
+  { print ($1 in took) ? took[$1] : 60, $0 }' target/suite/unordered |
+  sort -s -k1,1nr | cut -d ' ' -f 2- > target/suite/programs
+rm -f target/suite/no-doctests
+[ $# = 0 ] || touch target/suite/no-doctests
+log=target/suite/$(date -u +%Y-%m-%dT%H-%M-%SZ)
+code=0
+scripts/suite.sh --log "$log" || code=$?
+cp "$log/programs" "$times"
+exit "$code"

@@ -55,7 +55,7 @@ install_tcpdump() {
     skip "tcpdump is not installed: install it with the system's package manager, for example \`apt-get install tcpdump\`"
   fi
   echo "installing tcpdump" >&2
-  { apt-get install -y tcpdump || { apt-get update && apt-get install -y tcpdump; }; } > "$work/apt" 2>&1 ||
+  { apt-get -oDPkg::Lock::Timeout=300 install -y tcpdump || { apt-get update && apt-get -oDPkg::Lock::Timeout=300 install -y tcpdump; }; } > "$work/apt" 2>&1 ||
     skip "tcpdump cannot be installed: $(tail -n 1 "$work/apt")"
 }
 

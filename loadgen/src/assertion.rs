@@ -220,6 +220,8 @@ mod tests {
             misdelivered: Some(0),
             repeated_within_messages: Some(0),
             foreign: None,
+            quotes: Default::default(),
+            never_learnt: Vec::new(),
             published: results::Published::default(),
             bytes: results::Bytes::default(),
             connections: results::Connections::default(),

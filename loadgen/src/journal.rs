@@ -125,6 +125,7 @@ impl<'a> Journal<'a> {
             sum.take_struck(&merged);
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
+            sum.told.clone_from(&merged.told);
         }
         Ok(merged)
     }

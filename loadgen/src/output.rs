@@ -115,7 +115,12 @@ fn write_deliveries(out: &mut String, run: &Run) {
     }
     if let Some(foreign @ 1..) = run.measured.foreign {
         let told = "neither notifications of this run nor the feed's own";
-        let _ = writeln!(out, "foreign        {} messages were {told}", count(foreign));
+        let first = run.measured.quotes.get("foreign").map(|first| format!("; the first: {first}")).unwrap_or_default();
+        let _ = writeln!(out, "foreign        {} messages were {told}{first}", count(foreign));
+    }
+    if !run.measured.never_learnt.is_empty() {
+        let names = run.measured.never_learnt.join(", ");
+        let _ = writeln!(out, "never learnt   {names}: no answer had it, so no request repeated it");
     }
     let p = &run.measured.published;
     let (accepted, how) = match p.accepted_when {
@@ -310,6 +315,9 @@ fn write_connections(out: &mut String, run: &Run) {
     }
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
+    }
+    for (kind, words) in run.measured.quotes.iter().filter(|(kind, _)| c.errors.contains_key(*kind)) {
+        let _ = writeln!(out, "               {kind}, the first: `{words}`");
     }
 }
 

@@ -18,7 +18,9 @@ use crate::clock::{self, Grid};
 use crate::faults::{self, Board, Losses};
 use crate::plan::Plan;
 use crate::reading_room::{Queue, Room};
-use crate::recording::{Account, ClientGroup, Counters, Departures, PublishOrder, Recorder, Snapshot, Stack, Windows};
+use crate::recording::{
+    Account, ClientGroup, Counters, Moment, PublishOrder, Recorder, Shared, Snapshot, Stack, Windows,
+};
 use crate::subscriber::Subscriber;
 use crate::target::Target;
 use crate::wire::{Dialer, Traffic};
@@ -71,6 +73,8 @@ pub struct Closed {
     pub heard: Vec<Option<i64>>,
     /// How many of them have lost each notification of the window, in a run with faults.
     pub losses: Losses,
+    /// When they were interrupted and resumed, in a run with faults.
+    pub moments: Vec<Moment>,
     /// How many of them each fault was done to.
     pub struck: Vec<u64>,
 }
@@ -90,8 +94,7 @@ impl Player {
         plan: Arc<Plan>,
         target: Target,
         connect_timeout: Duration,
-        windows: Arc<Windows>,
-        departures: Arc<Departures>,
+        shared: Shared,
     ) -> anyhow::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let queue = Queue::new().context("cannot start a player's reading room")?;
@@ -105,7 +108,7 @@ impl Player {
                     runtime.map_or_else(|error| (None, Err(error)), |runtime| (Some(runtime), Ok(())));
                 let _ = started.send(said);
                 let Some(runtime) = runtime else { return };
-                let floor = Floor::new(index, players, plan, &target, connect_timeout, (windows, departures), queue);
+                let floor = Floor::new(index, players, plan, &target, connect_timeout, shared, queue);
                 runtime.block_on(floor.work(inbox));
             })
             .context("cannot start a player thread")?;
@@ -196,7 +199,7 @@ impl Floor {
         plan: Arc<Plan>,
         target: &Target,
         connect_timeout: Duration,
-        (windows, departures): (Arc<Windows>, Arc<Departures>),
+        Shared { windows, departures, live }: Shared,
         queue: Queue,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
@@ -205,7 +208,9 @@ impl Floor {
         let board = struck.is_some().then(|| Rc::new(Board::new(plan.own_clients(), plan.faults.len())));
         let dialer = board.into_iter().fold(dialer, Dialer::known_to);
         let site = Site::new(plan, dialer, target);
-        let recorder = Recorder::with_departures(traffic, departures);
+        let has_faults = !site.plan.faults.is_empty();
+        let recorder = Recorder::of_run(traffic, departures, live).hiding(target.token.clone());
+        let recorder = if has_faults { recorder.keeping_changes() } else { recorder };
         let recorder = if struck.is_some() { recorder.telling_struck_apart() } else { recorder };
         Self {
             index,
@@ -267,6 +272,7 @@ impl Floor {
         };
         Closed {
             losses,
+            moments: self.recorder.moments(),
             struck: self.site.dialer.board().map(Board::done).unwrap_or_default(),
             stacks: if self.site.plan.shard.is_whole() { Vec::new() } else { self.recorder.stacks() },
             clients: self.recorder.take_clients(),
@@ -302,7 +308,7 @@ impl Floor {
             let account =
                 Account::new(plan.run, topic, plan.shard, Arc::clone(&self.windows), Rc::clone(&self.recorder));
             let is_struck = self.struck.as_ref().is_some_and(|struck| struck[client as usize]);
-            let account = Box::new(account.struck(is_struck));
+            let account = Box::new(account.struck(is_struck).expecting(self.site.replies()));
             let subscriber =
                 Subscriber::new(Rc::clone(&self.site), Rc::clone(&self.room), client, self.connect_timeout);
             let mut stop = self.stop.subscribe();
@@ -407,9 +413,8 @@ mod tests {
         let file = Arc::new(TargetFile::named(example).unwrap());
         let target = Target::resolve_as("http://127.0.0.1:9", file, None, &Trust::default()).unwrap();
         let plan = Arc::new(Plan { transport: Transport::ShortPoll, ..plan() });
-        let windows = Arc::new(Windows::of(&plan));
-        let departures = Arc::default();
-        let player = Player::start(0, 1, plan, target, PATIENCE, windows, departures).unwrap();
+        let shared = Shared::of(&plan);
+        let player = Player::start(0, 1, plan, target, PATIENCE, shared).unwrap();
         player.connect(clock::now());
         let told = async {
             loop {

@@ -21,6 +21,8 @@ use crate::wire::{Dialer, Traffic, clients_per_source};
 const SPARE_DESCRIPTORS: u64 = 128;
 /// How long a server that holds the first request is given to refuse it.
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a client that probes waits for the server to let it leave; then its connection is dropped.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(5);
 /// Most notifications of one run: the instants at which each left and was answered are kept, 16 bytes.
 const MOST_NOTIFICATIONS: f64 = 50e6;
 /// What a start that is fixed must leave for besides connecting and settling: starting threads, the first readings.
@@ -162,39 +164,56 @@ fn ephemeral_ports() -> u64 {
 
 /// Connects one client, so that a server that is not there, or is no feed, is said before thousands have tried.
 pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow::Result<()> {
-    let result = tokio::time::timeout(bound, async {
-        match plan.transport {
-            Transport::ShortPoll => connect::<ShortPoll>(plan, target).await,
-            Transport::LongPoll => connect::<LongPoll>(plan, target).await,
-            Transport::Sse => connect::<Sse>(plan, target).await,
-            Transport::Ws => connect::<Ws>(plan, target).await,
-            Transport::SocketIo => connect::<SocketIo>(plan, target).await,
-        }
-    });
+    let probed = match plan.transport {
+        Transport::ShortPoll => connect::<ShortPoll>(plan, target, bound).await,
+        Transport::LongPoll => connect::<LongPoll>(plan, target, bound).await,
+        Transport::Sse => connect::<Sse>(plan, target, bound).await,
+        Transport::Ws => connect::<Ws>(plan, target, bound).await,
+        Transport::SocketIo => connect::<SocketIo>(plan, target, bound).await,
+    };
     let (url, name, source) = (target.shown_url(), &target.file.name, &target.file.source);
     let path = shown_path(plan, target);
-    match result.await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(ClientError::Io(error))) => Err(unreached(&url, &error)),
+    match probed {
+        Probed::Live(Farewell::Over) => Ok(()),
+        Probed::Live(Farewell::UnderWay) => {
+            eprintln!(
+                "warning: {url} answered at once, but had not let the probe leave {} later; clients that leave may wait as long",
+                humantime::format_duration(FAREWELL_PATIENCE)
+            );
+            Ok(())
+        }
+        Probed::Failed(ClientError::Io(error)) => Err(unreached(&url, &error)),
         // What is not supported is said first of all.
-        Ok(Err(error)) if error.is_unsupported() => {
+        Probed::Failed(error) if error.is_unsupported() => {
             let error = target.told(&error.into());
             bail!("{error:#}: that is what {url} answered to GET {path}")
         }
-        Ok(Err(error)) => Err(target.told(&error.into())).with_context(|| {
+        Probed::Failed(error) => Err(target.told(&error.into())).with_context(|| {
             let (what, check) = match target.file.is_feed() {
                 true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
                 false => (format!("is no `{name}`"), format!("loadgen check --target {source} {url}")),
             };
             format!("{url} {what}: GET {path} failed; `{check}` says more")
         }),
-        Err(_) => bail!(
+        Probed::Unreached => bail!("cannot reach {url}: no connection within {}", humantime::format_duration(bound)),
+        Probed::Unanswered => bail!(
             "{url} did not answer GET {path} within {}{}",
             humantime::format_duration(bound),
             if plan.transport == Transport::LongPoll && !target.file.is_feed() {
                 "; if it holds the first poll, too, its target file needs live = \"request\""
             } else {
                 ""
+            }
+        ),
+        Probed::NotLive(bytes) => bail!(
+            "{url} answered GET {path} with {} bytes, but no client was live within {}: {}",
+            count(bytes),
+            humantime::format_duration(bound),
+            match plan.transport {
+                Transport::Sse | Transport::Ws =>
+                    "live = \"message\" waits for a first message; a server that greets nobody needs live = \"head\" in its target file",
+                Transport::ShortPoll | Transport::LongPoll => "the answer did not come whole",
+                Transport::SocketIo => "expected the namespace to let it in",
             }
         ),
     }
@@ -213,22 +232,58 @@ fn shown_path(plan: &Plan, target: &Target) -> String {
     path
 }
 
-async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target) -> Result<(), ClientError> {
+/// What became of the client that probes.
+enum Probed {
+    /// It was live, and left.
+    Live(Farewell),
+    /// It could not be.
+    Failed(ClientError),
+    /// There was no connection in time.
+    Unreached,
+    /// There was, and not a byte came in time.
+    Unanswered,
+    /// So many bytes came, and it was not live in time.
+    NotLive(u64),
+}
+
+/// Whether it has left.
+enum Farewell {
+    Over,
+    UnderWay,
+}
+
+/// Only connecting takes from `bound`: what a server makes of a client that leaves has a bound of its own.
+async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) -> Probed {
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target, Rc::clone(&traffic));
     let site = Site::new(Arc::clone(plan), dialer, target);
-    let mut account = Account::alone(plan.run, 0..0, Rc::new(Recorder::new(traffic)));
-    let mut client = C::connect(&site, 0, Resume::default(), &mut account).await?;
-    if site.live() == Live::Request
-        && let Ok(answered) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
+    let recorder = Rc::new(Recorder::new(traffic));
+    let mut account = Account::alone(plan.run, 0..0, Rc::clone(&recorder)).expecting(site.replies());
+    let connecting = C::connect(&site, 0, Resume::default(), &mut account);
+    let mut client = match tokio::time::timeout(bound, connecting).await {
+        Ok(Ok(client)) => client,
+        Ok(Err(error)) => return Probed::Failed(error),
+        Err(_) => {
+            let counters = recorder.counters();
+            return match (counters.opened, counters.bytes_received) {
+                (0, _) => Probed::Unreached,
+                (_, 0) => Probed::Unanswered,
+                (_, bytes) => Probed::NotLive(bytes),
+            };
+        }
+    };
+    let may_be_refused = site.live() == Live::Request || site.replies().refused.is_some();
+    if may_be_refused
+        && let Ok(Err(error)) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {
-        match answered {
-            Err(error) if error.is_orderly() => {}
-            answered => answered?,
+        if !error.is_orderly() {
+            return Probed::Failed(error);
         }
     }
-    client.close().await;
-    Ok(())
+    match tokio::time::timeout(FAREWELL_PATIENCE, client.close()).await {
+        Ok(()) => Probed::Live(Farewell::Over),
+        Err(_) => Probed::Live(Farewell::UnderWay),
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use results::numbers::{count, signed, size, spread, time_ns};
+use results::numbers::{count, number, signed, size, spread, time_ns};
 use results::statistics::{Interval, median_interval};
 use results::words::{headline, multiple};
-use results::{Difference, MOST_IN_ALL_PAIRS, Quantity, Rounds, Run, Unit, differences, opponents};
+use results::{Difference, Ending, MOST_IN_ALL_PAIRS, Quantity, Rounds, Run, Unit, differences, opponents};
 
 const NOTHING: &str = "-";
 /// Widest line of prose.
@@ -33,9 +33,10 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// The rounds that figures are made from.
+    /// The rounds that figures are made from: valid, and not interrupted.
     pub fn valid(&self) -> Rounds<'_> {
-        let valid = self.runs.iter().filter(|(_, run)| run.verdict.is_valid());
+        let counts = |run: &Run| run.verdict.is_valid() && run.ending == Ending::Complete;
+        let valid = self.runs.iter().filter(|(_, run)| counts(run));
         Rounds {
             label: self.label.clone(),
             runs: valid.map(|(round, run)| (round.map(|round| round as usize), run)).collect(),
@@ -45,6 +46,11 @@ impl Contender {
 
 /// A line or two per contender: medians over valid rounds, below them their 95 % intervals; then what was lost or left out.
 pub fn table(contenders: &[Contender]) -> String {
+    figures(contenders) + &left_out(contenders)
+}
+
+/// The same without what was left out.
+pub fn figures(contenders: &[Contender]) -> String {
     let width = contenders.iter().map(|contender| contender.label.len()).max().unwrap_or_default().max(9);
     let mut out = format!("\n{:<width$} {:>5}", "", "valid");
     for (name, _) in COLUMNS {
@@ -68,7 +74,7 @@ pub fn table(contenders: &[Contender]) -> String {
         out.push('\n');
     }
     out.push_str("Medians over valid rounds and their 95 % intervals; server CPU per delivery, RSS per connection.\n");
-    out + &lost(contenders) + &left_out(contenders)
+    out + &lost(contenders)
 }
 
 fn cell(rounds: &Rounds<'_>, quantities: &[Quantity]) -> (String, String) {
@@ -90,12 +96,15 @@ fn lost(contenders: &[Contender]) -> String {
     if losses.is_empty() { "Nothing was lost.\n".to_owned() } else { format!("LOST: {}\n", losses.join("; ")) }
 }
 
-/// Every invalid round by name, with its reasons.
+/// Every interrupted or invalid round by name, with its reasons.
 pub fn left_out(contenders: &[Contender]) -> String {
     let mut out = String::new();
     for contender in contenders {
         for (place, (round, run)) in contender.runs.iter().enumerate() {
             let round = round.unwrap_or(place as u32 + 1);
+            if run.ending == Ending::Interrupted {
+                let _ = writeln!(out, "LEFT OUT: {}, round {round}: {}", contender.label, interruption(run));
+            }
             for reason in &run.verdict.reasons {
                 let (label, seen, bound) = (&contender.label, &reason.seen, &reason.bound);
                 let _ = writeln!(out, "LEFT OUT: {label}, round {round}: {}: {seen} (bound: {bound})", reason.check);
@@ -103,6 +112,13 @@ pub fn left_out(contenders: &[Contender]) -> String {
         }
     }
     out
+}
+
+/// `interrupted after 3 s of 10 s`: how much of the window was measured.
+fn interruption(run: &Run) -> String {
+    let window = run.measured.phases.iter().find(|phase| phase.name == "measure");
+    let measured_s = window.map_or(0.0, |window| (window.end_s - window.start_s).max(0.0));
+    format!("interrupted after {} s of {} s", number(measured_s), number(run.asked.duration_s))
 }
 
 /// The finding in one sentence, then the differences of all pairs.

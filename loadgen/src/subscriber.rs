@@ -88,20 +88,20 @@ impl Subscriber {
                 }
             }
         }
+        account.ended();
         account.deposit();
     }
 
     /// Tries until a transport is live; `None` when stopped before, or told not to come back.
     async fn connect<C: Client>(&mut self, account: &mut Account, mut stopped: Stopped<'_>) -> Option<Box<C>> {
         loop {
-            if self.was_live {
+            // Who asks again after an orderly end has been live all the while, as between two polls.
+            let is_return = self.resume.after_end.is_some();
+            if self.was_live && !is_return {
                 account.resumes();
             }
-            account.recorder().count(|counters| {
-                counters.opening += 1;
-                counters.attempts += 1;
-            });
-            let is_return = self.resume.after_end.is_some();
+            account.begins();
+            account.attempts();
             let started = clock::now_ns();
             let attempt = C::connect(&self.site, self.client, self.resume.clone(), account);
             let result = tokio::select! {
@@ -125,8 +125,10 @@ impl Subscriber {
                         counters.open += 1;
                         counters.reconnected += u64::from(self.was_live && !is_return);
                     });
-                    if self.was_live {
+                    if self.was_live && !is_return {
                         account.resumed();
+                    } else {
+                        account.live();
                     }
                     self.was_live = true;
                     self.pauses.reset();
@@ -139,8 +141,11 @@ impl Subscriber {
                 Ok(Err(error)) => error,
                 Err(_) => ClientError::Timeout,
             };
-            recorder.record_error(&error.kind());
+            recorder.record_client_error(&error);
             recorder.count(|counters| counters.failed += 1);
+            if is_return {
+                account.interrupted();
+            }
             if !self.pause(error.retry_after(), stopped.as_mut()).await {
                 return None;
             }
@@ -167,6 +172,7 @@ impl Subscriber {
             }
             account.recorder().count(|counters| counters.open -= 1);
             self.resume = client.resume().or(std::mem::take(&mut self.resume));
+            account.recorder().learn(&self.resume.remembered);
             let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
             let end = match (lost, blow) {
                 (Some(error), _) if error.is_orderly() => {
@@ -177,17 +183,17 @@ impl Subscriber {
                             _ => counters.answers_ended += 1,
                         }
                     });
-                    account.interrupted();
                     let kept = Box::pin(client.into_kept()).await;
                     self.resume.after_end = Some(AfterEnd::new(kept));
                     return (account, End::Ended(error));
                 }
                 (Some(ClientError::ToldToStop), _) => End::ToldToStop,
                 (Some(error), _) => {
-                    account.recorder().record_error(&error.kind());
+                    account.recorder().record_client_error(&error);
                     End::Lost(told)
                 }
                 (None, None | Some(Blow::Stall(_))) => {
+                    account.ended();
                     Box::pin(client.close()).await;
                     End::Stopped
                 }

@@ -1,5 +1,6 @@
 //! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
 
+mod advice;
 mod answers;
 mod unheard;
 
@@ -11,6 +12,7 @@ use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
+use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,7 @@ pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances)
         load_applied(measured, bounds, circumstances),
         publish_connections(measured, circumstances),
         something_arrived(measured),
+        never_learnt(measured),
         misdelivered(measured),
         clients_unheard(measured, circumstances),
         send_lag(measured, bounds, circumstances),
@@ -70,13 +73,18 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     let connections = &measured.connections;
     let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        reason(
-            "clients-live",
-            format!("{live} of {} clients were live", connections.asked),
-            "all of them".into(),
-            "Connections were refused or lost; the errors are counted by kind.",
-            "Lower --connect-rate or --clients, or raise the server's limits.",
-        )
+        let refused = quote(measured, "subscription-refused", "; the server refused the subscription:");
+        let seen = format!("{live} of {} clients were live{refused}", connections.asked);
+        match advice(&connections.errors, Side::Clients) {
+            Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),
+            None => reason(
+                "clients-live",
+                seen,
+                "all of them".into(),
+                "No error was counted: the others were still connecting.",
+                "Raise --connect-rate or --settle if they were paced so; else lower --clients until the server lets them in.",
+            ),
+        }
     })
 }
 
@@ -86,13 +94,18 @@ fn load_applied(measured: &Measured, bounds: &Bounds, circumstances: Circumstanc
     let away = circumstances.server_away.as_secs_f64() / circumstances.window.as_secs_f64().max(1e-9);
     let least = bounds.min_load * (1.0 - away.min(1.0));
     (published.due == 0 || applied < least).then(|| {
-        reason(
-            "load-applied",
-            format!("{} of {} notifications were accepted", published.accepted, published.due),
-            format!("at least {}", percent(least)),
-            "The server refused them, did not answer in time, or nothing was due in the window.",
-            "Lower --rate or --payload, lengthen --duration, or look at the server's log.",
-        )
+        let seen = format!("{} of {} notifications were accepted", published.accepted, published.due);
+        let bound = format!("at least {}", percent(least));
+        match advice(&measured.connections.errors, Side::Publishers) {
+            Some((cause, remedy)) => reason("load-applied", seen, bound, &cause, &remedy),
+            None => reason(
+                "load-applied",
+                seen,
+                bound,
+                "The server refused them, or nothing was due in the window.",
+                "Lengthen --duration or raise --rate if nothing was due; else look at the server's log.",
+            ),
+        }
     })
 }
 
@@ -118,11 +131,20 @@ fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Opt
     })
 }
 
+/// The server's own words of a kind behind `before`, where there are any.
+fn quote(measured: &Measured, kind: &str, before: &str) -> String {
+    measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
+}
+
 fn something_arrived(measured: &Measured) -> Option<Reason> {
     (measured.published.accepted > 0 && measured.latency.count == 0).then(|| {
         reason(
             "latency",
-            "not measured: nothing that was published in the window arrived".into(),
+            format!(
+                "not measured: nothing that was published in the window arrived{}{}",
+                quote(measured, "foreign", "; the first message was"),
+                quote(measured, "answer", "; the first answer was")
+            ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
             "See whether it serves the topic on this transport, for example with `loadgen check`.",
@@ -148,6 +170,27 @@ fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<
     // Who was not live is told as that.
     let gone = measured.connections.asked - live(measured, circumstances).min(measured.connections.asked);
     unheard::clients_unheard(circumstances.unheard).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
+}
+
+/// A value that no answer had is no fault of a run that lost nothing and got nothing twice. A stream's clients repeat it only when they come
+/// back.
+fn never_learnt(measured: &Measured) -> Option<Reason> {
+    let books = &measured.deliveries;
+    let was_asked_for = measured.polls.is_some() || measured.connections.reconnected > 0;
+    let did_harm = books.lost + books.duplicated > 0 || measured.latency.count == 0;
+    (!measured.never_learnt.is_empty() && was_asked_for && did_harm).then(|| {
+        reason(
+            "never-learnt",
+            format!(
+                "{} stood in no answer{}",
+                measured.never_learnt.join(", "),
+                quote(measured, "answer", "; the first that brought nothing was")
+            ),
+            "a value in at least one".into(),
+            "Clients never had what their next request is to repeat, so each asked as if it were the first.",
+            "See what the server's answers hold, for example with `loadgen check`, and mend `remember` in the target file.",
+        )
+    })
 }
 
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.
@@ -297,6 +340,8 @@ mod tests {
             misdelivered: Some(0),
             repeated_within_messages: Some(0),
             foreign: None,
+            quotes: Default::default(),
+            never_learnt: Vec::new(),
             published: results::Published {
                 due: 100,
                 sent: 100,
@@ -326,6 +371,27 @@ mod tests {
     fn differing(explained: Option<&str>) -> results::Reconciled {
         let explained = explained.map(str::to_owned);
         results::Reconciled { quantity: "stream bytes sent".into(), generator: 100, server: 99, explained }
+    }
+
+    #[test]
+    fn advice_follows_from_the_errors_that_were_counted() {
+        let mut measured = healthy();
+        let told = |measured: &Measured, check: &str| {
+            let reasons = judge(measured, &bounds(), CALM).reasons;
+            reasons.into_iter().find(|reason| reason.check == check).unwrap().to_string()
+        };
+        (measured.connections.live_at_end, measured.published.accepted) = (9, 50);
+        assert!(told(&measured, "clients-live").contains("No error was counted"));
+        let errors = [("protocol: a masked frame from the server (RFC 6455 5.1)", 11), ("publish-status-429", 50)];
+        measured.connections.errors = errors.map(|(kind, n)| (kind.to_owned(), n)).into();
+        let live = told(&measured, "clients-live");
+        assert!(
+            live.contains("protocol: a masked frame from the server (RFC 6455 5.1) 11: the server, or a proxy"),
+            "{live}"
+        );
+        assert!(!live.contains("--clients"), "{live}");
+        let applied = told(&measured, "load-applied");
+        assert!(applied.contains("status-429 50: the server limits") && applied.contains("--rate"), "{applied}");
     }
 
     #[test]

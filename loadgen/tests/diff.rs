@@ -1,44 +1,13 @@
 //! `loadgen diff` on stored results: its words and its exit codes.
 
+mod support;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use results::{LatencyLog, Run, RunFolder, load};
+use support::stored_runs::{changed_rounds, diff, example, rounds, write};
 
-/// The committed run of one transport.
-fn example(transport: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("results/examples/v1").join(transport)
-}
-
-/// A folder of rounds of ws; `cpu` of each is scaled by its factor.
-fn rounds(place: &Path, name: &str, cpu: &[f64]) -> PathBuf {
-    let folder = place.join(name);
-    for (round, factor) in cpu.iter().enumerate() {
-        write(&folder.join(format!("round-{round}")), |run| {
-            let server = run.measured.server.as_mut().unwrap();
-            server.cpu_us_per_delivery = server.cpu_us_per_delivery.map(|us| us * factor);
-        });
-    }
-    folder
-}
-
-fn write(folder: &Path, change: impl FnOnce(&mut Run)) {
-    let mut loaded = load(&example("ws")).unwrap();
-    change(&mut loaded.run);
-    let log = LatencyLog::default();
-    RunFolder::create(folder)
-        .unwrap()
-        .write(&loaded.run, &log, std::time::SystemTime::UNIX_EPOCH, &loaded.series)
-        .unwrap();
-}
-
-fn diff(before: &Path, after: &Path, more: &[&str]) -> (Option<i32>, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_loadgen")).arg("diff").args([before, after]).args(more).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    (output.status.code(), told)
-}
+const FIVE: [f64; 5] = [1.0, 1.01, 0.99, 1.02, 0.98];
 
 #[test]
 fn rounds_that_cost_more_are_a_regression_beyond_the_tolerance_only() {
@@ -49,6 +18,10 @@ fn rounds_that_cost_more_are_a_regression_beyond_the_tolerance_only() {
     assert_eq!(code, Some(4), "{told}");
     assert!(told.contains("REGRESSION beyond 10 %: server CPU +"), "{told}");
     assert!(told.contains("ws B costs 1.30x [1."), "{told}");
+    assert!(
+        told.contains("(3 rounds against 3, 5 quantities together; so few are taken to be about normally"),
+        "{told}"
+    );
     assert_eq!(diff(&before, &after, &["--tolerance", "50%"]).0, Some(0));
     assert_eq!(diff(&after, &before, &[]).0, Some(0), "cheaper is no regression");
 }
@@ -60,20 +33,82 @@ fn rounds_that_scatter_are_no_regression() {
     let after = rounds(place.path(), "after", &[1.3, 0.9, 1.6]);
     let (code, told) = diff(&before, &after, &[]);
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("No regression beyond 10 %."), "{told}");
+    assert!(told.contains("No regression beyond 10 %"), "{told}");
 }
 
 #[test]
-fn single_runs_are_held_against_the_tolerance_and_that_is_said() {
+fn of_five_rounds_each_must_be_worse_than_each_before_and_how_often_that_is_chance_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    let before = rounds(place.path(), "before", &FIVE);
+    let (code, told) = diff(&before, &rounds(place.path(), "apart", &[1.03, 1.2, 1.4, 1.6, 2.0]), &[]);
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains("equal builds are called a regression in at most 1.98 % of comparisons"), "{told}");
+    assert!(told.contains("(5 rounds against 5, 5 quantities together).\n"), "{told}");
+    let (code, told) = diff(&before, &rounds(place.path(), "overlapping", &[1.015, 1.2, 1.4, 1.6, 2.0]), &[]);
+    assert_eq!(code, Some(0), "{told}");
+    let named = "No regression beyond 10 % in p50, p99, bytes, server CPU or server RSS.";
+    assert!(told.contains(named), "{told}");
+}
+
+#[test]
+fn one_run_against_one_run_gives_the_figures_and_no_verdict() {
     let place = tempfile::tempdir().unwrap();
     let after = rounds(place.path(), "after", &[1.3]);
-    let (code, told) = diff(&example("ws"), &after.join("round-0"), &[]);
-    assert_eq!(code, Some(4), "{told}");
-    assert!(told.contains("intervals are unknown") && told.contains("chance cannot be ruled out"), "{told}");
+    let five = rounds(place.path(), "five", &FIVE);
+    for (before, after) in [(&example("ws"), &after.join("round-0")), (&five, &after), (&after, &five)] {
+        let (code, told) = diff(before, after, &[]);
+        assert_eq!(code, Some(0), "{told}");
+        let first = told.lines().next().unwrap();
+        assert!(
+            first.starts_with("NO VERDICT: ") && first.contains("one run cannot tell a change from chance"),
+            "{told}"
+        );
+        assert!(told.contains("loadgen compare --transports ws --rounds 5 --out"), "{told}");
+        assert!(told.contains("server CPU") && !told.to_lowercase().contains("regression"), "{told}");
+    }
+}
+
+/// p50 and p99 in ns, bytes on the wire per delivery, server CPU per delivery in ns, server memory per connection in bytes.
+type Figures = (u64, u64, f64, f64, f64);
+
+/// The first valid runs of one program as they were recorded, see `ws_against_itself.json`.
+fn recorded(count: usize) -> Vec<Figures> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/tests/data/ws_against_itself.json");
+    let text: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let runs = text["rounds"].as_array().unwrap().iter().flat_map(|round| round.as_array().unwrap());
+    let figures = |run: &serde_json::Value| {
+        let [wire, cpu, rss] =
+            ["wire_bytes", "server_cpu_ns", "server_rss_bytes"].map(|key| run[key].as_f64().unwrap());
+        (run["p50_ns"].as_u64().unwrap(), run["p99_ns"].as_u64().unwrap(), wire, cpu, rss)
+    };
+    runs.filter(|run| run["valid"] == true).map(figures).take(count).collect()
 }
 
 #[test]
-fn comparisons_are_matched_by_name() {
+fn one_program_run_eight_times_makes_56_ordered_pairs_and_none_is_a_regression() {
+    let place = tempfile::tempdir().unwrap();
+    let folders: Vec<_> = (0..8).map(|run| place.path().join(format!("run-{run}"))).collect();
+    for (folder, (p50, p99, wire, cpu, rss)) in folders.iter().zip(recorded(8)) {
+        write(folder, |run| {
+            let measured = &mut run.measured;
+            (measured.latency.p50_ns, measured.latency.p99_ns) = (p50, p99);
+            let other = measured.bytes.per_delivery().unwrap() * measured.bytes.deliveries as f64;
+            let framing = measured.bytes.received.framing as f64 - other + wire * measured.bytes.deliveries as f64;
+            measured.bytes.received.framing = framing.round() as u64;
+            let server = measured.server.as_mut().unwrap();
+            server.cpu_us_per_delivery = Some(cpu / 1e3);
+            server.rss_per_connection_bytes = rss;
+        });
+    }
+    let pairs = folders.iter().flat_map(|a| folders.iter().filter(move |b| a != *b).map(move |b| (a, b)));
+    let codes: Vec<_> = pairs.map(|(a, b)| diff(a, b, &[]).0).collect();
+    let regressions = codes.iter().filter(|code| **code == Some(4)).count();
+    assert_eq!((codes.len(), regressions), (56, 0));
+    assert!(codes.iter().all(|code| *code == Some(0)), "{codes:?}");
+}
+
+#[test]
+fn comparisons_of_one_round_are_matched_by_name_and_give_no_verdict() {
     let (code, told) = diff(&example(""), &example(""), &[]);
     assert_eq!(code, Some(0), "{told}");
     for transport in ["short-poll", "long-poll", "sse", "ws"] {
@@ -82,29 +117,31 @@ fn comparisons_are_matched_by_name() {
 }
 
 #[test]
-fn another_workload_is_said_first() {
-    let (_, told) = diff(&example("ws"), &example("sse"), &[]);
-    assert!(told.contains("NOT THE SAME WORKLOAD: transport ws against sse\n"), "{told}");
+fn a_quantity_that_one_side_did_not_measure_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let before = rounds(place.path(), "before", &FIVE);
+    let after = changed_rounds(place.path(), "after", &FIVE, |_, run| run.measured.server = None);
+    let (code, told) = diff(&before, &after, &[]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("NOT COMPARED, measured in ws A alone: server CPU, server RSS."), "{told}");
+    assert!(told.contains("No regression beyond 10 % in p50, p99 or bytes."), "{told}");
 }
 
 #[test]
-fn a_side_without_a_valid_round_is_not_compared() {
+fn a_regression_between_two_blocks_of_rounds_is_told_with_what_else_may_have_changed() {
     let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("invalid");
-    write(&folder, |run| {
-        let word = |text: &str| text.to_owned();
-        run.verdict.reasons.push(results::Reason {
-            check: word("loop-lag"),
-            seen: word("48 ms"),
-            bound: word("20 ms"),
-            cause: word("Busy."),
-            remedy: word("Free the machine."),
-        });
-    });
-    let (code, told) = diff(&example("ws"), &folder, &[]);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("LEFT OUT: ws B, round 1: loop-lag: 48 ms (bound: 20 ms)"), "{told}");
-    assert!(told.contains("NOT COMPARED: no round of ws B is valid."), "{told}");
+    let at = |minute: usize| format!("2025-01-15T12:{minute:02}:00Z");
+    let side = |name, cpu: f64, minute: fn(usize) -> usize| {
+        changed_rounds(place.path(), name, &FIVE.map(|value| value * cpu), |round, run| {
+            run.started_at = at(minute(round));
+        })
+    };
+    let before = side("before", 1.0, |round| 2 * round);
+    let (code, told) = diff(&before, &side("later", 1.5, |round| 20 + 2 * round), &[]);
+    let warning = "All rounds of one side are older than those of the other";
+    assert!(code == Some(4) && told.contains(warning), "{told}");
+    let (code, told) = diff(&before, &side("between", 1.5, |round| 2 * round + 1), &[]);
+    assert!(code == Some(4) && !told.contains(warning), "{told}");
 }
 
 #[test]

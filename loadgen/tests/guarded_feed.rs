@@ -5,7 +5,7 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use support::{WIDE_BOUNDS, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, finish, finish_undisturbed, loadgen, sibling};
 use tempfile::TempDir;
 
 /// The key set of the server, with one secret for HS256.
@@ -43,7 +43,7 @@ impl Feed {
         command.args(["--clients", "5", "--rate", "4", "--warmup", "500ms", "--settle", "200ms", "--duration", "1s"]);
         command.args(["--poll-interval", "200ms", "--pin", "off"]).args(WIDE_BOUNDS).arg("--out").arg(&out);
         command.envs(token.map(|token| ("WIRELAB_TOKEN", token)));
-        let (code, stdout, stderr) = finish(&mut command);
+        let (code, stdout, stderr) = finish_undisturbed(&mut command, &out);
         let written = std::fs::read_to_string(out.join("run.json")).unwrap_or_default();
         // A run that failed has none.
         let _ = std::fs::remove_dir_all(out);

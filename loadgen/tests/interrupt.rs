@@ -10,10 +10,10 @@ use std::process::Stdio;
 use foreign::{example, late, short_run};
 use results::{COMPARISON_FILE, Comparison, Ending, load};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{WIDE_BOUNDS, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_ended, loadgen, sibling};
 
 /// Starts loadgen with `words`, interrupts it at the first line of progress that `is_time`, and returns its exit code and what it printed.
-fn interrupt(words: &[&str], out: &Path, is_time: impl Fn(&str) -> bool) -> (Option<i32>, String) {
+fn interrupt(words: &[&str], out: &Path, is_time: impl Fn(&str) -> bool) -> (i32, String) {
     sibling("feed-server");
     let mut command = loadgen();
     command.args(words).args(["--clients", "5", "--rate", "20", "--warmup", "200ms"]).args(WIDE_BOUNDS);
@@ -24,7 +24,7 @@ fn interrupt(words: &[&str], out: &Path, is_time: impl Fn(&str) -> bool) -> (Opt
     kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    (output.status.code().expect("it was not killed"), String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn what_was_measured_until_ctrl_c_is_kept_and_marked() {
     // The progress lines say when there is something measured to keep.
     let (code, stdout) = interrupt(&words, &out, |line| line.contains("measure") && line.contains("p50"));
     assert!(stdout.trim_start().starts_with("INTERRUPTED"), "{stdout}");
-    assert_eq!(code, Some(1), "{stdout}");
+    assert_ended(code, 1, &out, &stdout);
 
     let run = load(&out).unwrap().run;
     assert_eq!(run.ending, Ending::Interrupted);
@@ -50,7 +50,7 @@ fn a_round_that_ctrl_c_cuts_short_is_in_no_comparison() {
     let out = folder.path().join("compare");
     let words = ["compare", "--transports", "ws,sse", "--rounds", "1", "--duration", "3s", "--settle", "100ms"];
     let (code, stdout) = interrupt(&words, &out, |line| line.starts_with("round 1/1 sse: measure"));
-    assert_eq!(code, Some(1), "{stdout}");
+    assert_ended(code, 1, &out, &stdout);
     assert!(stdout.contains("round 1 sse          interrupted: left out"), "{stdout}");
 
     let comparison: Comparison = serde_json::from_slice(&std::fs::read(out.join(COMPARISON_FILE)).unwrap()).unwrap();
@@ -75,8 +75,9 @@ async fn what_is_under_way_at_ctrl_c_is_waited_for() {
         lines.for_each(drop);
         child.wait().unwrap()
     });
-    assert_eq!(ended.await.unwrap().code(), Some(1));
-    let run = load(&folder.path().join("run")).unwrap().run;
+    let (code, out) = (ended.await.unwrap().code().expect("it was not killed"), folder.path().join("run"));
+    assert_ended(code, 1, &out, "what was measured is kept");
+    let run = load(&out).unwrap().run;
     let books = &run.measured.deliveries;
     assert!(run.ending == Ending::Interrupted && books.delivered >= 24, "{books:?}");
     assert_eq!((books.lost, books.late), (0, 0), "two or three were under way: {books:?}");

@@ -121,9 +121,10 @@ async fn a_delay_that_the_server_imposes_is_what_is_measured() {
             (truth.p99_ns, measured.p99_ns),
             (truth.max_ns, measured.max_ns),
         ] {
-            // Nothing is received before it is sent; how much later depends on how busy this machine is.
+            // Nothing is received before it is sent; how much later depends on how busy this machine is, which the run tells.
             assert!(measured >= truth - truth / 500, "{}: {measured} of {truth}", trial.transport);
-            assert!(measured <= truth * 3 / 2, "{}: {measured} of {truth}", trial.transport);
+            let busy_ns = findings.outcome.measured.generator.loop_lag.max_ns;
+            assert!(measured <= truth * 3 / 2 + busy_ns, "{}: {measured} of {truth}, {busy_ns}", trial.transport);
         }
     }
 }
@@ -239,7 +240,8 @@ async fn what_was_overdue_when_the_user_stops_the_run_was_due() {
     let interrupt = Interrupt::told(wanted);
     let (bounds, program) = (bounds(), Path::new(PROGRAM));
     let stop = async {
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        // Some seconds of the window, however long it takes to begin.
+        tokio::time::sleep(Duration::from_secs(9)).await;
         want.send_replace(true);
     };
     let (findings, ()) = tokio::join!(trial.carry_out(program, &bounds, &interrupt), stop);

@@ -5,10 +5,10 @@ mod support;
 use std::path::Path;
 
 use results::{COMPARISON_FILE, Comparison, SearchEnding, StepFinding, load_search};
-use support::{WIDE_BOUNDS, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, finish, finish_undisturbed, loadgen, sibling};
 
-/// A load of a moment.
-const BRIEF: [&str; 8] = ["--duration", "500ms", "--warmup", "100ms", "--settle", "100ms", "--rate", "20"];
+/// A load of a moment. So low a rate that a machine has to be very busy to send a notification after the next is due.
+const BRIEF: [&str; 8] = ["--duration", "1s", "--warmup", "100ms", "--settle", "100ms", "--rate", "4"];
 
 fn command(words: &[&str], out: &Path) -> std::process::Command {
     sibling("feed-server");
@@ -22,7 +22,7 @@ fn a_transport_against_itself_is_told_as_two_contenders_and_reported_as_two() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("compare");
     let words = ["compare", "--transports", "ws,ws", "--rounds", "2", "--clients", "10"];
-    let (code, stdout, stderr) = finish(&mut command(&words, &out));
+    let (code, stdout, stderr) = finish_undisturbed(&mut command(&words, &out), &out);
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stdout.contains("ws (1)      2/2") && stdout.contains("ws (1) - ws (2)\n"), "{stdout}");
     assert!(stdout.contains("not distinguishable"), "{stdout}");
@@ -46,7 +46,7 @@ fn a_search_that_nothing_stops_ends_at_its_most_and_can_be_reported() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("search");
     let words = ["find-max", "--transport", "sse", "--vary", "clients", "--clients", "4", "--most", "8"];
-    let (code, stdout, stderr) = finish(command(&words, &out).args(["--slo", "p99<60s,lost==0"]));
+    let (code, stdout, stderr) = finish_undisturbed(command(&words, &out).args(["--slo", "p99<60s,lost==0"]), &out);
     assert_eq!(code, 0, "{stdout}{stderr}");
     let stdout = stdout.replace('\n', " ");
     assert!(stdout.contains("sse holds p99<60s, lost==0 up to 8 clients, the most that was allowed"), "{stdout}");
@@ -66,7 +66,7 @@ fn a_search_in_which_nothing_holds_says_so() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("search");
     let words = ["find-max", "--transport", "sse", "--vary", "clients", "--clients", "1"];
-    let (code, stdout, stderr) = finish(command(&words, &out).args(["--slo", "p99<1ns"]));
+    let (code, stdout, stderr) = finish_undisturbed(command(&words, &out).args(["--slo", "p99<1ns"]), &out);
     assert_eq!(code, 4, "{stdout}{stderr}");
     assert!(stdout.contains("sse does not hold p99<1ns at 1 client ("), "{stdout}");
     let (search, _) = load_search(&out).unwrap().unwrap();
@@ -95,9 +95,9 @@ fn an_invalid_step_ends_a_search_without_a_number() {
 #[test]
 fn a_failed_assertion_is_a_failure_in_the_junit_file_and_a_code() {
     let place = tempfile::tempdir().unwrap();
-    let junit = place.path().join("junit.xml");
+    let (junit, out) = (place.path().join("junit.xml"), place.path().join("run"));
     let words = ["run", "--transport", "ws", "--clients", "4", "--assert", "p99<1ns", "--assert", "lost==0"];
-    let (code, stdout, stderr) = finish(command(&words, &place.path().join("run")).arg("--junit").arg(&junit));
+    let (code, stdout, stderr) = finish_undisturbed(command(&words, &out).arg("--junit").arg(&junit), &out);
     assert_eq!(code, 4, "{stdout}{stderr}");
     let document = std::fs::read_to_string(&junit).unwrap();
     assert!(document.contains(r#"<testsuites tests="3" failures="1" errors="0""#), "{document}");

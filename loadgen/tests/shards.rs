@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use results::{Ending, LoadedRun, load};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{WIDE_BOUNDS, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_ended, assert_valid, finish, loadgen, sibling};
 
 /// A server for several generators; it ends when this is dropped.
 struct Server {
@@ -63,10 +63,10 @@ static PAIR: LazyLock<(tempfile::TempDir, [PathBuf; 2])> = LazyLock::new(|| {
     let folders = ["one", "two"].map(|name| place.path().join(name));
     let (server, start) = (Server::start(), soon());
     let children = [("1/2", &folders[0]), ("2/2", &folders[1])].map(|(k, out)| shard(k, &server, start, "3s", out));
-    for child in children {
+    for (child, out) in children.into_iter().zip(&folders) {
         let output = child.wait_with_output().unwrap();
         let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-        assert!(output.status.success(), "{told}");
+        assert_valid(output.status.code().expect("it was not killed"), out, &told);
         assert!(told.contains("/2: deliveries are those of its own publisher"), "{told}");
     }
     (place, folders)
@@ -100,15 +100,14 @@ fn merge(shards: &[PathBuf], place: &Path) -> (i32, String, Option<LoadedRun>) {
 }
 
 fn reasons(merged: Option<LoadedRun>) -> Vec<String> {
-    let reasons = merged.expect("it was written").run.verdict.reasons;
-    reasons.into_iter().map(|reason| reason.check).collect()
+    support::reasons(&merged.expect("it was written").run).into_iter().map(str::to_owned).collect()
 }
 
 #[test]
 fn the_books_of_two_shards_are_exact_and_their_histograms_add_up() {
     let place = tempfile::tempdir().unwrap();
     let (code, told, merged) = merge(&PAIR.1, place.path());
-    assert_eq!(code, 0, "{told}");
+    assert_valid(code, &place.path().join("merged"), &told);
     let merged = merged.unwrap();
     let parts = PAIR.1.clone().map(|folder| load(&folder).unwrap());
     let (run, measured) = (&merged.run, &merged.run.measured);
@@ -142,9 +141,10 @@ fn the_books_of_two_shards_are_exact_and_their_histograms_add_up() {
     assert_eq!(delivered(&merged), parts.iter().map(delivered).sum::<u64>());
     let server = measured.server.as_ref().expect("both read the same server, which tells");
     assert_eq!(server.open_at_end, Some(41), "one server is not counted twice");
-    let measuring: Vec<u64> =
-        merged.series.iter().filter(|row| row.phase == "measure").map(|row| row.published).collect();
-    assert!(measuring.iter().all(|&published| published > 0) && merged.series.iter().any(|row| row.open == 41));
+    let published = |run: &LoadedRun| run.series.iter().map(|row| row.published).sum::<u64>();
+    assert_eq!(published(&merged), parts.iter().map(published).sum::<u64>());
+    let is_measured = |row: &results::SeriesRow| row.phase == "measure" && row.published > 0 && row.open == 41;
+    assert!(merged.series.iter().any(is_measured), "{:?}", merged.series);
 }
 
 #[test]
@@ -159,12 +159,15 @@ fn a_shard_that_is_stopped_early_shows_as_loss_and_in_the_ending() {
     // It stays until its drain bound, three seconds, for what the first publishes, and not to the end.
     kill_process(Pid::from_raw(second.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     lines.for_each(drop);
-    assert_eq!(second.wait_with_output().unwrap().status.code(), Some(1));
-    assert!(first.wait_with_output().unwrap().status.success());
+    let code = second.wait_with_output().unwrap().status.code().expect("it was not killed");
+    assert_ended(code, 1, &folders[1], "what was measured is kept");
+    let first = first.wait_with_output().unwrap();
+    assert_valid(first.status.code().expect("it was not killed"), &folders[0], &String::from_utf8_lossy(&first.stdout));
 
     let (code, told, merged) = merge(&folders, place.path());
     let run = merged.unwrap().run;
-    assert_eq!((code, run.ending), (1, Ending::Interrupted), "{told}");
+    assert_ended(code, 1, &place.path().join("merged"), &told);
+    assert_eq!(run.ending, Ending::Interrupted, "{told}");
     let books = &run.measured.deliveries;
     assert_eq!((run.shards[0].lost, run.shards[1].lost), (0, books.lost), "who stayed has all, who left has not");
     assert!(books.lost > 0 && books.delivered > 0, "{books:?}");

@@ -2,13 +2,14 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use results::{Measured, Run};
-use support::{WIDE_BOUNDS, finish, loadgen};
+use support::skip::skipped;
+use support::{WIDE_BOUNDS, assert_valid, finish, loadgen};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socketio");
 
@@ -57,11 +58,8 @@ fn measure(command: &mut Command) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let (code, stdout, stderr) = finish(command.arg("--out").arg(&out));
-    assert!(code == 0 || code == 3, "{stdout}{stderr}");
+    assert_valid(code, &out, &format!("{stdout}{stderr}"));
     let run = results::load(&out).unwrap().run;
-    // A busy machine may be late, which makes a run invalid, but nothing is lost by that.
-    let is_late = |check: &str| ["send-lag", "loop-lag"].contains(&check);
-    assert!(run.verdict.reasons.iter().all(|reason| is_late(&reason.check)), "{stdout}");
     let books = &run.measured.deliveries;
     assert_eq!((books.lost, books.duplicated, books.reordered, books.late), (0, 0, 0, 0), "{stdout}");
     assert_eq!(books.delivered, books.expected, "{stdout}");
@@ -73,8 +71,7 @@ fn is_set_up(test: &str) -> bool {
     static SET_UP: OnceLock<Result<(), String>> = OnceLock::new();
     let set_up = SET_UP.get_or_init(set_up);
     if let Err(reason) = set_up {
-        // Past the test harness, which keeps what a passing test prints to itself.
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+        skipped(test, reason);
     }
     set_up.is_ok()
 }

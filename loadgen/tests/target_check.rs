@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use foreign::{chat, example, measure};
 use loadgen::process_tree;
 use results::CostSource;
+use support::skip::skipped;
 use support::{finish, loadgen};
 use tokio::task::LocalSet;
 
@@ -83,10 +84,10 @@ impl Drop for Nginx {
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
-/// Starts nginx on a free port; `None`, and the reason on standard output, where it is not installed.
-async fn nginx(folder: &Path) -> Option<(Nginx, String)> {
+/// Starts nginx on a free port for `test`; `None`, having said why, where it is not installed.
+async fn nginx(test: &str, folder: &Path) -> Option<(Nginx, String)> {
     if !Path::new(MODULE).is_file() {
-        println!("SKIPPED nchan: {MODULE} is missing; apt-get install nginx-light libnginx-mod-nchan");
+        skipped(test, &format!("{MODULE} is missing; apt-get install nginx-light libnginx-mod-nchan"));
         return None;
     }
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -117,7 +118,11 @@ async fn nginx(folder: &Path) -> Option<(Nginx, String)> {
 #[tokio::test]
 async fn nginx_with_nchan_is_measured_over_all_its_transports_workers_included() {
     let folder = tempfile::tempdir().unwrap();
-    let Some((nginx, url)) = nginx(folder.path()).await else { return };
+    let Some((nginx, url)) =
+        nginx("nginx_with_nchan_is_measured_over_all_its_transports_workers_included", folder.path()).await
+    else {
+        return;
+    };
     let (code, said) = check("nchan", &url).await;
     assert_eq!(code, 0, "{said}");
     for (transport, comes_back_to) in [("long-poll", "all it missed"), ("sse", "all it missed"), ("ws", "no cursor")] {

@@ -11,7 +11,7 @@ use loadgen::process_tree;
 use loadgen::server_process::ServerProcess;
 use loadgen::target::TargetFile;
 use results::{CostSource, load, load_all};
-use support::{WIDE_BOUNDS, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_valid, finish, finish_undisturbed, loadgen, sibling};
 
 /// A target whose server is a shell that starts our own, and is told its cost by nobody.
 fn wrapped_feed(folder: &Path) -> PathBuf {
@@ -57,9 +57,8 @@ fn the_cost_of_a_server_that_forks_is_that_of_all_its_processes() {
     let mut command = loadgen();
     command.args(["run", "--transport", "ws", "--target"]).arg(wrapped_feed(folder.path()));
     let (code, stdout, stderr) = finish(command.args(SHORT).args(WIDE_BOUNDS).arg("--out").arg(&out));
-    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_valid(code, &out, &format!("{stdout}{stderr}"));
     let run = load(&out).unwrap().run;
-    assert!(run.verdict.is_valid(), "{:?}", run.verdict);
     let server = run.measured.server.expect("its process is our child");
     assert_eq!((server.source, server.delivered, server.open_at_end), (CostSource::ProcessTree, None, None));
     assert!(server.cpu_s > 0.0, "the shell itself does nothing: {server:?}");
@@ -78,7 +77,7 @@ fn a_comparison_with_a_foreign_server_names_and_draws_both() {
     let foreign = format!("sse@{}", wrapped_feed(folder.path()).display());
     let mut command = loadgen();
     command.args(["compare", "--rounds", "2", "--transports", &format!("sse,{foreign}")]);
-    let (code, stdout, stderr) = finish(command.args(SHORT).args(WIDE_BOUNDS).arg("--out").arg(&out));
+    let (code, stdout, stderr) = finish_undisturbed(command.args(SHORT).args(WIDE_BOUNDS).arg("--out").arg(&out), &out);
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stdout.contains("sse@wrapped - ") || stdout.contains(" - sse@wrapped"), "{stdout}");
     let runs = load_all(std::slice::from_ref(&out)).unwrap();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use results::load;
-use support::{WIDE_BOUNDS, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_valid, finish, loadgen, sibling};
 
 /// A feed-server with a certificate of its own; it ends with this.
 struct Secure {
@@ -59,8 +59,9 @@ fn every_transport_is_played_over_tls_and_what_tls_adds_is_told_apart() {
     let secure = Secure::start();
     for transport in ["short-poll", "long-poll", "sse", "ws", "socketio"] {
         let (code, stdout, stderr) = finish(secure.run(transport, transport).arg("--ca").arg(secure.certificate()));
-        assert_eq!(code, 0, "{transport}: {stdout}{stderr}");
-        let run = load(&secure.folder.path().join(transport)).unwrap().run;
+        let out = secure.folder.path().join(transport);
+        assert_valid(code, &out, &format!("{transport}: {stdout}{stderr}"));
+        let run = load(&out).unwrap().run;
         let (books, bytes) = (&run.measured.deliveries, &run.measured.bytes);
         assert_eq!((books.expected, books.delivered, books.lost, books.duplicated), (300, 300, 0, 0), "{transport}");
         assert_eq!(bytes.received.payload, bytes.deliveries * 150);
@@ -83,7 +84,7 @@ fn who_is_not_to_be_believed_is_not_and_the_error_says_what_to_do() {
     assert_eq!(code, 1, "{stderr}");
     assert!(stderr.contains("certificate") && stderr.contains("--ca"), "{stderr}");
     let (code, stdout, stderr) = finish(secure.run("ws", "insecure").arg("--insecure"));
-    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_valid(code, &secure.folder.path().join("insecure"), &format!("{stdout}{stderr}"));
     let (code, _, stderr) = finish(secure.run("ws", "missing").args(["--ca", "/nowhere/ca.pem"]));
     assert_eq!(code, 1, "{stderr}");
     assert!(stderr.contains("/nowhere/ca.pem"), "{stderr}");

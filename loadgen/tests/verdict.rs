@@ -14,7 +14,7 @@ use feed::{POSTMARK_LEN, Postmark};
 use loadgen::server_process::ServerProcess;
 use results::{Run, load};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{WIDE_BOUNDS, loadgen, sibling};
+use support::{WIDE_BOUNDS, loadgen, reasons, sibling};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -302,7 +302,6 @@ async fn a_server_that_stops_telling_its_cost_makes_a_run_invalid() {
     let server = feed_server("127.0.0.1:0", &[]).await;
     let door = Door::open(address_of(&server), Manner::Shuts(Use::Stats)).await;
     let run = spoilt("server-stats", &door.url, &[], door.shut()).await;
-    let reasons = &run.verdict.reasons;
-    assert_eq!(reasons.iter().map(|reason| reason.check.as_str()).collect::<Vec<_>>(), ["server-stats"]);
+    assert_eq!(reasons(&run), ["server-stats"]);
     assert!(run.measured.server.is_none() && run.measured.deliveries.lost == 0, "{:?}", run.measured);
 }

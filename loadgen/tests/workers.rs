@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use results::{Ending, load};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use support::{WIDE_BOUNDS, finish, loadgen, sibling};
+use support::skip::skipped;
+use support::{WIDE_BOUNDS, assert_ended, assert_valid, finish, loadgen, sibling};
 
 fn two_workers(out: &Path, duration: &str) -> Command {
     sibling("feed-server");
@@ -54,8 +55,8 @@ fn two_workers_are_one_run_with_one_table_and_books_that_the_server_agrees_with(
     let out = place.path().join("run");
     let words = ["--assert", "lost==0", "--assert", "p99<60s"];
     let (code, stdout, stderr) = finish(two_workers(&out, "3s").args(words));
-    assert_eq!(code, 0, "{stdout}{stderr}");
-    assert!(stdout.contains("verdict valid") && stdout.contains("shard 2/2"), "{stdout}");
+    assert_valid(code, &out, &format!("{stdout}{stderr}"));
+    assert!(stdout.contains("verdict") && stdout.contains("shard 2/2"), "{stdout}");
     assert_eq!(stdout.matches("verdict").count(), 1, "one table: {stdout}");
     assert!(stderr.contains("ws, 2 workers: measure"), "{stderr}");
 
@@ -100,7 +101,7 @@ fn ctrl_c_ends_all_workers_and_keeps_what_they_measured() {
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert_ended(output.status.code().expect("it was not killed"), 1, &out, &stdout);
     assert!(stdout.trim_start().starts_with("INTERRUPTED"), "{stdout}");
     assert_gone(&workers);
     let run = load(&out).unwrap().run;
@@ -148,8 +149,10 @@ fn more_clients_than_one_server_or_one_worker_has_room_for_are_refused_with_a_wa
     };
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
     if limit.is_none_or(|limit| limit > 1_000_000) {
-        eprintln!("SKIPPED more_clients_than_...: this machine has room for a million descriptors a process");
-        return;
+        return skipped(
+            "more_clients_than_one_server_or_one_worker_has_room_for_are_refused_with_a_way_out",
+            "this machine has room for a million descriptors a process",
+        );
     }
     assert!(refused(&[]).contains("(--workers)"));
     assert!(refused(&["--workers", "64"]).contains("one server would hold all of them"));

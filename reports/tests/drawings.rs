@@ -93,3 +93,13 @@ fn valid_runs_carry_no_mark() {
         assert!(!texts(&plot).iter().any(|text| text.contains("INVALID") || text.contains("DEBUG")), "{}", plot.file);
     }
 }
+
+#[test]
+fn an_interrupted_round_beside_whole_ones_is_in_no_figure_and_is_named() {
+    let mut runs = [run("ws"), run("ws"), run("ws")];
+    runs[2].run.ending = Ending::Interrupted;
+    let contenders = contenders(&runs);
+    assert_eq!((contenders[0].all.len(), contenders[0].used.len()), (3, 2));
+    let note = contenders[0].rounds_note();
+    assert_eq!(note.as_deref(), Some("1 of 3 rounds interrupted and left out"));
+}

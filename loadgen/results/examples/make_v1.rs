@@ -256,6 +256,8 @@ fn measured(shape: &Shape, weather: f64, latency: Percentiles) -> Measured {
         misdelivered: None,
         repeated_within_messages: None,
         foreign: None,
+        quotes: std::collections::BTreeMap::new(),
+        never_learnt: Vec::new(),
         published: Published {
             due: published,
             sent: published,

@@ -94,6 +94,8 @@ impl Asked {
             ("topics", self.topics.to_string(), other.topics.to_string()),
             ("arrival", self.arrival.clone(), other.arrival.clone()),
             ("duration in s", self.duration_s.to_string(), other.duration_s.to_string()),
+            ("warm-up in s", self.warmup_s.to_string(), other.warmup_s.to_string()),
+            ("drain in s", self.drain_s.to_string(), other.drain_s.to_string()),
             ("poll interval in s", self.poll_interval_s.to_string(), other.poll_interval_s.to_string()),
             ("wait in s", self.wait_s.to_string(), other.wait_s.to_string()),
             ("connection", self.connection.clone(), other.connection.clone()),
@@ -102,6 +104,7 @@ impl Asked {
             ("reconnect", reconnect(self), reconnect(other)),
             ("faults", faults(self), faults(other)),
             ("pin", self.pin.clone(), other.pin.clone()),
+            ("shard", shard(self), shard(other)),
         ];
         let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
         differing.map(|(name, own, others)| format!("{name} {own} against {others}")).collect()
@@ -127,6 +130,10 @@ fn reconnect(asked: &Asked) -> String {
 
 fn faults(asked: &Asked) -> String {
     if asked.faults.is_empty() { "none".to_owned() } else { asked.faults.join(", ") }
+}
+
+fn shard(asked: &Asked) -> String {
+    asked.shard.clone().unwrap_or_else(|| "all".to_owned())
 }
 
 fn carrier(asked: &Asked) -> String {

@@ -11,6 +11,7 @@
 
 mod asked;
 pub mod bench;
+mod comparable;
 mod comparison;
 mod difference;
 mod folder;
@@ -21,6 +22,7 @@ pub mod numbers;
 mod orderly;
 mod quantity;
 mod recovery;
+mod regression;
 mod run;
 mod search;
 mod series;
@@ -30,6 +32,7 @@ mod verdict;
 pub mod words;
 
 pub use asked::Asked;
+pub use comparable::{Mismatch, mismatches, other_server_flags};
 pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
 pub use difference::{Difference, Finding, MOST_IN_ALL_PAIRS, NOISE_FLOOR, Rounds, differences, opponents};
 pub use folder::{
@@ -48,6 +51,7 @@ pub use measured::{
 pub use orderly::OrderlyEnds;
 pub use quantity::{Quantity, Unit};
 pub use recovery::{ClientGroup, FaultReport, Recovery, RecoveryRow};
+pub use regression::Regressions;
 pub use run::{Ending, Run, SCHEMA};
 pub use search::{LimitedBy, SEARCH_FILE, Search, SearchEnding, SearchStep, StepFinding, Vary};
 pub use series::SeriesRow;

@@ -40,6 +40,13 @@ pub struct Measured {
     /// whose answers hold what they like, and in runs from before it was told.
     #[serde(default)]
     pub foreign: Option<u64>,
+    /// The server's own words, the first of each kind: `foreign` of messages, `answer` of polls' answers that brought nothing, and the
+    /// names of errors. On one line, bounded, without secrets. Empty in files that are older.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotes: BTreeMap<String, String>,
+    /// What the target file has clients remember and no answer ever said, by name and place. Empty in files that are older.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never_learnt: Vec<String>,
     /// The publisher's side.
     pub published: Published,
     /// Bytes of the window by layer and direction.
@@ -288,9 +295,9 @@ impl Layers {
 pub struct Connections {
     /// Clients asked for.
     pub asked: u64,
-    /// Clients that were live when measuring started.
+    /// Clients that were live when measuring started: sampled once, up to 50 ms before, thread by thread.
     pub live_at_start: u64,
-    /// Clients that were live when measuring ended.
+    /// Clients that were live when measuring ended: sampled once, thread by thread, as soon after as the machine had time.
     pub live_at_end: u64,
     /// TCP connections opened.
     pub opened: u64,
@@ -338,7 +345,7 @@ pub struct ServerCost {
     /// Share of one core that the server used while all clients were connected and nothing was published; `None` where that
     /// lasted too short a time to say (`--settle`).
     pub idle_cpu_share: Option<f64>,
-    /// Resident memory before the first client connected, bytes.
+    /// Resident memory before the first client connected, bytes. This and the next two are single samples, not extremes.
     pub rss_before_bytes: u64,
     /// Resident memory with all clients live, before anything was published, bytes.
     pub rss_connected_bytes: u64,
@@ -350,8 +357,8 @@ pub struct ServerCost {
     pub rss_per_idle_connection_bytes: f64,
     /// Notifications handed to sockets in the window, by the server's count; absent where it does not count.
     pub delivered: Option<u64>,
-    /// Connections open at the end of measuring, by the server's count, on this run's transport; absent where it does not
-    /// count.
+    /// Connections open at the end of measuring, by the server's count, on this run's transport: sampled once, as soon after the window as
+    /// it answers. Absent where it does not count.
     pub open_at_end: Option<u64>,
     /// Cores that the server was pinned to; empty when it was not.
     pub cpus: Vec<usize>,

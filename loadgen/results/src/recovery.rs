@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Percentiles;
 
-/// What was done to a run on purpose, and what came of it. Times count from the beginning of the measured window, and are known to a
-/// tenth of a second.
+/// What was done to a run on purpose, and what came of it. Times count from the beginning of the measured window. Interruptions, returns
+/// and attempts are kept where they happen, to the millisecond; what arrived is sampled, a row of `recovery.csv` at a time. In runs of
+/// older builds all of it was sampled ten times a second, extremes and times included.
 ///
 /// A client is *interrupted* when its transport is lost, when it leaves, or when it is made to read no more; it has *resumed* once its
 /// transport is live again, or once it reads again. It is *live* in between.
@@ -13,15 +14,16 @@ use crate::Percentiles;
 pub struct Recovery {
     /// The faults, in the order in which they were asked for.
     pub faults: Vec<FaultReport>,
-    /// Fewest clients that were live at a time; `None` for a run that ended before it was looked at.
+    /// Fewest clients that were live at any instant from the beginning of the window to the end of the drain phase, exactly: one count for
+    /// all threads, with its minimum. (A run with faults has one process, so that shards' counts never have to be put together.)
     pub lowest_live: Option<u64>,
-    /// Clients live at the last look, after the drain phase.
+    /// Clients live at the end of the drain phase.
     pub live_at_end: Option<u64>,
     /// Interruptions.
     pub interrupted: u64,
     /// How many of them ended.
     pub resumed: u64,
-    /// Most attempts to connect that were begun within any second, whatever became of them.
+    /// Most attempts to connect that were begun within any second, to the millisecond, whatever became of them.
     pub peak_attempts_per_s: u64,
     /// Deliveries that were caught up: of what was published before the attempt began by which their client resumed.
     pub caught_up: u64,
@@ -77,7 +79,7 @@ pub struct FaultReport {
     pub clients: Option<u64>,
     /// Clients that were interrupted.
     pub interrupted: u64,
-    /// Time from the fault until as many as half of them had resumed, s; `None` when that was not seen, or nobody was interrupted.
+    /// Time from the fault until as many as half of them had resumed, s, to the millisecond; `None` when that was not seen, or nobody was interrupted.
     pub half_live_s: Option<f64>,
     /// The same for 95 %.
     pub most_live_s: Option<f64>,
@@ -85,17 +87,18 @@ pub struct FaultReport {
     pub all_live_s: Option<f64>,
     /// Most attempts to connect that were begun within any second.
     pub peak_attempts_per_s: u64,
-    /// Deliveries caught up.
+    /// Deliveries caught up. Sampled, as `gaps` and `duplicated` are: what arrived in the row in which the next fault began is of this one.
     pub caught_up: u64,
-    /// Gaps that the server told.
+    /// Gaps that the server told; sampled.
     pub gaps: u64,
-    /// Deliveries repeated.
+    /// Deliveries repeated; sampled.
     pub duplicated: u64,
     /// Deliveries lost, of notifications that were due in this time.
     pub lost: u64,
 }
 
-/// A tenth of a second. Counters are of the time since the row before; `live` is of its end.
+/// A sample, ten a second where the machine has time for it. Counters are of the time since the row before; `live` is of its end, and may
+/// have been lower in between: see [`Recovery::lowest_live`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryRow {
     /// End of this row, seconds since measuring began.

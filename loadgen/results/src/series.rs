@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One second of a run. Counters are of this second alone; gauges are of its end.
+/// One second of a run, longer where the machine had no time to end it. Counters are of this second alone; gauges are sampled at its end, and
+/// may have been higher or lower in between.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SeriesRow {
     /// End of this second, seconds since the run began.

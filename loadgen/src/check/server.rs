@@ -31,6 +31,7 @@ impl Server {
     /// Finds a server and makes sure that somebody listens there; every request to it will show `token`, if there is one.
     pub(super) async fn reach(url: &str, token: Option<Token>, trust: &Trust) -> anyhow::Result<Self> {
         let target = Target::resolve_as(url, Arc::new(TargetFile::feed()), token, trust)?;
+        let (target, _) = target.reach(PATIENCE).await?;
         match timeout(PATIENCE, target.open()).await {
             Ok(connected) => drop(connected.map_err(|error| unreached(&target.shown_url(), &error))?),
             Err(_) => bail!("cannot reach {}: no connection within {PATIENCE:?}", target.shown_url()),

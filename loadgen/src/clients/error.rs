@@ -8,8 +8,10 @@ use feed::framings::sse::EventTooLarge;
 use feed::framings::websocket::ProtocolError;
 use feed::framings::{engine_io, socket_io};
 
+use super::BrokenRule;
+use crate::recording::{Account, SUBSCRIPTION_REFUSED};
 use crate::wire::http::{Head, HttpError};
-use crate::wire::websocket::Goodbye;
+use crate::wire::websocket::{Farewell, Goodbye};
 
 /// What ended a connection, or kept it from being opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +36,12 @@ pub enum ClientError {
     /// The answer is of another kind than was asked for.
     #[error("the server's answer is no {0}")]
     Unexpected(&'static str),
-    /// The server broke a framing rule.
+    /// The server broke a rule of its protocol.
     #[error("{0}")]
-    Protocol(String),
+    Protocol(BrokenRule),
+    /// The server said what the target file calls a refusal.
+    #[error("the server refused the subscription: {0}")]
+    Refused(String),
     /// The answer to a stream's request has ended where it should: no error, the client asks again.
     #[error("the answer ended in an orderly way")]
     AnswerEnded {
@@ -53,8 +58,8 @@ pub enum ClientError {
     )]
     ToldToStop,
     /// The server ended the stream, with a WebSocket close code if it gave one.
-    #[error("the server ended the stream{}", .0.map(|code| format!(" with close code {code}")).unwrap_or_default())]
-    Ended(Option<u16>),
+    #[error("the server ended the stream{}", .0.as_ref().map(|said| format!(" with {said}")).unwrap_or_default())]
+    Ended(Option<Farewell>),
     /// A Socket.IO namespace did not let the client in.
     #[error("the server did not let the client into the namespace: {0}")]
     ConnectError(String),
@@ -76,6 +81,13 @@ impl ClientError {
             Some(wait) => Self::TryLater { status: head.status, wait },
             None => Self::Status(head.status),
         }
+    }
+
+    /// Passes on that the server has refused the client, if what `account` has heard is a refusal.
+    pub fn unless_refused(account: &mut Account) -> Result<(), Self> {
+        let Some(said) = account.take_refusal() else { return Ok(()) };
+        account.recorder().quote(SUBSCRIPTION_REFUSED, said.as_bytes());
+        Err(Self::Refused(said))
     }
 
     /// True of an end in good order, after which the client asks again without a word.
@@ -103,27 +115,58 @@ impl ClientError {
         }
     }
 
-    /// The kind under which it is counted.
+    /// What the server said itself, where the kind does not say it: the reason of a close frame, of a refusal, of a broken rule.
+    pub fn quote(&self) -> Option<String> {
+        match self {
+            Self::Ended(Some(said)) => Some(said.reason.clone()).filter(|reason| !reason.is_empty()),
+            Self::ConnectError(reason) => Some(reason.clone()),
+            Self::Protocol(rule) => rule.seen.clone(),
+            Self::Http(HttpError::NotHttp(what)) => Some(what.clone()),
+            Self::Io(_)
+            | Self::Http(_)
+            | Self::Status(_)
+            | Self::TryLater { .. }
+            | Self::Unexpected(_)
+            // It was quoted when it came.
+            | Self::Refused(_)
+            | Self::AnswerEnded { .. }
+            | Self::KeptConnectionEnded
+            | Self::ToldToStop
+            | Self::Ended(None)
+            | Self::Disconnected
+            | Self::Silent(_)
+            | Self::Timeout => None,
+        }
+    }
+
+    /// The kind under which it is counted; of a broken rule, which one. There are few kinds, whatever servers send.
     pub fn kind(&self) -> String {
         match self {
             Self::ConnectError(_) => "connect-error".into(),
             Self::Disconnected => "disconnected".into(),
+            Self::Refused(_) => SUBSCRIPTION_REFUSED.into(),
             Self::Silent(_) => "silent".into(),
             Self::Io(e) | Self::Http(HttpError::Io(e)) => io_kind(e),
             Self::Http(HttpError::Closed) => "closed-by-server".into(),
             Self::Http(HttpError::Truncated) => "truncated".into(),
             Self::Http(HttpError::Coded(coding)) => format!("coded: {}", coding.name),
-            Self::Http(_) | Self::Protocol(_) => "protocol".into(),
+            Self::Http(HttpError::NotHttp(_)) => protocol("not an HTTP/1.1 answer (RFC 9112 4)"),
+            Self::Http(error) => protocol(&error.to_string()),
+            Self::Protocol(rule) => protocol(&rule.name),
             Self::Status(status) | Self::TryLater { status, .. } => format!("status-{status}"),
             Self::Unexpected(_) => "unexpected-answer".into(),
             Self::AnswerEnded { .. } => "answer-ended".into(),
             Self::KeptConnectionEnded => "kept-connection-ended".into(),
             Self::ToldToStop => "told-to-stop".into(),
-            Self::Ended(Some(code)) => format!("ended-{code}"),
+            Self::Ended(Some(said)) => format!("ended-{}", said.code),
             Self::Ended(None) => "ended-by-server".into(),
             Self::Timeout => "timeout".into(),
         }
     }
+}
+
+fn protocol(rule: &str) -> String {
+    format!("protocol: {rule}")
 }
 
 fn io_kind(error: &io::Error) -> String {
@@ -141,14 +184,14 @@ fn io_kind(error: &io::Error) -> String {
 
 impl From<ProtocolError> for ClientError {
     fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error.to_string())
+        Self::Protocol(BrokenRule::named(error.to_string()))
     }
 }
 
 impl From<Goodbye> for ClientError {
     fn from(goodbye: Goodbye) -> Self {
         match goodbye {
-            Goodbye::Said(code) => Self::Ended(code),
+            Goodbye::Said(said) => Self::Ended(said),
             Goodbye::Fault(error) => error.into(),
         }
     }
@@ -156,24 +199,32 @@ impl From<Goodbye> for ClientError {
 
 impl From<ChunkError> for ClientError {
     fn from(error: ChunkError) -> Self {
-        Self::Protocol(error.to_string())
+        Self::Protocol(BrokenRule::named(error.to_string()))
     }
 }
 
 impl From<EventTooLarge> for ClientError {
     fn from(error: EventTooLarge) -> Self {
-        Self::Protocol(error.to_string())
+        Self::Protocol(BrokenRule::named(error.to_string()))
     }
 }
 
 impl From<engine_io::PacketError> for ClientError {
     fn from(error: engine_io::PacketError) -> Self {
-        Self::Protocol(error.to_string())
+        Self::Protocol(match error {
+            engine_io::PacketError::Unknown(kind) => {
+                BrokenRule::named("an Engine.IO packet of an unknown type (Engine.IO protocol 4)").seen(kind)
+            }
+            error @ (engine_io::PacketError::Empty | engine_io::PacketError::Base64) => {
+                BrokenRule::named(format!("{error} (Engine.IO protocol 4)"))
+            }
+        })
     }
 }
 
 impl From<socket_io::PacketError> for ClientError {
     fn from(error: socket_io::PacketError) -> Self {
-        Self::Protocol(error.to_string())
+        let rule = format!("{} in a Socket.IO packet (Socket.IO protocol 5)", error.reason);
+        Self::Protocol(BrokenRule::named(rule).seen(error.shown()))
     }
 }

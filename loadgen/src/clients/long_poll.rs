@@ -4,7 +4,6 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::poll::Line;
 use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped, listen_alone};
@@ -41,7 +40,7 @@ impl Client for LongPoll {
         if site.subscription().live == Live::Request {
             line.send(site, account, site.plan.wait).await?;
         } else {
-            line.ask(site, account, Duration::ZERO).await?;
+            line.ask_until_let_in(site, account, site.plan.poll_interval).await?;
         }
         Ok(Self { line })
     }

@@ -2,6 +2,7 @@
 //!
 //! Retrying, recording and stopping are the same for all and live once, in `subscriber.rs`.
 
+mod broken_rule;
 mod error;
 mod long_poll;
 mod lost;
@@ -14,6 +15,7 @@ mod sse;
 mod turns;
 mod ws;
 
+pub use broken_rule::BrokenRule;
 pub use error::ClientError;
 pub use long_poll::LongPoll;
 pub use resume::{AfterEnd, Resume};

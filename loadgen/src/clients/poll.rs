@@ -56,6 +56,21 @@ impl Line {
         self.answer(site, account).await
     }
 
+    /// Asks until the client is let in, at once and then every `pause`.
+    pub(super) async fn ask_until_let_in(
+        &mut self,
+        site: &Site,
+        account: &mut Account,
+        pause: Duration,
+    ) -> Result<(), ClientError> {
+        self.ask(site, account, Duration::ZERO).await?;
+        while !account.is_let_in() {
+            tokio::time::sleep(pause).await;
+            self.ask(site, account, Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
     /// True when a request that has failed so is to be sent again at once: the server had ended the kept connection, and has said nothing of
     /// an answer. A poll is a GET, which may be repeated (RFC 9110, section 9.2.2), and its cursor has it miss nothing. In a run that
     /// ends the server on purpose each connection that ends with it is a loss, for that is what is measured there.
@@ -257,6 +272,7 @@ fn enter(
         return Ok(answer);
     }
     answer.brought_something = account.answer(body, at) > 0;
+    ClientError::unless_refused(account)?;
     if let Some(batch) = batch {
         resume.cursor = Some(batch.cursor());
         answer.has_more = batch.more;

@@ -27,7 +27,7 @@ impl Client for ShortPoll {
         if site.subscription().live == Live::Request {
             line.send(site, account, Duration::ZERO).await?;
         } else {
-            line.ask(site, account, Duration::ZERO).await?;
+            line.ask_until_let_in(site, account, site.plan.poll_interval).await?;
         }
         Ok(Self { line, next: clock::now() + site.plan.poll_interval.mul_f64(phase) })
     }

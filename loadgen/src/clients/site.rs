@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::{Resume, Turns};
 use crate::plan::Plan;
-use crate::target::{Live, Remember, SocketIoSubscription, Subscription, Target, Template, Token, Values, Variable};
+use crate::target::{
+    Live, Remember, Replies, SocketIoSubscription, Subscription, Target, Template, Token, Values, Variable,
+};
 use crate::wire::Dialer;
 
 /// Where clients connect, and to what.
@@ -73,6 +75,12 @@ impl Site {
     /// What makes a client live.
     pub fn live(&self) -> Live {
         self.subscription.as_ref().map_or(Live::Message, |subscription| subscription.live)
+    }
+
+    /// What messages mean that are no notifications.
+    pub fn replies(&self) -> &Arc<Replies> {
+        let socketio = || &self.socketio().replies;
+        self.subscription.as_ref().map_or_else(socketio, |subscription| &subscription.replies)
     }
 
     /// What answers say that the next request repeats.

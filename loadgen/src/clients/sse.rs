@@ -165,8 +165,12 @@ impl Sse {
             self.lost.keep(opened, false)?;
         }
         if live == Live::Message {
-            // The first bytes of the stream are what makes it live.
-            let received = self.receive(site, account).await;
+            // The first bytes of the stream are what makes it live, or an event that the target file describes.
+            let mut received = self.receive(site, account).await;
+            while !account.is_let_in() {
+                received?;
+                received = self.receive(site, account).await;
+            }
             let has_place = self.stream.as_ref().is_some_and(|stream| !stream.events.last_id().is_empty());
             self.lost.keep(received, has_place)?;
         }
@@ -215,6 +219,7 @@ impl Stream {
             result = std::mem::replace(&mut result, Ok(())).and(read);
         })?;
         result?;
+        ClientError::unless_refused(account)?;
         if !self.body.is_done() {
             return Ok(());
         }
@@ -237,6 +242,6 @@ fn enter(event: sse::Event<'_>, at: u64, account: &mut Account) {
     match serde_json::from_slice(event.data) {
         Ok(StreamMessage::Gap { .. }) => account.gap(),
         Ok(StreamMessage::Subscribed { .. }) => {}
-        Err(_) => account.foreign(),
+        Err(_) => account.foreign(event.data),
     }
 }

@@ -57,7 +57,7 @@ impl Client for Ws {
         let messages = Reader::new(Role::Client, MAX_MESSAGE);
         let hearing = Hearing { messages, epoch: None, offset: 0, has_heard: false };
         let mut this = Self { connection, hearing, lost: Lost::default() };
-        while subscription.live == Live::Message && !this.hearing.has_heard {
+        while subscription.live == Live::Message && !(this.hearing.has_heard && account.is_let_in()) {
             let received = this.receive(site, account).await;
             this.lost.keep(received, this.hearing.epoch.is_some())?;
         }
@@ -116,11 +116,13 @@ impl Hearing {
     /// Enters the messages that end in `bytes`, and appends to `replies` what the protocol has a client answer.
     fn hear(&mut self, bytes: &[u8], at: u64, account: &mut Account, replies: &mut Vec<u8>) -> Result<(), ClientError> {
         let Self { messages, epoch, offset, has_heard } = self;
-        websocket::hear(messages, bytes, replies, |_, message, _| {
+        let heard = websocket::hear(messages, bytes, replies, |_, message, _| {
             *has_heard = true;
             enter(message, at, account, epoch, offset);
-        })?;
-        Ok(())
+        });
+        // Whoever refuses may well say goodbye in the same breath.
+        ClientError::unless_refused(account)?;
+        Ok(heard?)
     }
 }
 
@@ -141,7 +143,7 @@ fn enter(message: &[u8], at: u64, account: &mut Account, epoch: &mut Option<Epoc
             // Of another epoch when history was lost: the stream goes on from here, and so does whoever comes back.
             (*epoch, *offset) = (Some(oldest.epoch), oldest.offset);
         }
-        Err(_) => account.foreign(),
+        Err(_) => account.foreign(message),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use feed::Transport;
@@ -13,6 +14,9 @@ use crate::config::CheckArgs;
 use crate::server_process::ServerProcess;
 use crate::survey::{survey, table};
 use crate::target::{Target, Token, Trust, redacted};
+
+/// Longest wait for one of several addresses of a server to answer.
+const CONNECT_BOUND: Duration = Duration::from_secs(3);
 
 /// Checks a server as what it is said to be, and ends well only if all of that holds.
 pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
@@ -40,17 +44,26 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
     };
     let url = started.as_ref().map_or_else(|| args.url.unwrap_or_default(), |server| server.url.clone());
     let target = Target::resolve_as(&url, Arc::clone(&file), token, &trust)?;
+    let (target, told) = target.reach(CONNECT_BOUND).await?;
+    if let Some(told) = told {
+        println!("note: {told}");
+    }
     let findings = LocalSet::new().run_until(survey(&target)).await;
     let findings = findings.with_context(|| format!("cannot try out {}", target.shown_url()))?;
     let _ = write!(std::io::stdout(), "{}", table(&target, &findings));
     if let Some(server) = started {
         server.stop().await?;
     }
-    Ok(if findings.iter().all(|finding| finding.works() && finding.keeps_topics_apart()) {
-        End::Fine
-    } else {
-        End::Unfinished
-    })
+    Ok(
+        if findings
+            .iter()
+            .all(|finding| finding.works() && finding.never_learnt.is_empty() && finding.keeps_topics_apart())
+        {
+            End::Fine
+        } else {
+            End::Unfinished
+        },
+    )
 }
 
 /// Checks a feed, prints each step, and ends well only if all of them hold.

@@ -2,29 +2,45 @@
 
 use std::path::Path;
 
-use anyhow::bail;
-use results::numbers::{percent, signed};
-use results::{Difference, Finding, LoadedRun, Quantity, load_rounds};
+use anyhow::{anyhow, bail};
+use results::numbers::{counted, percent, signed};
+use results::{Difference, Ending, LoadedRun, Quantity, Regressions, Rounds, load_rounds};
+use results::{mismatches, other_server_flags};
 
-use super::End;
+use super::{End, Usage};
 use crate::config::DiffArgs;
-use crate::side_by_side::{Contender, findings, show, table};
+use crate::side_by_side::{Contender, figures, findings, left_out, show};
 
-/// Prints the same as a comparison for every pair, and the regressions.
+/// Prints what is not compared and why, then for every pair the same as a comparison, and the regressions.
 pub fn exec(args: &DiffArgs) -> anyhow::Result<End> {
     let pairs = matched(contenders(&args.before)?, contenders(&args.after)?)?;
+    let refused: Vec<String> = pairs.iter().flat_map(refusals).collect();
+    if !refused.is_empty() {
+        let remedy = "Expected two builds under one load, measured alike: repeat one side with the flags of the other.";
+        return Err(Usage(anyhow!("{}\n{remedy}", refused.join("\n"))).into());
+    }
+    pairs.iter().for_each(|pair| print!("{}", preface(pair)));
     println!("A = {}\nB = {}", args.before.display(), args.after.display());
     let mut end = End::Fine;
+    let mut judged = Vec::new();
     for pair in &pairs {
         let [after, before] = pair;
-        let (_, asked_before) = &before.runs[0];
-        for difference in asked_before.asked.differs_from(&after.runs[0].1.asked) {
-            println!("NOT THE SAME WORKLOAD: {difference}");
+        if unusable(pair).is_some() {
+            end = end.max(End::Invalid);
+            continue;
         }
-        print!("{}{}", table(&[before.clone(), after.clone()]), findings(pair));
-        let (told, outcome) = regressions(pair, args.tolerance);
-        println!("{told}");
-        end = end.max(outcome);
+        print!("{}{}", figures(&[before.clone(), after.clone()]), findings(pair));
+        print!("{}", not_compared(pair));
+        let Some(regressions) = Regressions::between(&after.valid(), &before.valid(), args.tolerance) else { continue };
+        print!("{}", verdict(pair, &regressions, args.tolerance));
+        if !regressions.worse.is_empty() {
+            end = end.max(End::AssertionFailed);
+        }
+        judged.push(regressions);
+    }
+    if judged.len() > 1 {
+        let chance: f64 = judged.iter().map(|regressions| regressions.chance).sum();
+        println!("\nOf all {} pairs together: at most {}.", judged.len(), percent(chance.min(1.0)));
     }
     Ok(end)
 }
@@ -67,35 +83,114 @@ fn matched(mut before: Vec<Contender>, mut after: Vec<Contender>) -> anyhow::Res
     Ok(pairs)
 }
 
-/// What became worse by more than `tolerance`, in words and as an outcome.
-fn regressions([after, before]: &[Contender; 2], tolerance: f64) -> (String, End) {
-    let (new, old) = (after.valid(), before.valid());
-    if let Some(side) = [&old, &new].into_iter().find(|side| side.runs.is_empty()) {
-        return (format!("NOT COMPARED: no round of {} is valid.", side.label), End::Invalid);
+/// Why the rounds of a pair that count are not comparable, a sentence each: within a side, or across.
+fn refusals([after, before]: &[Contender; 2]) -> Vec<String> {
+    let mut refused = Vec::new();
+    for side in [before, after] {
+        let rounds = side.valid();
+        let Some(((_, first), others)) = rounds.runs.split_first() else { continue };
+        for (_, run) in others {
+            let number = side.runs.iter().position(|(_, own)| std::ptr::eq(own, *run)).map_or(0, |place| place + 1);
+            let place = format!(" within {}, round {number}", side.label);
+            refused.extend(mismatches(first, run).iter().map(|mismatch| mismatch.at(&place)));
+        }
     }
-    let compared = Quantity::ALL.into_iter().filter_map(|quantity| Difference::between(&new, &old, quantity));
-    let compared: Vec<Difference> = compared.collect();
-    let worse: Vec<String> =
-        compared.iter().filter(|difference| is_regression(difference, tolerance)).map(told).collect();
-    let mut lines = Vec::new();
-    if compared.iter().any(|difference| difference.interval.is_none()) {
-        lines.push(format!(
-            "One valid round has no spread: intervals are unknown, what exceeds {} counts, and chance cannot be ruled out.",
-            percent(tolerance)
-        ));
+    if let (Some((_, old)), Some((_, new))) = (before.valid().runs.first(), after.valid().runs.first()) {
+        refused.extend(mismatches(old, new).iter().map(ToString::to_string));
     }
-    if worse.is_empty() {
-        lines.push(format!("No regression beyond {}.", percent(tolerance)));
-        return (lines.join("\n"), End::Fine);
-    }
-    lines.push(format!("REGRESSION beyond {}: {}.", percent(tolerance), worse.join("; ")));
-    (lines.join("\n"), End::AssertionFailed)
+    refused
 }
 
-/// Worse by more than the tolerance, and not by chance as far as that is known.
-fn is_regression(difference: &Difference, tolerance: f64) -> bool {
-    let beyond = difference.estimate() > tolerance * difference.second.abs();
-    beyond && matches!(difference.finding(), Finding::Higher | Finding::SpreadUnknown)
+/// What a person has to know before the figures: what was left out, whether there is a verdict at all, other flags.
+fn preface(pair: &[Contender; 2]) -> String {
+    let [after, before] = pair;
+    let mut lines = String::new();
+    if let Some(why) = unusable(pair) {
+        lines += &format!("NOT COMPARED: {why}\n");
+    }
+    lines += &left_out(&[before.clone(), after.clone()]);
+    let (new, old) = (after.valid(), before.valid());
+    let (Some((_, old_run)), Some((_, new_run))) = (old.runs.first(), new.runs.first()) else { return lines };
+    if old.runs.len().min(new.runs.len()) < 2 {
+        lines += &format!(
+            "NO VERDICT: {} against {} of {}: one run cannot tell a change from chance. Figures only.\n\
+             For a verdict record rounds of both builds: loadgen compare --transports {} --rounds 5 --out FOLDER\n",
+            old.runs.len(),
+            counted(new.runs.len(), "valid round"),
+            old.label.trim_end_matches(" A"),
+            old_run.asked.contender()
+        );
+    }
+    if let Some(flags) = other_server_flags(&old_run.asked, &new_run.asked) {
+        lines += &format!("SERVERS DIFFER: {flags}\n");
+    }
+    lines
+}
+
+/// Why a pair has nothing to compare: a side without a round that counts.
+fn unusable([after, before]: &[Contender; 2]) -> Option<String> {
+    let side = [before, after].into_iter().find(|side| side.valid().runs.is_empty())?;
+    let are_all_interrupted = side.runs.iter().all(|(_, run)| run.ending == Ending::Interrupted);
+    let why = if are_all_interrupted { "ran to its end" } else { "is valid" };
+    Some(format!("no round of {} {why}.", side.label))
+}
+
+/// Quantities that only one side measured, or that too few rounds did.
+fn not_compared([after, before]: &[Contender; 2]) -> String {
+    let (new, old) = (after.valid(), before.valid());
+    let alone = |own: &Rounds<'_>, other: &Rounds<'_>| {
+        let measured = |side: &Rounds<'_>, quantity| !side.values(quantity).is_empty();
+        let of_one =
+            Quantity::ALL.into_iter().filter(|quantity| measured(own, *quantity) && !measured(other, *quantity));
+        let names: Vec<&str> = of_one.map(Quantity::name).collect();
+        let line = format!("NOT COMPARED, measured in {} alone: {}.\n", own.label, names.join(", "));
+        if names.is_empty() { String::new() } else { line }
+    };
+    alone(&old, &new) + &alone(&new, &old)
+}
+
+/// What became worse, and how often that would be said of equal builds.
+fn verdict([after, before]: &[Contender; 2], regressions: &Regressions, tolerance: f64) -> String {
+    let Regressions { compared, worse, chance, assumes_normal } = regressions;
+    let names: Vec<&str> = compared.iter().map(|difference| difference.quantity.name()).collect();
+    let mut lines = if worse.is_empty() {
+        format!("No regression beyond {} in {}.\n", percent(tolerance), alternatives(&names))
+    } else {
+        let worse: Vec<String> = worse.iter().map(told).collect();
+        format!("REGRESSION beyond {}: {}.\n", percent(tolerance), worse.join("; "))
+    };
+    let (new, old) = (after.valid(), before.valid());
+    lines += &format!(
+        "If nothing else changed, equal builds are called a regression in at most {} of comparisons\n\
+         ({} rounds against {}, {} together{}).\n",
+        percent(*chance),
+        old.runs.len(),
+        new.runs.len(),
+        if names.len() == 1 { "1 quantity".to_owned() } else { format!("{} quantities", names.len()) },
+        if *assumes_normal { "; so few are taken to be about normally distributed" } else { "" }
+    );
+    if !worse.is_empty() && are_blocks(&old, &new) {
+        lines += "All rounds of one side are older than those of the other: what changed on the machine between them counts as \
+                  a change\nof the build. Record the rounds of both in turn to rule that out.\n";
+    }
+    lines
+}
+
+/// True when one side was recorded before the other began.
+fn are_blocks(one: &Rounds<'_>, other: &Rounds<'_>) -> bool {
+    let begins = |side: &Rounds<'_>| side.runs.iter().map(|(_, run)| run.started_at.clone()).collect::<Vec<_>>();
+    let (one, other) = (begins(one), begins(other));
+    let is_before = |a: &[String], b: &[String]| a.iter().max() < b.iter().min();
+    is_before(&one, &other) || is_before(&other, &one)
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn alternatives(names: &[&str]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }
 
 fn told(difference: &Difference) -> String {
@@ -103,39 +198,4 @@ fn told(difference: &Difference) -> String {
     let change = signed(difference.estimate(), |value| show(unit, value));
     let part = difference.estimate() / difference.second.abs();
     format!("{} {change} ({})", difference.quantity.name(), signed(part, percent))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use results::statistics::unpaired_difference;
-
-    fn difference(after: &[f64], before: &[f64]) -> Difference {
-        let median = |values: &[f64]| results::statistics::median(values).unwrap();
-        Difference {
-            quantity: Quantity::ServerCpu,
-            first: median(after),
-            second: median(before),
-            interval: unpaired_difference(after, before),
-            paired: false,
-            rounds: after.len(),
-            resolution: 0.0,
-        }
-    }
-
-    #[test]
-    fn a_regression_is_told_apart_and_worse_by_more_than_the_tolerance() {
-        let before = [100.0, 101.0, 100.5];
-        let worse = difference(&[130.0, 131.0, 130.5], &before);
-        assert!(is_regression(&worse, 0.1));
-        assert!(!is_regression(&worse, 0.5), "within the tolerance");
-        assert!(!is_regression(&difference(&[130.0, 90.0, 150.0], &before), 0.1), "may be chance");
-        assert!(!is_regression(&difference(&[50.0, 51.0, 50.5], &before), 0.1), "better");
-    }
-
-    #[test]
-    fn single_runs_are_held_against_the_tolerance_alone() {
-        assert!(is_regression(&difference(&[120.0], &[100.0]), 0.1));
-        assert!(!is_regression(&difference(&[105.0], &[100.0]), 0.1));
-    }
 }

@@ -207,6 +207,15 @@ impl Order {
         Target::resolve_as(url, Arc::clone(&self.target), self.token.clone(), &self.trust)
     }
 
+    /// The same at the first of its addresses to answer, which is told where others were tried.
+    pub async fn reach(&self, url: &str) -> anyhow::Result<Target> {
+        let (target, told) = self.resolve(url)?.reach(self.load.connect_timeout).await?;
+        if let Some(told) = told {
+            eprintln!("note: {told} for the run");
+        }
+        Ok(target)
+    }
+
     /// The server's URL as it may be shown.
     pub fn shown_url(&self) -> Option<String> {
         self.url.as_deref().map(|url| redacted(self.token.as_ref(), url))
@@ -252,7 +261,10 @@ pub fn default_folder(what: &str) -> PathBuf {
 /// Carries out one run and writes its folder, which is created before anything is measured.
 pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Interrupt) -> anyhow::Result<Run> {
     let plan = Arc::new(plan(order)?);
-    let named = order.url.as_deref().map(|url| order.resolve(url)).transpose()?;
+    let named = match &order.url {
+        Some(url) => Some(order.reach(url).await?),
+        None => None,
+    };
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
     if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
         eprintln!("warning: {warning}");

@@ -29,7 +29,7 @@ use crate::plan::Plan;
 use crate::player::{Closing, Player};
 use crate::process;
 use crate::publisher::{Publisher, Stop};
-use crate::recording::{Departures, Windows, count_numbers};
+use crate::recording::{Shared, count_numbers};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
 use outcome::Course;
@@ -85,23 +85,21 @@ pub async fn conduct(
 ) -> anyhow::Result<Outcome> {
     let plan = &setup.plan;
     let stats = StatsReader::new(&setup.target, setup.child, setup.server_pid)?;
-    let windows = Arc::new(Windows::of(plan));
-    let departures = Arc::new(Departures::new(plan, &windows));
+    let shared = Shared::of(plan);
     let players = (0..setup.threads)
         .map(|index| {
-            let (windows, departures) = (Arc::clone(&windows), Arc::clone(&departures));
             let (plan, target) = (Arc::clone(plan), setup.target.clone());
-            Player::start(index, setup.threads, plan, target, setup.connect_timeout, windows, departures)
+            Player::start(index, setup.threads, plan, target, setup.connect_timeout, shared.clone())
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures).await;
+    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), Arc::clone(&shared.departures)).await;
     // The server's own words may stand in why not.
     let publisher = publisher.map_err(|error| setup.target.told(&error))?;
     let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), log);
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();
-    Conductor { setup, interrupt, windows, journal, readings, phases: Vec::new(), rss_before, watch: None }
+    Conductor { setup, interrupt, shared, journal, readings, phases: Vec::new(), rss_before, watch: None }
         .lead(&players, publisher)
         .await
 }
@@ -109,7 +107,7 @@ pub async fn conduct(
 struct Conductor<'a> {
     setup: &'a Setup,
     interrupt: &'a Interrupt,
-    windows: Arc<Windows>,
+    shared: Shared,
     journal: Journal<'a>,
     readings: Readings,
     phases: Vec<Phase>,
@@ -155,6 +153,7 @@ impl Conductor<'_> {
 
         let from = self.mark().await?;
         self.watch = (!plan.faults.is_empty()).then(|| Watch::new(window.start, from.counters));
+        self.shared.live.watch();
         self.readings.start = self.journal.stats().read().await;
         self.wait_until(window.start, Some(&publishing)).await?;
         self.enter("measure", Some(plan.duration));
@@ -192,6 +191,8 @@ impl Conductor<'_> {
         }
         let now = clock::now();
         players.iter().for_each(|player| player.set_too_late_from(now));
+        // From here on clients leave because they are asked to.
+        let live = self.shared.live.read();
         self.enter("close", None);
         // A reader that leaves before the server has looked at its request is never counted as one.
         // One that was started again counts anew, so there is nothing to wait for.
@@ -240,6 +241,7 @@ impl Conductor<'_> {
             rss_end,
             interrupted: self.interrupt.is_wanted(),
             watched: self.watch.map(Watch::into_rows),
+            live,
             faults,
             window,
         };

@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
 use crate::reconciliation::reconcile;
-use crate::recording::{group, stack};
+use crate::recording::{Live, Told, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
 use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
@@ -73,6 +73,8 @@ pub(super) struct Course {
     pub interrupted: bool,
     /// What was seen of a run with faults.
     pub watched: Option<Vec<RecoveryRow>>,
+    /// Who was live after the drain phase, and the fewest since the beginning of the window.
+    pub live: Live,
     /// What was done to the server.
     pub faults: Vec<ServerFault>,
     /// The window, as far as it was measured.
@@ -99,6 +101,7 @@ impl Course {
             rss_end,
             interrupted,
             watched,
+            live,
             faults,
             window,
         } = self;
@@ -131,7 +134,7 @@ impl Course {
         let recovery = (!plan.faults.is_empty()).then(|| Recovery {
             struck: told_apart.struck,
             bystanders: told_apart.bystanders,
-            ..recover(plan, &closed, &faults, window.start, &mut rows)
+            ..recover(plan, &closed, live, &faults, window.start, &mut rows)
         });
         let polled = to.counters.since(from.counters);
         let parts = Parts {
@@ -163,6 +166,8 @@ impl Course {
             misdelivered: Some(last.counters.misdelivered),
             repeated_within_messages: Some(last.counters.repeated_within),
             foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
+            quotes: records.totals.told.quotes.clone(),
+            never_learnt: never_learnt(setup, &records.totals.told),
             published: report.published,
             bytes: window_bytes,
             connections: Connections {
@@ -197,10 +202,18 @@ impl Course {
     }
 }
 
+/// What clients were to remember and none of them has learnt.
+fn never_learnt(setup: &Setup, told: &Told) -> Vec<String> {
+    let subscription = setup.target.file.subscription(setup.plan.transport);
+    subscription
+        .map_or_else(Vec::new, |subscription| subscription.missing(|place| told.learnt.get(place) == Some(&true)))
+}
+
 /// What is reported of the faults; `of_server` are those that were committed there, and all others began when they were due.
 fn recover(
     plan: &Plan,
     closed: &[Closed],
+    live: Live,
     of_server: &[ServerFault],
     start: Instant,
     rows: &mut [RecoveryRow],
@@ -218,7 +231,8 @@ fn recover(
         was_due.then(|| Done { at: fault.start(), until: None, clients: Some(struck) })
     };
     let done: Vec<_> = plan.faults.iter().enumerate().map(done).collect();
-    recovery(plan, &done, &losses, rows)
+    let moments = merge_moments(closed.iter().map(|closed| closed.moments.clone()));
+    recovery(plan, &done, &losses, live, &moments, rows)
 }
 
 fn circumstances(

@@ -138,7 +138,7 @@ impl Conductor<'_> {
             }
         }
         let report = publishing.report()?;
-        let own = self.windows.of_shard(plan.shard);
+        let own = self.shared.windows.of_shard(plan.shard);
         let (mut accepted, mut due) = (0, 0);
         for (topic, window) in own.iter().enumerate() {
             let first = window.sequences.start;
@@ -149,7 +149,7 @@ impl Conductor<'_> {
             accepted += (of_topic - refused.min(of_topic)) * subscribers;
         }
         // What the other shards publish is not known before their results are merged; by the plan it is this.
-        let others = of_others(&plan, &self.windows);
+        let others = of_others(&plan, &self.shared.windows);
         let awaited = Awaited {
             accepted: accepted + others,
             due: due + others,

@@ -52,18 +52,31 @@ pub struct CompareArgs {
     pub out: Option<PathBuf>,
 }
 
-const DIFF_RULES: &str = "A regression is a quantity that is distinguishable (its interval leaves zero out) and worse by more than \
-                          the tolerance; of all five quantities less is better. One run has no spread: where a side has \
-                          fewer than two valid rounds, whatever exceeds the tolerance counts, and it is said that chance \
-                          cannot be ruled out. Contenders of two comparisons are matched by name.\n\n\
-                          Exit codes: 0 no regression, 1 the results could not be read, 2 usage, 3 a side has no valid \
-                          round, 4 a regression.";
+const DIFF_RULES: &str = "Give rounds, not single runs: record five of each build with `loadgen compare --transports ws --rounds 5 --out \
+                          before` (and `--out after`), or in turn, as `loadgen run ... --out before/1`, `--out after/1`, \
+                          `--out before/2` and so on. One run on a side cannot tell a change from chance: the figures are \
+                          printed, there is no verdict, and the exit code is 0.\n\n\
+                          A regression is a quantity that is distinguishable and worse by more than the tolerance; of all \
+                          five quantities less is better. The exact rank test decides, each quantity at half a per cent: \
+                          with five rounds against five, each round after must be worse than each round before. Equal builds \
+                          are then called a regression in at most 2 % of comparisons, all five quantities together (2.5 % with \
+                          any other number of rounds), if nothing else changed; that is printed for the rounds at hand. With \
+                          fewer than five, Student's t decides at the same level, for which rounds must be about normally \
+                          distributed. Measured rates: docs/measuring.md.\n\n\
+                          Interrupted and invalid rounds are left out, which is said first; a side without any other is not \
+                          compared. Refused are other workloads (transport, target, clients, rate, payload, topics, durations, \
+                          polling, faults), another network (scheme or host of the server), another machine (processor, cores), \
+                          and another way of measuring (build, generator processes, source of the server's cost). Port, path \
+                          and flags of the server may differ; flags that do are said first. Contenders of two comparisons are \
+                          matched by name.\n\n\
+                          Exit codes: 0 no regression, or no verdict; 1 the results could not be read; 2 usage, or results \
+                          that are not comparable; 3 a side has no valid, complete round; 4 a regression.";
 
 /// Flags of `loadgen diff`.
 #[derive(Debug, Args)]
 #[command(after_help = DIFF_RULES)]
 pub struct DiffArgs {
-    /// Results before: a run folder, a comparison, or a folder of run folders that are its rounds
+    /// Results before: a comparison, or a folder of run folders that are its rounds; of a single run folder there is no verdict
     #[arg(value_name = "RUN_A")]
     pub before: PathBuf,
     /// Results after

@@ -2,8 +2,8 @@
 //!
 //! `fault.rs` is how they are written. `aim.rs` says which client is hit when, `board.rs` hands that to the clients of a player, and
 //! `sockets.rs` is what is done to their connections; `server.rs` does what is done to the server, `stopped.rs` stops it for a while,
-//! `absence.rs` says what that excuses. `watch.rs` looks at the clients
-//! ten times a second, and `recovery.rs` makes what is reported of it; `bystanders.rs` tells the latency of those apart who were not hit.
+//! `absence.rs` says what that excuses. `watch.rs` samples
+//! ten times a second what arrives, and `recovery.rs` makes what is reported of it and of the instants that `recording/changes.rs` keeps; `bystanders.rs` tells the latency of those apart who were not hit.
 
 mod absence;
 mod aim;

@@ -6,11 +6,12 @@ use results::{FaultReport, Recovery, RecoveryRow};
 
 use super::{Fault, What};
 use crate::plan::Plan;
+use crate::recording::{Live, Moment};
 
 /// Shares of those who were interrupted whose return is timed.
 const SHARES: [f64; 3] = [0.50, 0.95, 1.0];
-/// Over how long connects are counted for their peak, s.
-const PEAK_OVER_S: f64 = 1.0;
+/// Over how long connects are counted for their peak, ms.
+const PEAK_OVER_MS: u32 = 1_000;
 
 /// When a fault was done, and to how many.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,18 +40,27 @@ impl Losses {
     }
 }
 
-/// Makes the report of `faults`, which were `done`, and enters into `rows` what was lost, by when it was due.
-pub fn recovery(plan: &Plan, done: &[Option<Done>], losses: &Losses, rows: &mut [RecoveryRow]) -> Recovery {
+/// Makes the report of `faults`, which were `done`, and enters into `rows` what was lost, by when it was due. Who was interrupted and
+/// who resumed when is taken from the `moments`, which are kept where it happened; the `rows`, which are samples, say what arrived.
+pub fn recovery(
+    plan: &Plan,
+    done: &[Option<Done>],
+    losses: &Losses,
+    live: Live,
+    moments: &[Moment],
+    rows: &mut [RecoveryRow],
+) -> Recovery {
     enter_losses(plan, losses, rows);
-    let faults =
-        std::iter::zip(&plan.faults, done).map(|(fault, done)| report(fault, done.as_ref(), plan, rows)).collect();
+    let faults = std::iter::zip(&plan.faults, done)
+        .map(|(fault, done)| report(fault, done.as_ref(), plan, moments, rows))
+        .collect();
     Recovery {
         faults,
-        lowest_live: rows.iter().map(|row| row.live).min(),
-        live_at_end: rows.last().map(|row| row.live),
-        interrupted: rows.iter().map(|row| row.interrupted).sum(),
-        resumed: rows.iter().map(|row| row.resumed).sum(),
-        peak_attempts_per_s: peak(rows),
+        lowest_live: Some(live.lowest.into()),
+        live_at_end: Some(live.now.into()),
+        interrupted: sum(moments, |moment| moment.interrupted),
+        resumed: sum(moments, |moment| moment.resumed),
+        peak_attempts_per_s: peak(moments),
         caught_up: rows.iter().map(|row| row.caught_up).sum(),
         ..Recovery::default()
     }
@@ -70,32 +80,34 @@ fn enter_losses(plan: &Plan, losses: &Losses, rows: &mut [RecoveryRow]) {
     }
 }
 
-fn report(fault: &Fault, done: Option<&Done>, plan: &Plan, rows: &[RecoveryRow]) -> FaultReport {
+fn report(fault: &Fault, done: Option<&Done>, plan: &Plan, moments: &[Moment], rows: &[RecoveryRow]) -> FaultReport {
     let Some(done) = done else {
         return FaultReport { fault: fault.to_string(), ..FaultReport::default() };
     };
-    let at_s = done.at.as_secs_f64();
-    let until_s = next_after(fault, plan).map_or(f64::INFINITY, |next| next.as_secs_f64());
-    let own: Vec<RecoveryRow> = rows.iter().filter(|row| row.at_s > at_s && row.at_s <= until_s).cloned().collect();
-    let sum = |of: fn(&RecoveryRow) -> u64| own.iter().map(of).sum::<u64>();
-    let interrupted = sum(|row| row.interrupted);
+    let until = next_after(fault, plan).unwrap_or(Duration::MAX);
+    let own: Vec<RecoveryRow> = rows.iter().filter(|row| row_ends_within(row, done.at, until)).cloned().collect();
+    let arrived = |of: fn(&RecoveryRow) -> u64| own.iter().map(of).sum::<u64>();
+    // A fault is done within the millisecond that it is due in.
+    let own_moments = &moments[from(moments, done.at)..from(moments, until)];
+    let interrupted = sum(own_moments, |moment| moment.interrupted);
     // Who leaves all the time has no moment from which a return could be timed.
     let is_timed = !matches!(fault.what, What::Churn(..)) && interrupted > 0;
-    let times = SHARES.map(|share| if is_timed { returned_after(&own, at_s, interrupted, share) } else { None });
+    let times =
+        SHARES.map(|share| if is_timed { returned_after(own_moments, done.at, interrupted, share) } else { None });
     FaultReport {
         fault: fault.to_string(),
-        at_s: Some(at_s),
+        at_s: Some(done.at.as_secs_f64()),
         until_s: done.until.map(|until| until.as_secs_f64()),
         clients: done.clients,
         interrupted,
         half_live_s: times[0],
         most_live_s: times[1],
         all_live_s: times[2],
-        peak_attempts_per_s: peak(&own),
-        caught_up: sum(|row| row.caught_up),
-        gaps: sum(|row| row.gaps),
-        duplicated: sum(|row| row.duplicated),
-        lost: sum(|row| row.lost),
+        peak_attempts_per_s: peak(own_moments),
+        caught_up: arrived(|row| row.caught_up),
+        gaps: arrived(|row| row.gaps),
+        duplicated: arrived(|row| row.duplicated),
+        lost: arrived(|row| row.lost),
     }
 }
 
@@ -105,24 +117,37 @@ fn next_after(fault: &Fault, plan: &Plan) -> Option<Duration> {
     others.map(Fault::start).filter(|start| *start > fault.start()).min()
 }
 
-/// Seconds from `at_s` until so many as are a `share` of the interrupted have come back.
-fn returned_after(rows: &[RecoveryRow], at_s: f64, interrupted: u64, share: f64) -> Option<f64> {
+fn row_ends_within(row: &RecoveryRow, at: Duration, until: Duration) -> bool {
+    row.at_s > at.as_secs_f64() && row.at_s <= until.as_secs_f64()
+}
+
+/// Place of the first moment that is not over before `at`.
+fn from(moments: &[Moment], at: Duration) -> usize {
+    moments.partition_point(|moment| moment.end() <= at)
+}
+
+fn sum(moments: &[Moment], of: fn(&Moment) -> u32) -> u64 {
+    moments.iter().map(|moment| u64::from(of(moment))).sum()
+}
+
+/// Seconds from `at` until so many as are a `share` of the interrupted have come back.
+fn returned_after(moments: &[Moment], at: Duration, interrupted: u64, share: f64) -> Option<f64> {
     let wanted = (interrupted as f64 * share).ceil() as u64;
     let mut returned = 0;
-    let row = rows.iter().find(|row| {
-        returned += row.resumed;
+    let moment = moments.iter().find(|moment| {
+        returned += u64::from(moment.resumed);
         returned >= wanted
     });
-    row.map(|row| row.at_s - at_s)
+    moment.map(|moment| moment.end().saturating_sub(at).as_secs_f64())
 }
 
 /// Most attempts to connect within any second.
-fn peak(rows: &[RecoveryRow]) -> u64 {
+fn peak(moments: &[Moment]) -> u64 {
     let (mut first, mut within, mut most) = (0, 0, 0);
-    for row in rows {
-        within += row.attempts;
-        while rows[first].at_s <= row.at_s - PEAK_OVER_S + 1e-3 {
-            within -= rows[first].attempts;
+    for moment in moments {
+        within += u64::from(moment.attempts);
+        while moments[first].at_ms + PEAK_OVER_MS <= moment.at_ms {
+            within -= u64::from(moments[first].attempts);
             first += 1;
         }
         most = most.max(within);
@@ -138,6 +163,8 @@ mod tests {
         Plan { faults: faults.iter().map(|text| text.parse().unwrap()).collect(), ..crate::plan::tests::plan() }
     }
 
+    const LIVE: Live = Live { now: 10, lowest: 6 };
+
     /// Twenty tenths of a second, in which `change` has something happen.
     fn rows(change: impl Fn(usize, &mut RecoveryRow)) -> Vec<RecoveryRow> {
         let row = |n: usize| {
@@ -148,34 +175,42 @@ mod tests {
         (0..20).map(row).collect()
     }
 
+    fn moment(at_ms: u32, interrupted: u32, resumed: u32, attempts: u32) -> Moment {
+        Moment { at_ms, interrupted, resumed, attempts }
+    }
+
     fn done(at_ms: u64) -> Option<Done> {
         Some(Done { at: Duration::from_millis(at_ms), until: None, clients: Some(4) })
     }
 
     #[test]
     fn returns_are_timed_from_the_fault_to_the_client_that_makes_up_the_share() {
-        let mut rows = rows(|n, row| match n {
-            5 => (row.interrupted, row.live) = (4, 6),
-            8 | 9 => row.resumed = 1,
-            12 => (row.resumed, row.attempts, row.caught_up) = (2, 7, 3),
-            _ => {}
-        });
-        let told = recovery(&plan(&["cut 40% at 500ms"]), &[done(500)], &Losses::default(), &mut rows);
+        let mut rows = rows(|n, row| row.caught_up = if n == 12 { 3 } else { 0 });
+        let moments = [moment(500, 4, 0, 0), moment(811, 0, 1, 0), moment(942, 0, 1, 0), moment(1_203, 0, 2, 7)];
+        let told = recovery(&plan(&["cut 40% at 500ms"]), &[done(500)], &Losses::default(), LIVE, &moments, &mut rows);
         let fault = &told.faults[0];
-        let times = [fault.half_live_s, fault.most_live_s, fault.all_live_s].map(|s| (s.unwrap() * 10.0).round());
-        assert_eq!((fault.interrupted, times), (4, [5.0, 8.0, 8.0]));
-        assert_eq!((told.lowest_live, fault.caught_up, told.peak_attempts_per_s), (Some(6), 3, 7));
+        let times = [fault.half_live_s, fault.most_live_s, fault.all_live_s].map(|s| (s.unwrap() * 1e3).round());
+        assert_eq!((fault.interrupted, times), (4, [443.0, 704.0, 704.0]), "to the end of the millisecond");
+        assert_eq!((told.lowest_live, told.live_at_end, fault.caught_up), (Some(6), Some(10), 3));
+        assert_eq!(told.peak_attempts_per_s, 7);
+    }
+
+    #[test]
+    fn a_client_that_is_back_before_anybody_looks_was_interrupted_all_the_same() {
+        // All rows show ten who are live; what happened in between was kept.
+        let mut rows = rows(|_, _| ());
+        let moments = [moment(501, 4, 0, 4), moment(503, 0, 4, 0)];
+        let told = recovery(&plan(&["cut 40% at 500ms"]), &[done(500)], &Losses::default(), LIVE, &moments, &mut rows);
+        assert_eq!((told.lowest_live, told.interrupted, told.resumed), (Some(6), 4, 4));
+        assert_eq!(told.faults[0].all_live_s.map(|s| (s * 1e3).round()), Some(4.0));
     }
 
     #[test]
     fn who_does_not_come_back_before_the_next_fault_has_no_time() {
-        let mut rows = rows(|n, row| match n {
-            5 => row.interrupted = 4,
-            8 | 15 => row.resumed = 2,
-            _ => {}
-        });
-        let told =
-            recovery(&plan(&["cut 40% at 500ms", "cut 1% at 1s"]), &[done(500), None], &Losses::default(), &mut rows);
+        let mut rows = rows(|_, _| ());
+        let moments = [moment(500, 4, 0, 0), moment(800, 0, 2, 0), moment(1_000, 0, 2, 0)];
+        let faults = plan(&["cut 40% at 500ms", "cut 1% at 1s"]);
+        let told = recovery(&faults, &[done(500), None], &Losses::default(), LIVE, &moments, &mut rows);
         assert_eq!((told.faults[0].half_live_s.is_some(), told.faults[0].all_live_s), (true, None));
         assert_eq!((told.faults[1].at_s, told.resumed), (None, 4), "one that was never done says so");
     }
@@ -185,14 +220,16 @@ mod tests {
         // Numbers 10 to 29 are of the window, one each tenth of a second.
         let mut lost = vec![0; 20];
         (lost[0], lost[7]) = (1, 3);
-        let mut rows = rows(|_, _| ());
-        let told = recovery(&plan(&["cut 40% at 500ms"]), &[done(500)], &Losses(vec![lost]), &mut rows);
+        let (mut rows, losses) = (rows(|_, _| ()), Losses(vec![lost]));
+        let told = recovery(&plan(&["cut 40% at 500ms"]), &[done(500)], &losses, LIVE, &[], &mut rows);
         assert_eq!(rows.iter().map(|row| row.lost).collect::<Vec<_>>()[..9], [1, 0, 0, 0, 0, 0, 0, 3, 0]);
         assert_eq!(told.faults[0].lost, 3);
     }
 
     #[test]
     fn a_peak_is_of_one_second() {
-        assert_eq!(peak(&rows(|n, row| row.attempts = u64::from((3..=13).contains(&n)))), 10);
+        let moments: Vec<Moment> = (300..=1_400).step_by(100).map(|at_ms| moment(at_ms, 0, 0, 1)).collect();
+        assert_eq!(peak(&moments), 10);
+        assert_eq!(peak(&[moment(0, 0, 0, 3), moment(999, 0, 0, 2), moment(1_000, 0, 0, 2)]), 5, "999 ms, not 1,000");
     }
 }

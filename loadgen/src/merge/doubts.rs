@@ -44,14 +44,11 @@ fn different(parts: &[Part]) -> Option<Reason> {
     let differences: Vec<String> = others
         .iter()
         .flat_map(|other| {
-            // Each may talk to a server of its own.
+            // Each is another shard, and may talk to a server of its own.
             let mut asked = other.run.asked.clone();
             asked.url.clone_from(&first.run.asked.url);
-            let mut differences = first.run.asked.differs_from(&asked);
-            let warmups = (first.run.asked.warmup_s, asked.warmup_s);
-            if warmups.0.total_cmp(&warmups.1).is_ne() {
-                differences.push(format!("warm-up in s {} against {}", warmups.0, warmups.1));
-            }
+            asked.shard.clone_from(&first.run.asked.shard);
+            let differences = first.run.asked.differs_from(&asked);
             differences.into_iter().map(|difference| format!("shard {}: {difference}", other.record.shard))
         })
         .collect();

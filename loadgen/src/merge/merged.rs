@@ -146,6 +146,8 @@ fn measured(
         misdelivered: parts.iter().map(|part| part.run.measured.misdelivered).sum(),
         repeated_within_messages: parts.iter().map(|part| part.run.measured.repeated_within_messages).sum(),
         foreign: parts.iter().map(|part| part.run.measured.foreign).sum(),
+        quotes: sums::quotes(parts),
+        never_learnt: sums::never_learnt(parts),
         connections,
         polls: sums::polls(parts),
         server: match observed {

@@ -35,6 +35,22 @@ pub(super) fn bytes(parts: &[Part]) -> Bytes {
     }
 }
 
+/// The first words of each kind.
+pub(super) fn quotes(parts: &[Part]) -> BTreeMap<String, String> {
+    let mut quotes = BTreeMap::new();
+    for (kind, words) in parts.iter().flat_map(|part| &part.run.measured.quotes) {
+        quotes.entry(kind.clone()).or_insert_with(|| words.clone());
+    }
+    quotes
+}
+
+/// What no client of any shard has learnt.
+pub(super) fn never_learnt(parts: &[Part]) -> Vec<String> {
+    let Some((first, others)) = parts.split_first() else { return Vec::new() };
+    let of = |part: &Part| part.run.measured.never_learnt.clone();
+    of(first).into_iter().filter(|name| others.iter().all(|part| of(part).contains(name))).collect()
+}
+
 pub(super) fn connections(parts: &[Part]) -> Connections {
     let all = || parts.iter().map(|part| &part.run.measured.connections);
     let sum = |of: fn(&Connections) -> u64| all().map(of).sum();

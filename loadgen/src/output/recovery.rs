@@ -45,7 +45,7 @@ pub(super) fn is_of_several_servers(run: &Run) -> bool {
 /// Its times and counts. What was not seen, or cannot be, is no number.
 fn row(fault: &FaultReport) -> Vec<String> {
     let time = |seconds: Option<f64>| {
-        seconds.map_or_else(|| "-".to_owned(), |s| format!("{} s", number((s * 10.0).round() / 10.0)))
+        seconds.map_or_else(|| "-".to_owned(), |s| format!("{} s", number((s * 1e3).round() / 1e3)))
     };
     let at = time(fault.at_s);
     let backs = [fault.half_live_s, fault.most_live_s, fault.all_live_s].map(time);
@@ -95,7 +95,7 @@ mod tests {
     fn a_return_that_was_not_seen_is_no_number() {
         let fault =
             FaultReport { at_s: Some(5.0), interrupted: 300, half_live_s: Some(0.62), ..FaultReport::default() };
-        assert_eq!(row(&fault), ["5 s", "300", "0.6 s", "-", "-", "0"]);
+        assert_eq!(row(&fault), ["5 s", "300", "0.62 s", "-", "-", "0"]);
         let undone = FaultReport { fault: "cut 1% at 9s".into(), ..FaultReport::default() };
         assert!(told(&undone).contains("not done"));
     }

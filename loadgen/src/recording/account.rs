@@ -7,10 +7,12 @@ use std::sync::Arc;
 use feed::{Postmark, postmarks};
 
 use super::copies::{Copies, Unit};
-use super::{Entry, Ledger, Recorder};
+use super::expected::Expected;
+use super::{EMPTY_ANSWER, Entry, FOREIGN, Ledger, Recorder};
 use crate::clock;
 use crate::plan::Plan;
 use crate::shard::Shard;
+use crate::target::Replies;
 
 /// One client's account: a ledger for each publisher of its topic, and its player's records.
 #[derive(Debug)]
@@ -20,12 +22,16 @@ pub struct Account {
     topic: u16,
     /// True for one that a fault is aimed at, sooner or later.
     is_struck: bool,
+    /// True while its client is counted as live.
+    is_live: bool,
     /// Whose latency is measured: of the others' publishers, which have other clocks, only the ledgers are kept.
     shard: Shard,
     windows: Arc<Windows>,
     ledgers: Ledgers,
     /// True when the message that was entered last held notifications of other topics, and none of this client's.
     was_misdelivered: bool,
+    /// What its client's target file says of other messages, where it says something.
+    expected: Option<Box<Expected>>,
     /// When its client began to resume, the last time that it did, ns; 0 while it never has.
     resumes_from_ns: u64,
     recorder: Rc<Recorder>,
@@ -125,10 +131,12 @@ impl Account {
             run,
             topic,
             is_struck: false,
+            is_live: false,
             shard,
             windows,
             ledgers,
             was_misdelivered: false,
+            expected: None,
             resumes_from_ns: 0,
             recorder,
         }
@@ -143,6 +151,28 @@ impl Account {
     /// The same, of a client that a fault is aimed at, if `is_struck`: its latencies are kept apart.
     pub fn struck(self, is_struck: bool) -> Self {
         Self { is_struck, ..self }
+    }
+
+    /// The same, of a client to whom messages that are no notifications mean what `replies` says.
+    pub fn expecting(self, replies: &Arc<Replies>) -> Self {
+        Self { expected: Expected::new(replies), ..self }
+    }
+
+    /// Enters that the client begins to connect: what let it in before counts no more.
+    pub fn begins(&mut self) {
+        if let Some(expected) = &mut self.expected {
+            expected.begin();
+        }
+    }
+
+    /// True once the server has said what lets a client in; at once where the target file does not say what that is.
+    pub fn is_let_in(&self) -> bool {
+        self.expected.as_ref().is_none_or(|expected| expected.is_let_in())
+    }
+
+    /// What refused the client, as its target file describes refusals; told once.
+    pub fn take_refusal(&mut self) -> Option<String> {
+        self.expected.as_mut()?.take_refusal()
     }
 
     /// Enters every notification in `message`, an event of a stream or a WebSocket message that was received at `at_ns`; returns how many
@@ -161,7 +191,11 @@ impl Account {
 
     /// The same of the body of a poll's answer, which may hold several messages.
     pub fn answer(&mut self, body: &[u8], at_ns: u64) -> usize {
-        self.unit(body, Unit::Answer, at_ns)
+        let found = self.unit(body, Unit::Answer, at_ns);
+        if found == 0 {
+            self.recorder.quote(EMPTY_ANSWER, body);
+        }
+        found
     }
 
     fn unit(&mut self, bytes: &[u8], unit: Unit, at_ns: u64) -> usize {
@@ -177,6 +211,9 @@ impl Account {
             }
         }
         self.was_misdelivered &= found == 0;
+        if let Some(expected) = &mut self.expected {
+            expected.hear(bytes, found > 0);
+        }
         found
     }
 
@@ -213,8 +250,33 @@ impl Account {
     }
 
     /// Enters that the client was interrupted: its transport was lost, it left, or it reads no more for a while.
-    pub fn interrupted(&self) {
+    pub fn interrupted(&mut self) {
+        self.ended();
         self.recorder.count(|counters| counters.interrupted += 1);
+        self.recorder.keep(|moment| moment.interrupted += 1);
+    }
+
+    /// Enters that the client is live: for the first time, or again.
+    pub fn live(&mut self) {
+        if !std::mem::replace(&mut self.is_live, true) {
+            self.recorder.live().began();
+        }
+    }
+
+    /// Enters that the client is live no more, whatever the reason.
+    pub fn ended(&mut self) {
+        if std::mem::take(&mut self.is_live) {
+            self.recorder.live().ended();
+        }
+    }
+
+    /// Enters that an attempt to connect begins.
+    pub fn attempts(&self) {
+        self.recorder.count(|counters| {
+            counters.opening += 1;
+            counters.attempts += 1;
+        });
+        self.recorder.keep(|moment| moment.attempts += 1);
     }
 
     /// Enters that the client begins to resume now: what it then receives of an earlier time is caught up.
@@ -223,14 +285,19 @@ impl Account {
     }
 
     /// Enters that it has resumed.
-    pub fn resumed(&self) {
+    pub fn resumed(&mut self) {
+        self.live();
         self.recorder.count(|counters| counters.resumed += 1);
+        self.recorder.keep(|moment| moment.resumed += 1);
     }
 
-    /// Enters the message that was just searched for notifications as neither one of this run nor the feed's own. One that held
-    /// a notification of another topic has been counted as misdelivered, and is not counted again.
-    pub fn foreign(&mut self) {
+    /// Enters the message that was just searched for notifications as neither one of this run nor the feed's own; the first is quoted. One
+    /// that held a notification of another topic has been counted as misdelivered, and is not counted again.
+    pub fn foreign(&mut self, message: &[u8]) {
         let is_foreign = !std::mem::take(&mut self.was_misdelivered);
+        if is_foreign {
+            self.recorder.quote(FOREIGN, message);
+        }
         self.recorder.count(|counters| counters.foreign += u64::from(is_foreign));
     }
 
@@ -336,16 +403,16 @@ mod tests {
             [counters.received, counters.delivered, counters.misdelivered, counters.foreign]
         };
         assert_eq!(account.message(&message(1, 1, 5, 1_500_000), 1_600_000), 0, "the other topic's");
-        account.foreign();
+        account.foreign(b"hello");
         assert_eq!(counted(), [0, 0, 1, 0]);
         let both = [message(1, 1, 6, 1_500_000), message(1, 0, 5, 1_500_000)].concat();
         assert_eq!(account.message(&both, 1_600_000), 1, "one of each");
         assert_eq!(counted(), [1, 1, 2, 0]);
         assert_eq!(account.message(&message(1, 1, 4, 900_000), 1_600_000), 0, "of the warm-up");
         assert_eq!(account.message(&message(1, 1, 8, 1_500_000), 1_600_000), 0, "a number that was never published");
-        account.foreign();
+        account.foreign(b"hello");
         assert_eq!(counted(), [1, 1, 3, 1]);
-        account.foreign();
+        account.foreign(b"hello");
         assert_eq!(counted(), [1, 1, 3, 2]);
     }
 

@@ -10,16 +10,32 @@ use feed::Postmark;
 use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
-use super::{ClientGroup, Counters, Departures, Ledger, PublishOrder, Received, Snapshot, Stack, group, stack};
+use super::changes::{Changes, Moment};
+use super::told::{Told, beginning};
+use super::{
+    ClientGroup, Counters, Departures, Ledger, LiveClients, PublishOrder, Received, Snapshot, Stack, group, stack,
+};
+use crate::clients::ClientError;
+use crate::clock;
 use crate::faults::Losses;
 use crate::parts::sum;
+use crate::target::{Token, reason};
 use crate::wire::Traffic;
+
+/// Most kinds of errors that are told apart: a server may make up close codes.
+const MOST_KINDS: usize = 64;
+/// What further kinds are counted as.
+const OTHER_KIND: &str = "other";
 
 /// The records of one player.
 #[derive(Debug)]
 pub struct Recorder {
     traffic: Rc<Traffic>,
     departures: Arc<Departures>,
+    /// The clients of all players.
+    live: Arc<LiveClients>,
+    /// When clients were interrupted and resumed, in a run with faults.
+    changes: Option<Box<RefCell<Changes>>>,
     /// Intended instants that belong to the window, ns.
     window: RefCell<Range<u64>>,
     /// From when on what arrives is too late: the drain bound, ns.
@@ -33,6 +49,9 @@ pub struct Recorder {
     loop_lag: RefCell<Histogram<u64>>,
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
+    told: RefCell<Told>,
+    /// What no quote may show.
+    secret: Option<Token>,
     /// Receipt minus intended instant, each on the clock of its own process, ns: the smallest that was heard of each shard's
     /// publishers but our own.
     heard: RefCell<Vec<Option<i64>>>,
@@ -45,14 +64,16 @@ pub struct Recorder {
 impl Recorder {
     /// Empty records of a player whose connections count into `traffic`.
     pub fn new(traffic: Rc<Traffic>) -> Self {
-        Self::with_departures(traffic, Arc::default())
+        Self::of_run(traffic, Arc::default(), Arc::default())
     }
 
-    /// The same, where it is known when notifications actually left.
-    pub fn with_departures(traffic: Rc<Traffic>, departures: Arc<Departures>) -> Self {
+    /// The same, where it is known when notifications actually left, and who is live of all players.
+    pub fn of_run(traffic: Rc<Traffic>, departures: Arc<Departures>, live: Arc<LiveClients>) -> Self {
         Self {
             traffic,
             departures,
+            live,
+            changes: None,
             window: RefCell::new(0..0),
             too_late_from_ns: Cell::new(u64::MAX),
             counters: RefCell::default(),
@@ -63,10 +84,17 @@ impl Recorder {
             loop_lag: RefCell::new(growing_histogram()),
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
+            told: RefCell::default(),
+            secret: None,
             heard: RefCell::default(),
             ledgers: RefCell::default(),
             clients: RefCell::default(),
         }
+    }
+
+    /// The same, of a target whose secret no quote may show.
+    pub fn hiding(self, secret: Option<Token>) -> Self {
+        Self { secret, ..self }
     }
 
     /// The same, of a run in which faults are aimed at some of the clients.
@@ -74,8 +102,16 @@ impl Recorder {
         Self { latency_of_struck: Some(Box::new(RefCell::new(growing_histogram()))), ..self }
     }
 
+    /// The same, of a run with faults: it is kept when clients are interrupted and resume.
+    pub fn keeping_changes(self) -> Self {
+        Self { changes: Some(Box::default()), ..self }
+    }
+
     /// Sets which intended instants belong to the window, ns.
     pub fn set_window(&self, window: Range<u64>) {
+        if let Some(changes) = &self.changes {
+            changes.borrow_mut().begin(window.start);
+        }
         *self.window.borrow_mut() = window;
     }
 
@@ -97,6 +133,23 @@ impl Recorder {
     /// Counts something.
     pub fn count(&self, change: impl FnOnce(&mut Counters)) {
         change(&mut self.counters.borrow_mut());
+    }
+
+    /// The clients of all players.
+    pub fn live(&self) -> &LiveClients {
+        &self.live
+    }
+
+    /// Keeps, in a run with faults, that something happens to a client now.
+    pub fn keep(&self, happens: impl FnOnce(&mut Moment)) {
+        if let Some(changes) = &self.changes {
+            changes.borrow_mut().enter(clock::now_ns(), happens);
+        }
+    }
+
+    /// What was kept.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.changes.as_ref().map(|changes| changes.borrow().moments()).unwrap_or_default()
     }
 
     /// Records the latency of one delivery received at `at_ns`: from the intended publishing instant and, if it is known, from
@@ -152,14 +205,23 @@ impl Recorder {
         }
     }
 
-    /// Counts an error by kind.
+    /// Counts an error by kind; once there are [`MOST_KINDS`] kinds, further ones as `other`.
     pub fn record_error(&self, kind: &str) {
         let mut errors = self.errors.borrow_mut();
-        match errors.get_mut(kind) {
-            Some(count) => *count += 1,
-            None => {
-                errors.insert(kind.to_owned(), 1);
-            }
+        if let Some(count) = errors.get_mut(kind) {
+            *count += 1;
+        } else {
+            let kind = if errors.len() < MOST_KINDS { kind } else { OTHER_KIND };
+            *errors.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Counts an error of a client, and keeps what the server said with the first of its kind.
+    pub fn record_client_error(&self, error: &ClientError) {
+        let kind = error.kind();
+        self.record_error(&kind);
+        if let Some(said) = error.quote() {
+            self.quote(&kind, said.as_bytes());
         }
     }
 
@@ -175,6 +237,24 @@ impl Recorder {
     /// What the clients that have ended received, those together that received the same.
     pub fn take_clients(&self) -> Vec<ClientGroup> {
         group(self.clients.take())
+    }
+
+    /// Keeps what the server said, if it is the first of its kind: on one line, bounded, without secrets.
+    pub fn quote(&self, kind: &str, said: &[u8]) {
+        let mut told = self.told.borrow_mut();
+        if told.wants(kind) {
+            told.quotes.insert(kind.to_owned(), reason(self.secret.as_ref(), &beginning(said)));
+        }
+    }
+
+    /// What was kept of this kind.
+    pub fn quoted(&self, kind: &str) -> Option<String> {
+        self.told.borrow().quotes.get(kind).cloned()
+    }
+
+    /// Enters what a client has learnt of what it is to remember.
+    pub fn learn(&self, remembered: &[Option<String>]) {
+        self.told.borrow_mut().learn(remembered);
     }
 
     /// Takes over the ledger of a client that has ended.
@@ -277,6 +357,7 @@ impl Recorder {
             loop_lag: hand_over(&self.loop_lag),
             turn_wait: hand_over(&self.turn_wait),
             errors: self.errors.borrow().clone(),
+            told: self.told.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use results::growing_histogram;
 
+use super::Told;
 use crate::wire::TcpIp;
 
 /// Counters since the start of the run, and gauges of this instant.
@@ -144,6 +145,8 @@ pub struct Snapshot {
     pub turn_wait: Histogram<u64>,
     /// What went wrong since the start, by kind.
     pub errors: BTreeMap<String, u64>,
+    /// What was said and learnt since the start.
+    pub told: Told,
     /// TCP/IP bytes since the start; only where the snapshot was asked for them and the system tells.
     pub tcp_ip: Option<TcpIp>,
 }
@@ -160,6 +163,7 @@ impl Snapshot {
             loop_lag: growing_histogram(),
             turn_wait: growing_histogram(),
             errors: BTreeMap::new(),
+            told: Told::default(),
             tcp_ip: Some(TcpIp::default()),
         }
     }
@@ -180,6 +184,7 @@ impl Snapshot {
         for (kind, count) in &other.errors {
             *self.errors.entry(kind.clone()).or_default() += count;
         }
+        self.told.merge(&other.told);
         self.tcp_ip = self.tcp_ip.zip(other.tcp_ip).map(|(a, b)| a + b);
     }
 

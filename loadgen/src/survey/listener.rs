@@ -9,7 +9,7 @@ use crate::clients::{AfterEnd, Client, ClientError, Resume, Site};
 use crate::clock;
 use crate::plan::Plan;
 use crate::reconnection::RETRY_AT_ONCE;
-use crate::recording::{Account, Counters, Recorder, Windows};
+use crate::recording::{Account, Counters, EMPTY_ANSWER, FOREIGN, Recorder, Windows};
 use crate::target::{Target, Token, reason};
 use crate::wire::{Dialer, Traffic};
 
@@ -30,12 +30,13 @@ impl Listener {
     pub(super) fn new(plan: &Arc<Plan>, target: &Target, client: u32) -> Self {
         let traffic = Rc::new(Traffic::default());
         let dialer = Dialer::unbound(target, Rc::clone(&traffic));
-        let recorder = Rc::new(Recorder::new(traffic));
+        let recorder = Rc::new(Recorder::new(traffic).hiding(target.token.clone()));
         recorder.set_window(0..u64::MAX);
+        let site = Site::new(Arc::clone(plan), dialer, target);
         Self {
-            site: Site::new(Arc::clone(plan), dialer, target),
+            account: account(plan, client, Rc::clone(&recorder)).expecting(site.replies()),
+            site,
             client,
-            account: account(plan, client, Rc::clone(&recorder)),
             recorder,
             token: target.token.clone(),
             resume: Resume::default(),
@@ -103,6 +104,11 @@ impl Listener {
     pub(super) fn latency(&self) -> Option<Duration> {
         let latency = self.recorder.snapshot(false).latency;
         (!latency.is_empty()).then(|| Duration::from_nanos(latency.min()))
+    }
+
+    /// The first message, or answer to a poll, that was neither a notification nor the feed's own.
+    pub(super) fn first_foreign(&self) -> Option<String> {
+        self.recorder.quoted(FOREIGN).or_else(|| self.recorder.quoted(EMPTY_ANSWER))
     }
 
     /// Stream bytes received so far.

@@ -3,6 +3,7 @@
 //! It asks no more of the server than its target file says, so it holds no contract against it: that is `check` without a
 //! target.
 
+mod answer;
 mod listener;
 mod table;
 mod topics;
@@ -55,6 +56,12 @@ pub struct Finding {
     pub has_history: Option<bool>,
     /// What a client finds that comes back.
     pub resumption: Resumption,
+    /// The first message, or answer to a poll, that was neither a notification nor the feed's own.
+    pub first_foreign: Option<String>,
+    /// What clients were to remember and never learnt, by name and place.
+    pub never_learnt: Vec<String>,
+    /// What the server answered to a publication, where the target file does not say what an acceptance looks like.
+    pub answer: Option<String>,
     /// Whether what is published on one topic comes to clients of another.
     pub topics: Topics,
 }
@@ -86,6 +93,9 @@ impl Finding {
             framing_bytes: None,
             has_history: None,
             resumption: Resumption::NotTried,
+            first_foreign: None,
+            never_learnt: Vec::new(),
+            answer: None,
             topics: Topics::NotTried,
         }
     }
@@ -106,18 +116,19 @@ pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for transport in Transport::ALL.into_iter().filter(|transport| target.file.has(*transport)) {
         let plan = Arc::new(plan(transport, 1)?);
+        let is_first = findings.is_empty();
         findings.push(match transport {
-            Transport::ShortPoll => try_out::<ShortPoll>(&plan, target).await?,
-            Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
-            Transport::Sse => try_out::<Sse>(&plan, target).await?,
-            Transport::Ws => try_out::<Ws>(&plan, target).await?,
-            Transport::SocketIo => try_out::<SocketIo>(&plan, target).await?,
+            Transport::ShortPoll => try_out::<ShortPoll>(&plan, target, is_first).await?,
+            Transport::LongPoll => try_out::<LongPoll>(&plan, target, is_first).await?,
+            Transport::Sse => try_out::<Sse>(&plan, target, is_first).await?,
+            Transport::Ws => try_out::<Ws>(&plan, target, is_first).await?,
+            Transport::SocketIo => try_out::<SocketIo>(&plan, target, is_first).await?,
         });
     }
     Ok(findings)
 }
 
-async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result<Finding> {
+async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target, is_first: bool) -> anyhow::Result<Finding> {
     let mut finding = Finding::of(plan.transport);
     let (mut first, mut second) = (Listener::new(plan, target, 0), Listener::new(plan, target, 1));
     let clients = (first.connect::<C>(PATIENCE).await, second.connect::<C>(PATIENCE).await);
@@ -143,6 +154,14 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
     finding.receivers = u32::from(first.heard() > 0) + u32::from(second.heard() > 0);
     finding.lost = first.lost.clone().or_else(|| second.lost.clone());
     finding.latency = first.latency();
+    finding.first_foreign = first.first_foreign();
+    if let Some(subscription) = target.file.subscription(plan.transport) {
+        let remembered = one.resume().remembered;
+        finding.never_learnt = subscription.missing(|place| remembered.get(place).is_some_and(Option::is_some));
+    }
+    if is_first {
+        finding.answer = answer::answer(plan, target, PATIENCE).await;
+    }
     if first.heard() > 0 {
         finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));
     }

@@ -15,7 +15,10 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
     let mut out = format!("{} at {}", file.name, target.shown_url());
     let about = if file.about.is_empty() { String::new() } else { format!(": {}", file.about) };
     let how = match &file.publishing {
-        Publishing::Http { method, .. } => format!("{method} requests; accepted when answered with 2xx"),
+        Publishing::Http { method, accepted, .. } => {
+            let and = accepted.as_ref().map(|accepted| format!(" and {accepted}")).unwrap_or_default();
+            format!("{method} requests; accepted when answered with 2xx{and}")
+        }
         Publishing::Ws { .. } => "a WebSocket of the publisher's own; nothing is answered there".to_owned(),
         Publishing::SocketIo { .. } => "a Socket.IO connection of the publisher's own".to_owned(),
     };
@@ -30,6 +33,17 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
         for fault in faults(finding) {
             let _ = writeln!(out, "{}: {fault}", finding.transport);
         }
+    }
+    for finding in findings {
+        if let Some(first) = &finding.first_foreign {
+            let _ = writeln!(out, "{}: the first that was no notification: {first}", finding.transport);
+        }
+    }
+    if let Some(answer) = findings.iter().find_map(|finding| finding.answer.as_ref()) {
+        let _ = writeln!(
+            out,
+            "publishing: the first answer was {answer}\n            if a refusal is answered with 2xx, too, say in `accepted` of [publish] what an acceptance looks like"
+        );
     }
     let working = findings.iter().filter(|finding| finding.works()).count();
     let _ = writeln!(out, "{working} of {} transports deliver what is published.", findings.len());
@@ -82,6 +96,11 @@ fn faults(finding: &Finding) -> Vec<String> {
     }
     if finding.subscribed.is_ok() && finding.lost.is_none() && finding.refused.is_none() && finding.receivers < 2 {
         faults.push(format!("what was published came back to {} of 2 clients within 3 s", finding.receivers));
+    }
+    for name in &finding.never_learnt {
+        faults.push(format!(
+            "{name} was never learnt: no answer had it, so clients never ask for what follows; see `remember` in the target file"
+        ));
     }
     if !finding.keeps_topics_apart() {
         faults.push(

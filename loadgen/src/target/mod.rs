@@ -1,5 +1,6 @@
 //! The server under test: where it is, as the command line says, and how one speaks with it, as its target file says.
 
+mod addresses;
 mod built_in;
 mod condition;
 mod event;
@@ -23,13 +24,14 @@ pub use json_pointer::{text_of, value_at};
 pub use publishing::Publishing;
 pub use request::Request;
 pub use session_url::SessionUrl;
-pub use subscription::{Remember, SocketIoSubscription, Subscription};
+pub use subscription::{Remember, Replies, SocketIoSubscription, Subscription};
 pub use template::{Escape, Template, UnknownVariable, Values, Variable};
 pub use tls::{Seal, Trust, unreached};
 pub use token::{Token, reason, redacted, redacted_words};
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use reqwest::Url;
@@ -39,6 +41,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
+use addresses::{Answered, alternating, first_to_answer, shown};
+
 /// A connection in the clear, or sealed.
 pub type Line = Either<TcpStream, TlsStream<TcpStream>>;
 
@@ -47,8 +51,11 @@ pub type Line = Either<TcpStream, TlsStream<TcpStream>>;
 pub struct Target {
     /// Its base URL, with the scheme `http` or `https`.
     pub url: Url,
-    /// The address that it resolved to, once: name service is no part of the measurement.
+    /// Where connections go: its name is resolved once, as name service is no part of the measurement. The first of several addresses,
+    /// until [`Self::reach`] finds the one that answers.
     pub address: SocketAddr,
+    /// All addresses of its name, in the order in which they are tried.
+    addresses: Vec<SocketAddr>,
     /// Value of the `Host` field.
     pub host: String,
     /// Path before all of the feed's paths, without a slash at its end.
@@ -72,18 +79,40 @@ impl Target {
         let url = parse(text)?;
         let name = url.host_str().with_context(|| format!("the URL `{text}` names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
-        let address = (name.trim_matches(['[', ']']), port)
+        let resolved = (name.trim_matches(['[', ']']), port)
             .to_socket_addrs()
-            .with_context(|| format!("cannot resolve the host `{name}`"))?
-            .next()
-            .with_context(|| format!("the host `{name}` has no address"))?;
+            .with_context(|| format!("cannot resolve the host `{name}`"))?;
+        let addresses = alternating(resolved);
+        let address = *addresses.first().with_context(|| format!("the host `{name}` has no address"))?;
         let host = match url.port() {
             Some(port) => format!("{name}:{port}"),
             None => name.to_owned(),
         };
         let prefix = url.path().trim_end_matches('/').to_owned();
         let seal = trust.seal(&url)?;
-        Ok(Self { url, address, host, prefix, file, token, seal })
+        Ok(Self { url, address, addresses, host, prefix, file, token, seal })
+    }
+
+    /// The same, at the first of its addresses to answer (RFC 8305), and what to tell of it where others were tried. A name with one
+    /// address is left to whoever connects. It is an error, which lists every address with its own, when none answers within `bound`.
+    pub async fn reach(self, bound: Duration) -> anyhow::Result<(Self, Option<String>)> {
+        if self.addresses.len() < 2 {
+            return Ok((self, None));
+        }
+        let url = self.shown_url();
+        match first_to_answer(&self.addresses, bound).await {
+            Ok(Answered { kept, others }) => {
+                let tried = (!others.is_empty())
+                    .then(|| format!("{url} has several addresses ({}): {kept} answered and is kept", shown(&others)));
+                Ok((Self { address: kept, ..self }, tried))
+            }
+            Err(tried) => bail!(
+                "cannot reach {url}: none of its {} addresses answered within {}: {}",
+                self.addresses.len(),
+                humantime::format_duration(bound),
+                shown(&tried)
+            ),
+        }
     }
 
     /// The secret, to be sent.
@@ -124,12 +153,17 @@ impl Target {
     pub fn http(&self) -> reqwest::ClientBuilder {
         let config =
             self.seal.as_ref().map_or_else(|| tls::nobody().clone(), |seal| ClientConfig::clone(seal.config()));
-        reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             // As the clients' own reader does (RFC 9112, section 5.2).
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .no_proxy()
-            .tls_backend_preconfigured(config)
+            .tls_backend_preconfigured(config);
+        match self.url.domain() {
+            // The server that is measured is the one that is asked.
+            Some(name) => client.resolve(name, self.address),
+            None => client,
+        }
     }
 }
 
@@ -154,6 +188,55 @@ mod tests {
         assert_eq!(target.address.to_string(), "127.0.0.1:8080");
         assert_eq!((target.host.as_str(), target.prefix.as_str()), ("127.0.0.1:8080", "/feed"));
         assert_eq!(target.join("/stats"), "http://127.0.0.1:8080/feed/stats");
+    }
+
+    /// A target whose name resolves to these addresses.
+    fn at(addresses: Vec<SocketAddr>) -> Target {
+        let target = Target::resolve("http://localhost:1/feed", &Trust::default()).unwrap();
+        Target { address: addresses[0], addresses, ..target }
+    }
+
+    #[tokio::test]
+    async fn the_address_that_answers_is_the_one_that_all_requests_go_to() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        const BOUND: Duration = Duration::from_secs(20);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let v4 = listener.local_addr().unwrap();
+        let v6 = SocketAddr::new("::1".parse().unwrap(), v4.port());
+        let (target, told) = at(vec![v6, v4]).reach(BOUND).await.unwrap();
+        assert_eq!(target.address, v4);
+        let told = told.unwrap();
+        assert!(told.starts_with(&format!("http://localhost:1/feed has several addresses ({v6}: ")), "{told}");
+        assert!(told.ends_with(&format!("): {v4} answered and is kept")), "{told}");
+        // Its name has the port of the URL, and requests go there: only the address is replaced.
+        let url = format!("http://localhost:{}/feed", v4.port());
+        let target = Target { url: url.parse().unwrap(), host: format!("localhost:{}", v4.port()), ..target };
+        let answer = async {
+            loop {
+                // The first connection was the attempt that was kept.
+                let (mut tcp, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 1024];
+                if tcp.read(&mut request).await.unwrap() > 0 {
+                    return tcp.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                }
+            }
+        };
+        let get = target.http().build().unwrap().get(target.join("/stats")).send();
+        let (answered, ()) = tokio::join!(tokio::time::timeout(BOUND, get), answer);
+        assert_eq!(answered.unwrap().unwrap().status(), 204);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_no_address_answers_for_is_told_with_each() {
+        let nobody = |address: &str| {
+            let listener = std::net::TcpListener::bind(address).unwrap();
+            listener.local_addr().unwrap()
+        };
+        let (one, two) = (nobody("127.0.0.1:0"), nobody("127.0.0.2:0"));
+        let error = at(vec![one, two]).reach(Duration::from_secs(20)).await.unwrap_err().to_string();
+        assert!(error.starts_with("cannot reach http://localhost:1/feed: none of its 2 addresses answered"), "{error}");
+        assert!(error.contains(&format!("{one}: Connection refused")), "{error}");
+        assert!(error.contains(&format!("; {two}: Connection refused")), "{error}");
     }
 
     #[test]

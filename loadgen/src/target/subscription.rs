@@ -1,17 +1,18 @@
 //! How one subscribes to a target over one transport: the request, what is said first, what is remembered for the next.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use feed::Transport;
 use feed::framings::socket_io;
 
-use super::Live;
 use super::json_template::check_message;
 use super::request::Request;
 use super::template::{Template, Variable};
 use super::toml_file as written;
+use super::{Condition, Live};
 
 /// What a client of one transport sends, and when it is live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +25,21 @@ pub struct Subscription {
     pub first: Vec<Template>,
     /// What makes a client live.
     pub live: Live,
+    /// What messages mean that are no notifications.
+    pub replies: Arc<Replies>,
     /// What each answer says that the next request repeats, by place of its variable.
     pub remember: Vec<Remember>,
+    /// The names of those variables, in the same order.
+    pub remembered: Vec<String>,
+}
+
+/// What messages that are no notifications mean to a client, and answers to polls that bring none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replies {
+    /// What the message that makes a client live contains; any message does where this is not said.
+    pub live: Option<Condition>,
+    /// What a refusal looks like: such a client is not live, or no longer.
+    pub refused: Option<Condition>,
 }
 
 /// Where something that is remembered stands.
@@ -39,6 +53,16 @@ pub enum Remember {
     EventId,
 }
 
+impl fmt::Display for Remember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Json(pointer) => write!(f, "json {pointer}"),
+            Self::EventId => f.write_str("event id"),
+        }
+    }
+}
+
 /// How one subscribes over Socket.IO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketIoSubscription {
@@ -50,12 +74,20 @@ pub struct SocketIoSubscription {
     pub auth: Vec<(String, Template)>,
     /// Events that are emitted once connected: name, then arguments.
     pub first: Vec<Vec<Template>>,
+    /// What events mean that are no notifications.
+    pub replies: Arc<Replies>,
 }
 
 impl Subscription {
     /// True when `variable` stands anywhere in it.
     pub fn asks_for(&self, variable: Variable) -> bool {
         self.request.asks_for(variable) || self.first.iter().any(|message| message.asks_for(variable))
+    }
+
+    /// What of that which is remembered `is_learnt` does not hold of, by name and place.
+    pub fn missing(&self, is_learnt: impl Fn(usize) -> bool) -> Vec<String> {
+        let all = self.remembered.iter().zip(&self.remember).enumerate();
+        all.filter(|(place, _)| !is_learnt(*place)).map(|(_, (name, source))| format!("`{name}` ({source})")).collect()
     }
 
     /// True when it cannot be sent without a token. Fields of head and query are left out instead.
@@ -109,7 +141,7 @@ fn heading(transport: &str) -> String {
 }
 
 fn read_requests(transport: Transport, written: written::Requests) -> anyhow::Result<Subscription> {
-    let written::Requests { path, query, headers, live, remember } = written;
+    let written::Requests { path, query, headers, live, refused, remember } = written;
     let names: Vec<String> = remember.0.iter().map(|(name, _)| name.clone()).collect();
     let remember = remember.0.iter().map(|(name, source)| {
         let taken = Variable::OF_A_CLIENT.iter().any(|(own, _)| own == name);
@@ -124,29 +156,34 @@ fn read_requests(transport: Transport, written: written::Requests) -> anyhow::Re
     }
     let known: &[Live] =
         if transport.is_poll() { &[Live::Message, Live::Request] } else { &[Live::Message, Live::Head, Live::Request] };
-    Ok(Subscription { request, subprotocol: None, first: Vec::new(), live: read_live(live, known)?, remember })
+    let (live, replies) = read_live(live, refused, known)?;
+    Ok(Subscription { request, subprotocol: None, first: Vec::new(), live, replies, remember, remembered: names })
 }
 
 fn read_socket(written: written::Socket) -> anyhow::Result<Subscription> {
-    let written::Socket { path, query, headers, subprotocol, first, live } = written;
+    let written::Socket { path, query, headers, subprotocol, first, live, refused } = written;
     check_subprotocol(subprotocol.as_deref())?;
+    let (live, replies) = read_live(live, refused, &[Live::Head, Live::Message])?;
     Ok(Subscription {
         request: read_request(&path, query, headers, &[])?,
         subprotocol,
         first: read_messages(&first, Variable::AT_FIRST).context("first")?,
-        live: read_live(live, &[Live::Head, Live::Message])?,
+        live,
+        replies,
         remember: Vec::new(),
+        remembered: Vec::new(),
     })
 }
 
 fn read_socketio(written: written::SocketIo) -> anyhow::Result<SocketIoSubscription> {
-    let written::SocketIo { path, namespace, auth, first, live } = written;
-    read_live(live, &[Live::Message])?;
+    let written::SocketIo { path, namespace, auth, first, live, refused } = written;
+    let (_, replies) = read_live(live, refused, &[Live::Message])?;
     Ok(SocketIoSubscription {
         path: read_path(path.as_deref().unwrap_or(SOCKET_IO_PATH), Variable::AT_FIRST)?,
         namespace: read_namespace(namespace)?,
         auth: read_fields(auth, Variable::AT_FIRST, &[]).context("auth")?,
         first: read_events(&first, Variable::AT_FIRST).context("first")?,
+        replies,
     })
 }
 
@@ -253,14 +290,23 @@ pub(super) fn read_fields(
     fields.0.into_iter().map(read).collect()
 }
 
-fn read_live(live: Option<Live>, known: &[Live]) -> anyhow::Result<Live> {
-    let live = live.unwrap_or(known[0]);
+/// When a client is live, the first of the `known` where nothing is said, and what messages mean.
+fn read_live(
+    written: Option<written::LiveWhen>,
+    refused: Option<Condition>,
+    known: &[Live],
+) -> anyhow::Result<(Live, Arc<Replies>)> {
+    let (live, message) = match written {
+        None => (known[0], None),
+        Some(written::LiveWhen::Plain(live)) => (live, None),
+        Some(written::LiveWhen::Says(message)) => (Live::Message, Some(message)),
+    };
     if !known.contains(&live) {
         let name = |live: &Live| format!("\"{live:?}\"").to_lowercase();
         let names: Vec<String> = known.iter().map(name).collect();
         bail!("live = {}: expected {} on this transport", name(&live), names.join(" or "));
     }
-    Ok(live)
+    Ok((live, Arc::new(Replies { live: message, refused })))
 }
 
 fn read_source(transport: Transport, source: &str) -> anyhow::Result<Remember> {

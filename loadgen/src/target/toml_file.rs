@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 
 use super::{Condition, Live};
 
@@ -82,7 +83,8 @@ pub(super) struct Requests {
     pub query: Fields,
     #[serde(default)]
     pub headers: Fields,
-    pub live: Option<Live>,
+    pub live: Option<LiveWhen>,
+    pub refused: Option<Condition>,
     #[serde(default)]
     pub remember: Fields,
 }
@@ -98,7 +100,8 @@ pub(super) struct Socket {
     pub subprotocol: Option<String>,
     #[serde(default)]
     pub first: Vec<String>,
-    pub live: Option<Live>,
+    pub live: Option<LiveWhen>,
+    pub refused: Option<Condition>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,7 +113,44 @@ pub(super) struct SocketIo {
     pub auth: Fields,
     #[serde(default)]
     pub first: Vec<Vec<String>>,
-    pub live: Option<Live>,
+    pub live: Option<LiveWhen>,
+    pub refused: Option<Condition>,
+}
+
+/// When a client is live: at a point of every conversation, or when a message says so.
+#[derive(Debug)]
+pub(super) enum LiveWhen {
+    Plain(Live),
+    Says(Condition),
+}
+
+impl<'de> Deserialize<'de> for LiveWhen {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrTable;
+        impl<'de> Visitor<'de> for TextOrTable {
+            type Value = LiveWhen;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"request\", \"head\", \"message\" or { message = \"json /success = true\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<LiveWhen, E> {
+                Live::deserialize(StrDeserializer::new(text)).map(LiveWhen::Plain)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LiveWhen, A::Error> {
+                let mut condition = None;
+                while let Some(key) = map.next_key::<String>()? {
+                    if key != "message" {
+                        return Err(de::Error::unknown_field(&key, &["message"]));
+                    }
+                    condition = Some(map.next_value()?);
+                }
+                condition.map(LiveWhen::Says).ok_or_else(|| de::Error::missing_field("message"))
+            }
+        }
+        deserializer.deserialize_any(TextOrTable)
+    }
 }
 
 /// A table of texts, in the order in which it is written.

@@ -16,11 +16,36 @@ pub fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     websocket::write_masked(opcode, payload, rand::rng().random())
 }
 
+/// What a server said in its close frame (RFC 6455, section 5.5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// The close code.
+    pub code: u16,
+    /// Its reason, at most 123 bytes; often empty.
+    pub reason: String,
+}
+
+impl Farewell {
+    /// What a close frame with this code and reason says; `None` where it gives no code.
+    pub fn new(code: Option<u16>, reason: &str) -> Option<Self> {
+        code.map(|code| Self { code, reason: reason.to_owned() })
+    }
+}
+
+impl std::fmt::Display for Farewell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.reason.as_str() {
+            "" => write!(f, "close code {}", self.code),
+            reason => write!(f, "close code {}, `{reason}`", self.code),
+        }
+    }
+}
+
 /// Why nothing more comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goodbye {
     /// The server said so, with a close code if it gave one.
-    Said(Option<u16>),
+    Said(Option<Farewell>),
     /// The server broke a rule.
     Fault(ProtocolError),
 }
@@ -39,10 +64,10 @@ pub fn hear(
         Message::Binary(bytes) => enter(Opcode::Binary, bytes, replies),
         Message::Ping(payload) => replies.extend_from_slice(&frame(Opcode::Pong, payload)),
         Message::Pong(_) => {}
-        Message::Close(code, _) => {
+        Message::Close(code, reason) => {
             let payload = code.map(u16::to_be_bytes);
             replies.extend_from_slice(&frame(Opcode::Close, payload.as_ref().map_or(&[], |code| &code[..])));
-            said = Err(Goodbye::Said(code));
+            said = Err(Goodbye::Said(Farewell::new(code, reason)));
         }
     });
     match heard {
@@ -81,12 +106,14 @@ mod tests {
 
     #[test]
     fn a_close_is_answered_with_its_code_and_nothing_is_heard_after_it() {
-        for (payload, code, answer) in [
-            (close_payload(close::RESTART, "back soon"), Some(close::RESTART), "Close(Some(1012), \"\")"),
+        for (payload, said, answer) in [
+            (close_payload(close::RESTART, "back soon"), Some((1012, "back soon")), "Close(Some(1012), \"\")"),
+            (close_payload(close::RESTART, ""), Some((1012, "")), "Close(Some(1012), \"\")"),
             (Vec::new(), None, "Close(None, \"\")"),
         ] {
             let frames = [write(Opcode::Close, &payload), write(Opcode::Ping, b"")].concat();
-            assert_eq!(talk(&frames), (Vec::new(), vec![answer.to_owned()], Err(Goodbye::Said(code))));
+            let said = said.and_then(|(code, reason)| Farewell::new(Some(code), reason));
+            assert_eq!(talk(&frames), (Vec::new(), vec![answer.to_owned()], Err(Goodbye::Said(said))));
         }
     }
 

@@ -51,7 +51,10 @@ pub async fn lead(
         plan(&Order { place, ..order.clone() })
     };
     let whole = Arc::new(plan_of(Shard::WHOLE)?);
-    let named = urls.iter().map(|url| order.resolve(url)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut named = Vec::new();
+    for url in urls {
+        named.push(order.reach(url).await?);
+    }
     if order.server_pid.is_some() && named.len() > 1 {
         return Err(Usage(anyhow!("--server-pid is the process of one server: name one --url")).into());
     }

@@ -4,8 +4,8 @@ use results::{LoadedRun, load};
 use tempfile::TempDir;
 
 use super::redis::{Keeps, Redis};
-use super::support::{WIDE_BOUNDS, finish, loadgen, sibling};
-use super::{CLIENTS, is_sound, run};
+use super::support::{WIDE_BOUNDS, assert_valid, finish, is_sound, loadgen, sibling};
+use super::{CLIENTS, run};
 
 /// Runs each transport at the same time, through `fault`, behind one Redis, with more flags for the server and the run.
 fn on_all(redis: &Redis, fault: &str, server: &str, more: &[&str], check: impl Fn(&str, &LoadedRun) + Sync) {
@@ -42,7 +42,8 @@ fn a_killed_server_comes_back_behind_its_history_and_nobody_misses_a_thing() {
     let Some(redis) = Redis::start(name, Keeps::Nothing) else { return };
     on_all(
         &redis,
-        "restart-server at 1s",
+        // Away for so long that each client has noticed before it is back: one that polls notices at its next poll.
+        "restart-server for 2s at 1s",
         "",
         &["--duration", "5s", "--drain", "30s", "--reconnect-longest", "1s"],
         |transport, run| {
@@ -64,7 +65,7 @@ fn a_drained_server_is_replaced_and_nobody_misses_a_thing() {
         assert_nothing_was_lost(transport, run);
         let recovery = run.run.measured.recovery.as_ref().unwrap();
         let took = recovery.faults[0].until_s.unwrap() - recovery.faults[0].at_s.unwrap();
-        assert!(took < 5.0, "{transport}: it was told to drain for 2 s, and took {took} s");
+        assert!(took < 7.5, "{transport}: it was told to drain for 2 s, not for the usual 8 s, and took {took} s");
     });
 }
 
@@ -92,7 +93,7 @@ fn the_password_of_a_broker_is_written_nowhere() {
     ]);
     command.args(["--server-flags", &format!("--broker {url} --log info")]).args(WIDE_BOUNDS).arg("--out").arg(&out);
     let (code, stdout, stderr) = finish(&mut command);
-    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_valid(code, &out, &format!("{stdout}{stderr}"));
     let run = load(&out).unwrap().run;
     assert!(is_sound(&run) && !run.measured.reconciliation.is_empty(), "both counted the same: {stdout}");
     let shown = url.replace("default:s3cret", "***");

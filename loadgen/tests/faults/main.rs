@@ -16,8 +16,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use results::{LoadedRun, Run, load};
-use support::{WIDE_BOUNDS, finish, loadgen, sibling};
+use results::{LoadedRun, load};
+use support::{WIDE_BOUNDS, assert_valid, finish, loadgen, sibling, skip};
 use tempfile::TempDir;
 
 /// Clients of every run here.
@@ -29,16 +29,8 @@ fn run(transport: &str, faults: &[&str], more: &[&str]) -> LoadedRun {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("run");
     let (code, stdout, stderr) = finish(command(transport, faults, more).arg("--out").arg(&out));
-    assert!(matches!(code, 0 | 3), "{transport} {faults:?}: {stdout}{stderr}");
-    let run = load(&out).unwrap();
-    assert!(is_sound(&run.run), "{transport} {faults:?}: {stdout}{stderr}");
-    run
-}
-
-/// True of a run that nothing speaks against but that the machine was busy: it held up the publisher, who is bound to its interval
-/// whatever the flags say, and that is not what these tests are about.
-fn is_sound(run: &Run) -> bool {
-    run.verdict.reasons.iter().all(|reason| reason.check == "send-lag")
+    assert_valid(code, &out, &format!("{transport} {faults:?}: {stdout}{stderr}"));
+    load(&out).unwrap()
 }
 
 fn command(transport: &str, faults: &[&str], more: &[&str]) -> Command {

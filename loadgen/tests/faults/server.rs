@@ -5,7 +5,8 @@ use super::{CLIENTS, Server, run};
 #[test]
 fn a_killed_server_comes_back_in_its_place_and_tells_everybody_of_the_gap() {
     for transport in ["ws", "sse", "long-poll", "short-poll"] {
-        let run = run(transport, &["restart-server at 1s"], &["--duration", "5s"]);
+        // It is away for so long that each client has noticed before it is back: one that polls notices at its next poll.
+        let run = run(transport, &["restart-server for 2s at 1s"], &["--duration", "5s"]);
         let measured = &run.run.measured;
         let recovery = measured.recovery.as_ref().unwrap();
         let fault = &recovery.faults[0];
@@ -33,7 +34,7 @@ fn a_server_that_stays_away_is_refused_by_until_it_is_back() {
     let run = run("ws", &["restart-server for 1500ms at 1s"], &["--reconnect-first", "200ms", "--duration", "6s"]);
     let recovery = run.run.measured.recovery.as_ref().unwrap();
     let fault = &recovery.faults[0];
-    assert!((1.4..5.0).contains(&(fault.until_s.unwrap() - fault.at_s.unwrap())), "{fault:?}");
+    assert!(fault.until_s.unwrap() - fault.at_s.unwrap() >= 1.4, "{fault:?}");
     assert!(fault.half_live_s.unwrap() >= 1.4, "{fault:?}");
     assert!(run.run.measured.connections.errors["refused"] >= CLIENTS, "{:?}", run.run.measured.connections.errors);
     assert_eq!(recovery.live_at_end, Some(CLIENTS));
@@ -62,8 +63,10 @@ fn a_paused_server_loses_nobody_and_delivers_late() {
         assert_eq!((measured.deliveries.lost, measured.deliveries.expected), (0, CLIENTS * 80));
         assert_eq!((recovery.interrupted, recovery.faults[0].half_live_s), (0, None));
         assert!(measured.latency.max_ns > 1_000_000_000, "{}", measured.latency.max_ns);
-        let silent = run.recovery.iter().filter(|row| row.at_s > 1.2 && row.at_s < 2.0);
-        assert_eq!(silent.map(|row| row.delivered).sum::<u64>(), 0, "nothing comes meanwhile");
+        // What was on its way when it was paused has had half a second to be read.
+        let (at, until) = recovery.faults[0].at_s.zip(recovery.faults[0].until_s).unwrap();
+        let rows = run.recovery.windows(2).filter(|pair| pair[0].at_s > at + 0.5 && pair[1].at_s < until);
+        assert_eq!(rows.map(|pair| pair[1].delivered).sum::<u64>(), 0, "nothing comes meanwhile");
     };
     check(&run("ws", &["pause-server for 1200ms at 1s"], &[]));
     // A server of somebody else's, whose process is known.
@@ -75,9 +78,11 @@ fn a_paused_server_loses_nobody_and_delivers_late() {
 #[test]
 fn what_a_paused_server_delivers_after_the_drain_bound_is_late() {
     let brief = ["--duration", "2s", "--drain", "500ms"];
-    let run = run("ws", &["pause-server for 2500ms at 1700ms"], &brief);
+    let run = run("ws", &["pause-server for 3s at 1s"], &brief);
     let books = &run.run.measured.deliveries;
+    let at_s = run.run.measured.recovery.as_ref().unwrap().faults[0].at_s.unwrap();
+    let due = ((2.0 - at_s) * 20.0).floor() as u64;
     assert_eq!((books.expected, books.duplicated), (CLIENTS * 40, 0), "it has accepted all of it: {books:?}");
-    assert!(books.lost >= CLIENTS * 5, "what was due while it was paused: {books:?}");
+    assert!(books.lost >= CLIENTS * due && due > 0, "what was due while it was paused, from {at_s} s on: {books:?}");
     assert_eq!(books.late, books.lost, "it came when the bound had passed, however long the run then took: {books:?}");
 }

@@ -60,10 +60,23 @@ pub async fn serve(wrapping: Wrapping) -> String {
     url
 }
 
-async fn say(State(server): State<Server>, text: String) {
+async fn say(State(server): State<Server>, text: String) -> &'static str {
     let wrapped = (server.wrapping)(&text);
     server.log.lock().unwrap().push(wrapped.clone());
     let _ = server.news.send(wrapped);
+    "{\"error\":null}"
+}
+
+/// Serves what answers every reader with 200 and a refusal, over a stream and a poll; its URL.
+pub async fn serve_refusing() -> String {
+    const REFUSAL: &str = r#"{"ok":false,"error":"log in first"}"#;
+    let stream = || async { ([(CONTENT_TYPE, "text/event-stream")], format!("data: {REFUSAL}\n\n")) };
+    let poll = || async { ([(CONTENT_TYPE, "application/json")], REFUSAL) };
+    let app = Router::new().route("/say", post(|| async {})).route("/log", get(poll)).route("/events", get(stream));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    url
 }
 
 async fn read(State(server): State<Server>, Query(query): Query<HashMap<String, usize>>) -> impl IntoResponse {

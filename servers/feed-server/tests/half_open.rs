@@ -40,7 +40,9 @@ const BOUNDS: [(&str, Duration); 5] = [
 
 #[test]
 fn a_client_that_vanishes_is_gone_from_the_counts_within_the_stated_time() {
-    let Some(net) = Netns::make("a_client_that_vanishes_...") else { return };
+    let Some(net) = Netns::make("a_client_that_vanishes_is_gone_from_the_counts_within_the_stated_time") else {
+        return;
+    };
     let mut server = Server { child: net.spawn(env!("CARGO_BIN_EXE_feed-server"), &FLAGS), port: 0 };
     let mut line = String::new();
     BufReader::new(server.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();

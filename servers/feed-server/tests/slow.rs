@@ -37,15 +37,11 @@ async fn a_reader_that_falls_behind_is_told_and_ended_while_others_get_everythin
         slow.write(request).await;
         slow.read_until("recovered\":true}", 1).await;
         let published = 200;
-        let reading = tokio::spawn(async move {
-            for _ in 0..published {
-                assert_eq!(fast.message().await.unwrap()["type"], "notification");
-            }
-        });
         for _ in 0..published {
             server.publish("news", &large()).await;
+            // In step: it is the other one that falls behind.
+            assert_eq!(fast.message().await.unwrap()["type"], "notification");
         }
-        reading.await.unwrap();
         server.stats_when(|stats| stats.connections[kind].ended.get("fell-behind") == Some(&1)).await;
         let text = String::from_utf8_lossy(&rest(&mut slow).await).into_owned();
         let end = &text[text.len() - 150..];
@@ -94,7 +90,7 @@ async fn a_client_that_stops_reading_costs_the_kernel_no_more_than_its_send_buff
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_answer_may_take_as_long_as_it_goes_on_and_no_longer() {
-    let server = Server::start(&["--send-buffer", "8192", "--write-timeout", "1s"]);
+    let server = Server::start(&["--send-buffer", "8192", "--write-timeout", "3s"]);
     let mut clients = Vec::new();
     for _ in 0..2 {
         let mut client = dial_narrow(&server).await;
@@ -139,7 +135,7 @@ async fn a_reader_that_takes_nothing_is_ended_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_answer_pings_is_closed_and_one_that_does_stays() {
-    let server = Server::start(&["--ping-interval", "100ms", "--pong-timeout", "100ms"]);
+    let server = Server::start(&["--ping-interval", "100ms", "--pong-timeout", "2s"]);
     let mut deaf = server.dial().await;
     deaf.write(handshake("")).await;
     deaf.read_until("}", 1).await;
@@ -149,9 +145,9 @@ async fn a_client_that_does_not_answer_pings_is_closed_and_one_that_does_stays()
     let bytes = rest(&mut deaf).await;
     assert_eq!(&bytes[..2], b"\x89\x00", "a ping");
     assert_eq!(&bytes[2..6], b"\x88\x11\x03\xf0", "a close with 1008");
-    assert!(before.elapsed() >= Duration::from_millis(150), "{:?}", before.elapsed());
+    assert!(before.elapsed() >= Duration::from_secs(2), "{:?}", before.elapsed());
     server.stats_when(|stats| stats.connections["ws"].ended.get("pong-timeout") == Some(&1)).await;
-    // Long enough for five more pings.
+    // Long enough for whoever came later to be ended for the same.
     tokio::time::sleep(Duration::from_millis(500)).await;
     server.publish("news", "1").await;
     assert_eq!(listening.await.unwrap().unwrap()["payload"], 1);
@@ -168,12 +164,11 @@ async fn a_silent_stream_gets_heartbeats() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_bytes_of_a_stream_come_at_once() {
-    let server = Server::start(&[]);
-    let before = now();
+    // Nothing else is said for a day that could take them along.
+    let server = Server::start(&["--heartbeat", "24h"]);
     let mut answer = server.get("/topics/news/sse").await;
-    let first = answer.chunk().await.unwrap().unwrap();
+    let first = tokio::time::timeout(lab::PATIENCE, answer.chunk()).await.expect("they come").unwrap().unwrap();
     assert!(first.starts_with(b"id:") && first.ends_with(b"\n\n"), "{first:?}");
-    assert!(before.elapsed() < Duration::from_secs(1));
     for (name, value) in
         [("cache-control", "no-cache, no-transform"), ("x-accel-buffering", "no"), ("transfer-encoding", "chunked")]
     {
@@ -314,24 +309,48 @@ async fn silent_clients_at_a_full_door_hold_up_neither_the_next_one_nor_the_end(
     let mut inside = server.dial().await;
     inside.get("/healthz").await;
     inside.read_until("ok\n", 1).await;
-    let mut silent = Vec::new();
-    for _ in 0..16 {
-        silent.push(server.dial().await);
-    }
-    let before = now();
-    for _ in 0..4 {
-        assert_eq!(server.dial().await.read_to_end().await, "", "closed without an answer");
-    }
-    inside.get("/stats").await;
-    let stats = inside.read_until("}}}", 1).await;
-    assert!(stats.contains(r#""connections-max":20"#), "{stats}");
-    server.stop().await;
-    assert!(before.elapsed() < Duration::from_millis(800), "{:?}", before.elapsed());
+    let mut turned_away = 0;
+    // The silent ones are waited for 1 s.
+    lab::assert_quick(Duration::from_millis(800), async || {
+        let mut silent = Vec::new();
+        for _ in 0..16 {
+            silent.push(server.dial().await);
+        }
+        let before = now();
+        for _ in 0..4 {
+            assert_eq!(server.dial().await.read_to_end().await, "", "closed without an answer");
+        }
+        turned_away += 20;
+        inside.get("/stats").await;
+        let stats = inside.read_until("}}}", 1).await;
+        assert!(stats.contains(&format!(r#""connections-max":{turned_away}"#)), "{stats}");
+        let took = before.elapsed();
+        // Those of this try make room for the next.
+        for mut silent in silent {
+            silent.read_to_end().await;
+        }
+        took
+    })
+    .await;
+    lab::assert_quick(Duration::from_millis(800), async || {
+        let server = Server::start(&["--connections-max", "1"]);
+        let mut inside = server.dial().await;
+        inside.get("/healthz").await;
+        inside.read_until("ok\n", 1).await;
+        let mut silent = Vec::new();
+        for _ in 0..16 {
+            silent.push(server.dial().await);
+        }
+        let before = now();
+        server.stop().await;
+        before.elapsed()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_asks_for_nothing_is_closed_in_time_and_one_that_asks_again_is_kept() {
-    let server = Server::start(&["--idle-timeout", "300ms", "--head-timeout", "50ms"]);
+    let server = Server::start(&["--idle-timeout", "2s", "--head-timeout", "1s"]);
     let mut silent = server.dial().await;
     let mut polling = server.dial().await;
     let before = now();
@@ -342,36 +361,33 @@ async fn a_connection_that_asks_for_nothing_is_closed_in_time_and_one_that_asks_
         ] {
             polling.write(request).await;
             polling.read_until("HTTP/1.1 20", 1).await;
-            tokio::time::sleep(Duration::from_millis(80)).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
-    assert!(before.elapsed() > Duration::from_millis(900));
+    assert!(before.elapsed() > Duration::from_secs(3), "longer than one may idle");
     assert_eq!(silent.read_to_end().await, "");
     polling.read_to_end().await;
-    assert!(before.elapsed() < Duration::from_secs(3));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_event_stream_is_ended_in_time_whatever_its_heartbeat() {
     let server = Server::start(&["--heartbeat", "100ms", "--write-timeout", "1s"]);
     let _slow = stalled_events(&server).await;
-    let before = now();
     let stats = server.stats_when(|stats| stats.connections["sse"].open == 0).await;
     assert_eq!(stats.connections["sse"].ended["write-timeout"], 1, "{:?}", stats.connections["sse"]);
-    assert!(before.elapsed() < Duration::from_secs(4), "{:?}", before.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_stream_that_takes_nothing_is_not_sent_one_heartbeat_after_the_other() {
     let server = Server::start(&["--heartbeat", "100ms"]);
+    let before = now();
     let mut slow = stalled_events(&server).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.publish("news", "\"last\"").await;
-    let before = now();
     let told = slow.read_until("\"last\"}", 1).await;
-    let most = 12 + before.elapsed().as_millis() / 100;
+    let most = 2 + before.elapsed().as_millis() / 100;
     let beats = told.matches("\n:\n").count() as u128;
-    assert!((1..=most).contains(&beats), "{beats} heartbeats in a second that has ten");
+    assert!((1..=most).contains(&beats), "{beats} heartbeats in {:?}, one each 100 ms", before.elapsed());
 }
 
 /// A reader of events that has read the first, and no other.

@@ -19,6 +19,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 const SECRET: &[u8] = b"a secret of tests, thirty-two bytes and some";
 
+/// How long a token lasts that expires while a test looks on, s: longer than it takes to come in with it, on a busy machine, too.
+const BRIEF_S: f64 = 3.0;
+
 fn written(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -250,9 +253,9 @@ async fn a_websocket_publishes_where_its_token_says() {
 #[tokio::test]
 async fn a_stream_ends_when_its_token_does() {
     let server = server(&["--heartbeat", "20s", "--ping-interval", "20s"]);
-    let url = format!("ws://{}/topics/news/ws?access_token={}", server.address, hs256(&all(1.2)));
+    let url = format!("ws://{}/topics/news/ws?access_token={}", server.address, hs256(&all(BRIEF_S)));
     let (mut socket, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
-    let fields = bearer(&hs256(&all(1.2)));
+    let fields = bearer(&hs256(&all(BRIEF_S)));
     let mut sse = server.dial().await;
     sse.write(format!("GET /topics/news/sse HTTP/1.1\r\nHost: x\r\n{fields}\r\n")).await;
     let mut held = server.dial().await;
@@ -293,7 +296,7 @@ async fn a_stream_that_has_always_something_to_say_ends_when_its_token_does_as_w
     let mut publisher = server.dial().await;
     let one = format!("POST /topics/news HTTP/1.1\r\nHost: x\r\n{lasting}Content-Length: 1\r\n\r\n7");
     let mut reader = server.dial().await;
-    let fields = bearer(&hs256(&all(1.0)));
+    let fields = bearer(&hs256(&all(BRIEF_S)));
     reader.write(format!("GET /topics/news/sse HTTP/1.1\r\nHost: x\r\n{fields}\r\n")).await;
     reader.read_until("recovered\":true}\n\n\r\n", 1).await;
     let publishing = async {
@@ -311,7 +314,7 @@ async fn a_stream_that_has_always_something_to_say_ends_when_its_token_does_as_w
 #[tokio::test]
 async fn a_poll_on_a_kept_alive_connection_is_refused_once_its_token_has_expired() {
     let server = server(&[]);
-    let fields = bearer(&hs256(&all(1.0)));
+    let fields = bearer(&hs256(&all(BRIEF_S)));
     let mut clients = Vec::new();
     for path in ["long-poll?wait=0", "short-poll"] {
         let mut client = server.dial().await;
@@ -320,7 +323,7 @@ async fn a_poll_on_a_kept_alive_connection_is_refused_once_its_token_has_expired
         assert!(client.read_until("]}", 1).await.starts_with("HTTP/1.1 200 "));
         clients.push((client, poll));
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs_f64(BRIEF_S)).await;
     for (mut client, poll) in clients {
         client.write(&poll).await;
         let answer = client.read_until("\"}", 1).await;
@@ -333,9 +336,9 @@ async fn a_socketio_session_may_do_what_its_token_says_and_ends_with_it() {
     let server = server(&[]);
     let enter = async |seconds: f64| {
         let token = hs256(&claims(seconds, r#""read":["news"],"write":["news"]"#));
-        let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket&access_token={token}", server.address);
-        let (mut client, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-        client.send(Message::text("40")).await.unwrap();
+        let mut client = auth::session(&server, &format!("&access_token={token}")).await;
+        // No event before CONNECT is answered: the contract says what may become of one that comes earlier.
+        auth::ask(&mut client, "40".to_owned(), &["40{"]).await;
         client
     };
     let mut client = enter(60.0).await;
@@ -346,22 +349,13 @@ async fn a_socketio_session_may_do_what_its_token_says_and_ends_with_it() {
         (r#"["publish",{"topic":"other","payload":1}]"#, "does not allow to write other"),
     ];
     for (number, (event, expected)) in events.iter().enumerate() {
-        client.send(Message::text(format!("42{number}{event}"))).await.unwrap();
-        let answer = async {
-            loop {
-                let said = client.next().await.unwrap().unwrap().into_text().unwrap();
-                if said.starts_with(&format!("43{number}")) {
-                    return said;
-                }
-            }
-        };
-        let answer = timeout(lab::PATIENCE, answer).await.unwrap();
+        let answer = auth::ask(&mut client, format!("42{number}{event}"), &[&format!("43{number}")]).await;
         assert!(answer.contains(expected), "{event}: {answer}");
     }
     let stats = server.stats().await;
     assert_eq!((stats.refusals["grant"], stats.published, stats.refused), (2, 1, 1));
 
-    let mut brief = enter(1.5).await;
+    let mut brief = enter(BRIEF_S).await;
     let ended = async { while let Some(Ok(_)) = brief.next().await {} };
     timeout(lab::PATIENCE, ended).await.expect("it ends");
     assert_eq!(server.stats().await.connections["socketio"].ended["token-expired"], 1);

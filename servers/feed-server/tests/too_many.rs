@@ -82,14 +82,14 @@ async fn who_asks_too_often_is_told_when_to_come_back_and_others_are_served() {
 
 #[tokio::test]
 async fn who_comes_back_when_told_is_served() {
-    let server = Server::start(&["--requests-per-second", "1", "--requests-burst", "1"]);
+    let server = Server::start(&["--requests-per-second", "0.5", "--requests-burst", "1"]);
     let mut client = dial_from(&server, "127.0.0.2").await;
     client.get("/healthz").await;
     client.read_until("ok\n", 1).await;
     client.get("/healthz").await;
     let refused = client.read_until("\"}", 1).await;
-    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
-    sleep(Duration::from_secs(1)).await;
+    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("\r\nretry-after: 2\r\n"), "{refused}");
+    sleep(Duration::from_secs(2)).await;
     client.get("/healthz").await;
     let answer = client.read_until("ok\n", 1).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "on the same connection: {answer}");

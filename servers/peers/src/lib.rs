@@ -5,6 +5,8 @@
 mod error;
 mod process;
 mod setup;
+#[path = "../../feed-server/tests/lab/skip.rs"]
+mod skip;
 
 pub use error::PeerError;
 pub use process::{Peer, skip};

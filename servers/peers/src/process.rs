@@ -1,7 +1,6 @@
 //! A peer as a child process: it ends with the test that started it.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -119,10 +118,10 @@ impl Peer {
     }
 }
 
-/// Says by name that a test is skipped, and why.
+/// Says by name that a test is skipped, and why: the test whose thread this is, or all that need the peer `name`.
 pub fn skip(name: &str, reason: &impl std::fmt::Display) {
-    // Past the test harness, which keeps what a passing test prints with `eprintln` to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED peer {name}: {reason}");
+    let test = crate::skip::current_test().unwrap_or_else(|| format!("peer {name}"));
+    crate::skip::skipped(&test, &format!("peer {name}: {reason}"));
 }
 
 /// Reads until the line that names the address. The error is the last line of an output that ended before.

@@ -202,12 +202,12 @@ async fn a_delivery_is_one_write() {
         .kill_on_drop(true)
         .spawn();
     let Ok(mut strace) = traced else {
-        return eprintln!("SKIPPED a_delivery_is_one_write: strace is not installed: apt-get install strace");
+        return peers::skip("strace", &"it is not installed: apt-get install strace");
     };
     let mut said = BufReader::new(strace.stderr.take().unwrap()).lines();
     let line = timeout(BOUND, said.next_line()).await.unwrap().unwrap().unwrap_or_default();
     if !line.contains("attached") {
-        return eprintln!("SKIPPED a_delivery_is_one_write: strace may not trace here: {line}");
+        return peers::skip("strace", &format!("it may not trace here: {line}"));
     }
     // A length for each transport by which its writes are known: payload, framing, and the digits of numbers up to 20.
     let payload = "x".repeat(300);

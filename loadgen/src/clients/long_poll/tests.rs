@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use feed::{POSTMARK_LEN, Postmark, Transport};
 

@@ -1,5 +1,6 @@
 //! What is said on a Socket.IO session, whatever carries it: packets in, deliveries and answers out.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use feed::framings::engine_io::{self, Handshake, PROBE};
@@ -7,8 +8,8 @@ use feed::framings::socket_io::{self, Kind, Packet};
 use feed::{Cursor, Epoch, StreamMessage};
 use serde::Deserialize;
 
-use super::super::ClientError;
 use super::super::ws::notification_id;
+use super::super::{BrokenRule, ClientError};
 use super::rendezvous::{Rendezvous, SUBSCRIPTION};
 use crate::clock;
 use crate::recording::Account;
@@ -159,20 +160,20 @@ impl Conversation {
 
     fn packet(&mut self, packet: &Packet<'_>, at: u64, account: &mut Account) -> Result<(), ClientError> {
         if self.unfinished.is_some() {
-            return Err(ClientError::Protocol("a Socket.IO packet before the attachments of the one before".into()));
+            return Err(broken("a Socket.IO packet before the attachments of the one before"));
         }
         if packet.namespace != self.namespace {
-            account.foreign();
+            account.foreign(packet.data);
             return Ok(());
         }
         match packet.kind {
-            Kind::Event => self.event(packet.data, at, account),
+            Kind::Event => self.event(packet.data, at, account)?,
             Kind::Ack => self.acknowledgement(packet)?,
             Kind::BinaryEvent | Kind::BinaryAck if packet.attachments > 0 => {
                 let (kind, bytes) = (packet.kind, packet.data.to_vec());
                 self.unfinished = Some(Box::new(Unfinished { kind, bytes, missing: packet.attachments }));
             }
-            Kind::BinaryEvent => self.event(packet.data, at, account),
+            Kind::BinaryEvent => self.event(packet.data, at, account)?,
             Kind::BinaryAck => self.acknowledgement(packet)?,
             Kind::Connect => self.has_joined = true,
             Kind::ConnectError => return Err(ClientError::ConnectError(reason(packet.data))),
@@ -184,29 +185,29 @@ impl Conversation {
     /// An event is received when its last attachment is.
     fn attachment(&mut self, bytes: &[u8], at: u64, account: &mut Account) -> Result<(), ClientError> {
         let Some(mut unfinished) = self.unfinished.take() else {
-            return Err(ClientError::Protocol("an attachment that belongs to no Socket.IO packet".into()));
+            return Err(broken("an attachment that belongs to no Socket.IO packet"));
         };
         if unfinished.bytes.len() + bytes.len() > MAX_EVENT {
-            return Err(ClientError::Protocol(format!("a Socket.IO event of more than {MAX_EVENT} bytes")));
+            return Err(broken(format!("a Socket.IO event of more than {MAX_EVENT} bytes")));
         }
         unfinished.bytes.extend_from_slice(bytes);
         unfinished.missing -= 1;
         if unfinished.missing > 0 {
             self.unfinished = Some(unfinished);
         } else if unfinished.kind == Kind::BinaryEvent {
-            self.event(&unfinished.bytes, at, account);
+            self.event(&unfinished.bytes, at, account)?;
         }
         Ok(())
     }
 
-    fn event(&mut self, data: &[u8], at: u64, account: &mut Account) {
+    fn event(&mut self, data: &[u8], at: u64, account: &mut Account) -> Result<(), ClientError> {
         let found = account.event(data, at);
         self.found += found as u64;
         if found > 0 {
             if self.epoch.is_some() {
                 self.offset = notification_id(data).unwrap_or(self.offset);
             }
-            return;
+            return Ok(());
         }
         match socket_io::read_event(data) {
             Some(("gap", gap)) => {
@@ -216,8 +217,9 @@ impl Conversation {
                     (self.epoch, self.offset) = (Some(oldest.epoch), oldest.offset);
                 }
             }
-            _ => account.foreign(),
+            _ => account.foreign(data),
         }
+        ClientError::unless_refused(account)
     }
 
     fn acknowledgement(&mut self, packet: &Packet<'_>) -> Result<(), ClientError> {
@@ -229,6 +231,10 @@ impl Conversation {
         }
         Ok(())
     }
+}
+
+fn broken(rule: impl Into<Cow<'static, str>>) -> ClientError {
+    ClientError::Protocol(BrokenRule::named(rule))
 }
 
 /// What a refusal says, as far as it says anything.

@@ -76,6 +76,9 @@ impl Client for SocketIo {
             let received = this.receive(site, account).await;
             this.lost.keep(received, this.conversation.is_subscribed(&rendezvous))?;
         }
+        while !account.is_let_in() {
+            this.receive(site, account).await?;
+        }
         this.conversation.go_live();
         Ok(this)
     }

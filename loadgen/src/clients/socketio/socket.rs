@@ -8,7 +8,7 @@ use super::conversation::Conversation;
 use super::rendezvous::Rendezvous;
 use crate::recording::Account;
 use crate::wire::http::{self, HttpError};
-use crate::wire::websocket::{CLOSE_PATIENCE, MAX_MESSAGE, frame};
+use crate::wire::websocket::{CLOSE_PATIENCE, Farewell, MAX_MESSAGE, frame};
 use crate::wire::{Connection, Handshake};
 
 /// A WebSocket that carries a session, or is to carry one.
@@ -123,9 +123,9 @@ impl Socket {
                 messages.read(bytes, |message| match message {
                     Message::Ping(payload) => replies.push(frame(Opcode::Pong, payload)),
                     Message::Pong(_) => {}
-                    Message::Close(code, _) => {
+                    Message::Close(code, reason) => {
                         replies.push(frame(Opcode::Close, &code.map(u16::to_be_bytes).unwrap_or_default()));
-                        end = Some(code);
+                        end = Some(Farewell::new(code, reason));
                     }
                     message if heard.is_ok() => heard = take(message, at),
                     _ => {}
@@ -141,7 +141,7 @@ impl Socket {
         match (received, end) {
             (Some(()), None) => Ok(()),
             (None, None) => Err(ClientError::Ended(None)),
-            (_, Some(code)) => Err(ClientError::Ended(code)),
+            (_, Some(said)) => Err(ClientError::Ended(said)),
         }
     }
 }

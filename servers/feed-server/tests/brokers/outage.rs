@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feed::Transport;
 
-use crate::lab::{PATIENCE, Server, now};
+use crate::lab::{PATIENCE, Server, assert_quick, now};
 use crate::redis::{Keeps, Redis};
 
 /// Publishes a number; the status, and `Retry-After` if it is there.
@@ -61,13 +61,16 @@ async fn a_redis_that_hangs_holds_no_publisher_for_long() {
     let mut reader = server.read(Transport::Sse, None).await;
     server.publish_numbers(1..=3).await;
     redis.signal("-STOP");
-    let asked = now();
+    // Within the bound of the request itself.
     assert_eq!(try_publish(&server, 4).await.0, 503);
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     server.stats_when(|stats| !stats.broker.connected).await;
-    let asked = now();
-    assert_eq!(try_publish(&server, 5).await.0, 503);
-    assert!(asked.elapsed() < Duration::from_secs(1), "once it is known to hang, the answer comes at once");
+    // Once it is known to hang, the answer comes at once: an answer of its own would be waited for 2 s.
+    assert_quick(Duration::from_secs(1), async || {
+        let asked = now();
+        assert_eq!(try_publish(&server, 5).await.0, 503);
+        asked.elapsed()
+    })
+    .await;
     redis.signal("-CONT");
     server.stats_when(|stats| stats.broker.connected).await;
     server.publish("news", "6").await;

@@ -24,7 +24,7 @@ impl Netns {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/need.sh");
             let need = Command::new(script).args(program).output().unwrap();
             if !need.status.success() {
-                println!("SKIPPED {test}: {}", String::from_utf8_lossy(&need.stderr).trim());
+                super::skip::skipped(test, &String::from_utf8_lossy(&need.stderr));
                 return None;
             }
         }
@@ -33,7 +33,7 @@ impl Netns {
         match this.lay_cable() {
             Ok(()) => Some(this),
             Err(error) => {
-                println!("SKIPPED {test}: no network namespaces here: {error}");
+                super::skip::skipped(test, &format!("no network namespaces here: {error}"));
                 None
             }
         }

@@ -37,7 +37,7 @@ impl Redis {
         let script = folders.find(|script| script.is_file()).expect("the workspace has a script that sees to it");
         let output = Command::new(script).arg("redis-server").output().unwrap();
         if !output.status.success() {
-            println!("SKIPPED {test}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            super::skip::skipped(test, &String::from_utf8_lossy(&output.stderr));
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -112,6 +112,20 @@ impl Polls {
         self.waiting.drain(..).filter(|packet| packet != "2").map(|packet| json(&packet, "42")).collect()
     }
 
+    /// Polls, and has `meanwhile` done once the server has read the request: the answer, and what came of that.
+    pub(crate) async fn poll_while<T>(
+        &self,
+        server: &Server,
+        meanwhile: impl Future<Output = T>,
+    ) -> ((u16, String), T) {
+        let read = async || server.stats().await.connections["socketio"].bytes_read;
+        let before = read().await;
+        tokio::join!(self.poll(), async {
+            server.stats_when(|stats| stats.connections["socketio"].bytes_read > before).await;
+            meanwhile.await
+        })
+    }
+
     /// Waits until the server knows the session no more.
     pub(crate) async fn assert_closed(&self) {
         let (status, body) = self.poll().await;

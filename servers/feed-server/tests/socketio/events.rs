@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::case::{Case, departs, keeps, run};
 use crate::client::{Polls, Ws, json};
-use crate::lab::{Server, now};
+use crate::lab::Server;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -97,9 +97,8 @@ async fn invalid_handshake() {
 async fn no_connect() {
     let server = Server::start(&["--socketio-connect-timeout", "300ms"]);
     let mut ws = Ws::open(&server).await;
-    let before = now();
+    // Usually it would be after 45 s, for longer than anything is waited for here.
     ws.assert_closed().await;
-    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
 }
 
 async fn event_first() {

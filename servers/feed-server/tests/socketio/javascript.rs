@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::lab::{Server, npm};
+use crate::lab::{Server, npm, skip};
 
 /// What the client prints, the way apart.
 const TRANSCRIPT: &str = "\
@@ -24,8 +24,7 @@ async fn the_official_client_sends_and_receives_over_every_transport() {
     let place = match tokio::task::spawn_blocking(|| npm::set_up("socketio/js", "socketio-js")).await.unwrap() {
         Ok(place) => place,
         Err(reason) => {
-            println!("SKIPPED the_official_client_sends_and_receives_over_every_transport: {reason}");
-            return;
+            return skip::skipped("the_official_client_sends_and_receives_over_every_transport", &reason);
         }
     };
     for (way, first, last) in [

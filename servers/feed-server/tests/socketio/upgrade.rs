@@ -1,10 +1,7 @@
 //! From polling to WebSocket (Engine.IO protocol: upgrade).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::SinkExt;
-use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::case::{Case, keeps, run};
@@ -45,13 +42,13 @@ async fn pending() {
     let server = Server::start(&[]);
     let mut polls = Polls::enter(&server).await;
     polls.settle().await;
-    let (answer, _ws) = tokio::join!(polls.poll(), async {
-        sleep(Duration::from_millis(100)).await;
+    let upgrade = async {
         let mut ws = Ws::upgrade(&server, &polls.sid).await.unwrap();
         ws.say("2probe").await;
         assert_eq!(ws.hear().await.unwrap(), "3probe");
         ws
-    });
+    };
+    let (answer, _ws) = polls.poll_while(&server, upgrade).await;
     assert_eq!(answer, (200, "6".to_owned()));
 }
 

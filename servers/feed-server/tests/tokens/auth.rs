@@ -7,18 +7,18 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::lab::{self, Server};
-use crate::{all, claims, hs256, server};
+use crate::{BRIEF_S, all, claims, hs256, server};
 
-type Session = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Session = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A Socket.IO session over WebSocket that has not entered yet.
-async fn session(server: &Server, query: &str) -> Session {
+pub(crate) async fn session(server: &Server, query: &str) -> Session {
     let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket{query}", server.address);
     tokio_tungstenite::connect_async(url).await.unwrap().0
 }
 
 /// Sends `packet` and reads up to the one that begins with any of `answers`.
-async fn ask(client: &mut Session, packet: String, answers: &[&str]) -> String {
+pub(crate) async fn ask(client: &mut Session, packet: String, answers: &[&str]) -> String {
     client.send(Message::text(packet)).await.unwrap();
     let answer = async {
         loop {
@@ -54,7 +54,7 @@ async fn a_socketio_client_shows_its_token_as_auth_and_may_do_what_it_says_until
         assert!(answer.contains(expected), "{event}: {answer}");
     }
     let mut brief = session(&server, "").await;
-    ask(&mut brief, auth(&hs256(&all(1.5))), &["40"]).await;
+    ask(&mut brief, auth(&hs256(&all(BRIEF_S))), &["40"]).await;
     let ended = async { while let Some(Ok(_)) = brief.next().await {} };
     timeout(lab::PATIENCE, ended).await.expect("it ends");
     assert_eq!(server.stats().await.connections["socketio"].ended["token-expired"], 1);

@@ -22,7 +22,7 @@ pub fn write(body: &[u8]) -> Vec<u8> {
 
 /// What is wrong with a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("malformed chunked body: {0}")]
+#[error("malformed chunked body: {0} (RFC 9112 7.1)")]
 pub struct ChunkError(&'static str);
 
 /// Reads a chunked body that arrives in pieces, and keeps no byte of it.

@@ -80,6 +80,13 @@ pub struct PacketError {
     shown: String,
 }
 
+impl PacketError {
+    /// The beginning of the packet.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+}
+
 /// Writes a packet; its attachments are sent after it, as they are.
 pub fn write(packet: &Packet<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(packet.data.len() + packet.namespace.len() + 16);

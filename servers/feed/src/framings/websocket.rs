@@ -142,22 +142,24 @@ pub enum Message<'a> {
 
 /// Why a connection must be failed, and the close code that says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} (close code {code})")]
+#[error("{reason} (RFC 6455 {section})")]
 pub struct ProtocolError {
     /// The code to close with.
     pub code: u16,
-    /// What was wrong.
+    /// What was wrong; one of a few.
     pub reason: &'static str,
+    /// The section of RFC 6455 whose rule was broken.
+    pub section: &'static str,
 }
 
 impl From<NotUtf8> for ProtocolError {
     fn from(_: NotUtf8) -> Self {
-        Self { code: close::INVALID_DATA, reason: "text that is not UTF-8" }
+        Self { code: close::INVALID_DATA, reason: "text that is not UTF-8", section: "8.1" }
     }
 }
 
-fn violation(reason: &'static str) -> ProtocolError {
-    ProtocolError { code: close::PROTOCOL_ERROR, reason }
+fn violation(reason: &'static str, section: &'static str) -> ProtocolError {
+    ProtocolError { code: close::PROTOCOL_ERROR, reason, section }
 }
 
 /// Reads messages from a stream that arrives in pieces; between messages it keeps nothing.
@@ -232,13 +234,16 @@ impl Reader {
     fn header(&self, bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
         let &[first, second, ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
-            return Err(violation("a reserved bit is set though no extension was agreed on"));
+            return Err(violation("a reserved bit is set though no extension was agreed on", "5.2"));
         }
-        let opcode = Opcode::from_bits(first & 0x0f).ok_or(violation("an unknown opcode"))?;
+        let opcode = Opcode::from_bits(first & 0x0f).ok_or(violation("an unknown opcode", "5.2"))?;
         let fin = first & 0x80 != 0;
         let masked = second & 0x80 != 0;
         if masked != (self.role == Role::Server) {
-            return Err(violation("masked by the wrong side: clients mask, servers do not"));
+            return Err(match self.role {
+                Role::Client => violation("a masked frame from the server", "5.1"),
+                Role::Server => violation("a frame from the client that is not masked", "5.1"),
+            });
         }
         let (payload_len, mut len) = match second & 0x7f {
             126 => match bytes.get(2..4) {
@@ -251,17 +256,22 @@ impl Reader {
             },
             len => (u64::from(len), 2),
         };
-        if opcode.is_control() && (!fin || payload_len > MAX_CONTROL_PAYLOAD as u64) {
-            return Err(violation("a control frame that is fragmented or longer than 125 bytes"));
+        if opcode.is_control() && !fin {
+            return Err(violation("a control frame that is fragmented", "5.5"));
+        }
+        if opcode.is_control() && payload_len > MAX_CONTROL_PAYLOAD as u64 {
+            return Err(violation("a control frame of more than 125 bytes", "5.5"));
         }
         match (opcode, &self.fragments) {
-            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(violation("a new message inside a fragmented one")),
-            (Opcode::Continuation, None) => return Err(violation("a continuation of no message")),
+            (Opcode::Text | Opcode::Binary, Some(_)) => {
+                return Err(violation("a new message inside a fragmented one", "5.4"));
+            }
+            (Opcode::Continuation, None) => return Err(violation("a continuation of no message", "5.4")),
             _ => {}
         }
         let collected = self.fragments.as_ref().map_or(0, |fragments| fragments.1.len());
         if payload_len > (self.max_message - collected) as u64 && !opcode.is_control() {
-            return Err(ProtocolError { code: close::TOO_BIG, reason: "a message that is too large" });
+            return Err(ProtocolError { code: close::TOO_BIG, reason: "a message that is too large", section: "10.4" });
         }
         let mut mask = None;
         if masked {
@@ -349,11 +359,19 @@ fn utf8(bytes: &[u8]) -> Result<&str, ProtocolError> {
 fn read_close(payload: &[u8]) -> Result<(Option<u16>, &str), ProtocolError> {
     match payload {
         [] => Ok((None, "")),
-        [_] => Err(violation("a close frame with half a code")),
+        [_] => Err(violation("a close frame with half a code", "5.5.1")),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
             let allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-            if allowed { Ok((Some(code), utf8(reason)?)) } else { Err(violation("a close code that may not be sent")) }
+            if !allowed {
+                return Err(violation("a close code that may not be sent", "7.4"));
+            }
+            let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError {
+                code: close::INVALID_DATA,
+                reason: "a close reason that is not UTF-8",
+                section: "5.5.1",
+            })?;
+            Ok((Some(code), reason))
         }
     }
 }
