@@ -6,12 +6,14 @@ mod unheard;
 
 pub use unheard::{Judged, Span, Unheard, unheard};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
+use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED};
 use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
@@ -73,7 +75,7 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     let connections = &measured.connections;
     let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        let refused = quote(measured, "subscription-refused", "; the server refused the subscription:");
+        let refused = quote(&measured.quotes, SUBSCRIPTION_REFUSED, "; the server refused the subscription:");
         let seen = format!("{live} of {} clients were live{refused}", connections.asked);
         match advice(&connections.errors, Side::Clients) {
             Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),
@@ -132,8 +134,8 @@ fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Opt
 }
 
 /// The server's own words of a kind behind `before`, where there are any.
-fn quote(measured: &Measured, kind: &str, before: &str) -> String {
-    measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
+fn quote(quotes: &BTreeMap<String, String>, kind: &str, before: &str) -> String {
+    quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
 }
 
 fn something_arrived(measured: &Measured) -> Option<Reason> {
@@ -142,8 +144,8 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
             "latency",
             format!(
                 "not measured: nothing that was published in the window arrived{}{}",
-                quote(measured, "foreign", "; the first message was"),
-                quote(measured, "answer", "; the first answer was")
+                quote(&measured.quotes, FOREIGN, "; the first message was"),
+                quote(&measured.quotes, EMPTY_ANSWER, "; the first answer was")
             ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
@@ -184,7 +186,7 @@ fn never_learnt(measured: &Measured) -> Option<Reason> {
             format!(
                 "{} stood in no answer{}",
                 measured.never_learnt.join(", "),
-                quote(measured, "answer", "; the first that brought nothing was")
+                quote(&measured.quotes, EMPTY_ANSWER, "; the first that brought nothing was")
             ),
             "a value in at least one".into(),
             "Clients never had what their next request is to repeat, so each asked as if it were the first.",
