@@ -126,7 +126,6 @@ impl<'a> Journal<'a> {
             sum.counters = merged.counters;
             sum.errors.clone_from(&merged.errors);
             sum.told.clone_from(&merged.told);
-            sum.quotes.clone_from(&merged.quotes);
         }
         Ok(merged)
     }
@@ -163,7 +162,7 @@ impl<'a> Journal<'a> {
         self.rows.push(SeriesRow {
             at_s: now.saturating_duration_since(self.began).as_secs_f64(),
             phase: self.phase.into(),
-            open: counters.open,
+            open: counters.live(),
             opening: counters.opening,
             in_flight: counters.in_flight,
             opened: since.opened,
@@ -246,7 +245,7 @@ impl<'a> Journal<'a> {
             elapsed: clock::now().saturating_duration_since(self.phase_began),
             length: self.phase_length,
             clients: self.clients,
-            live: counters.open,
+            live: counters.live(),
             deliveries_per_s: self.rows.last().map_or(0, |row| row.delivered),
             p50_ns: (!latency.is_empty()).then(|| latency.value_at_quantile(0.5)),
             p99_ns: (!latency.is_empty()).then(|| latency.value_at_quantile(0.99)),

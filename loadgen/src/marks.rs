@@ -89,7 +89,7 @@ pub fn books(plan: &Plan, (published, unanswered): (u64, u64), to: &Mark, last: 
         opened: counters.opened,
         open_at_window_end: keeps_connections.then_some(to.counters.connections),
         was_disturbed: interrupted
-            || counters.failed + counters.reconnected + counters.abandoned > 0
+            || counters.failed + counters.reconnected + counters.abandoned + counters.answers_ended > 0
             || last.had_errors,
     }
 }

@@ -1,5 +1,6 @@
 //! The table for people at the end of a run.
 
+mod orderly;
 mod recovery;
 
 use std::fmt::Write;
@@ -310,11 +311,14 @@ fn write_connections(out: &mut String, run: &Run) {
         count(c.failed),
         count(c.reconnected)
     );
+    if let Some(orderly) = &c.orderly {
+        orderly::write(out, orderly);
+    }
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
     }
-    for (kind, said) in &c.quotes {
-        let _ = writeln!(out, "               {kind}, the first: `{said}`");
+    for (kind, words) in run.measured.quotes.iter().filter(|(kind, _)| c.errors.contains_key(*kind)) {
+        let _ = writeln!(out, "               {kind}, the first: `{words}`");
     }
 }
 

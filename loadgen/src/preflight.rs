@@ -183,6 +183,11 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             Ok(())
         }
         Probed::Failed(ClientError::Io(error)) => Err(unreached(&url, &error)),
+        // What is not supported is said first of all.
+        Probed::Failed(error) if error.is_unsupported() => {
+            let error = target.told(&error.into());
+            bail!("{error:#}: that is what {url} answered to GET {path}")
+        }
         Probed::Failed(error) => Err(target.told(&error.into())).with_context(|| {
             let (what, check) = match target.file.is_feed() {
                 true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
@@ -271,7 +276,9 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) 
     if may_be_refused
         && let Ok(Err(error)) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
     {
-        return Probed::Failed(error);
+        if !error.is_orderly() {
+            return Probed::Failed(error);
+        }
     }
     match tokio::time::timeout(FAREWELL_PATIENCE, client.close()).await {
         Ok(()) => Probed::Live(Farewell::Over),

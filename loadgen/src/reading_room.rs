@@ -63,6 +63,11 @@ pub trait Reading: Sized + 'static {
     fn end(&mut self) -> Result<(), ClientError> {
         Err(ClientError::Ended(None))
     }
+
+    /// Takes note that the socket has failed. An error ends the stream.
+    fn fail(&mut self, error: io::Error) -> Result<(), ClientError> {
+        Err(error.into())
+    }
 }
 
 /// What a client wants to do next.
@@ -150,7 +155,7 @@ impl Room {
                         return Ok(());
                     }
                     if !client.connection().take_in().await? {
-                        return Err(ClientError::Ended(None));
+                        return client.end();
                     }
                 }
             });

@@ -117,7 +117,8 @@ impl Pauses {
         let policy = if rules.policy == Policy::Off && !was_live { Policy::BackoffJitter } else { rules.policy };
         let first = told.unwrap_or(rules.first);
         let grown = first.saturating_mul(1 << failures.min(MOST_DOUBLINGS)).min(rules.longest);
-        let least = told.unwrap_or_default();
+        // A reconnection time of zero is one for a server that is there.
+        let least = told.unwrap_or_default().max(if failures > 0 { RETRY_AT_ONCE } else { Duration::ZERO });
         match policy {
             Policy::Off => None,
             Policy::Immediate if failures == 0 && was_live => Some(Duration::ZERO),
@@ -128,6 +129,19 @@ impl Pauses {
                 Some(grown.mul_f64(rng.random_range(rules.jitter.low..=rules.jitter.high)).max(least))
             }
         }
+    }
+
+    /// The pause after an answer that ended in an orderly way, `told` being the stream's reconnection time (WHATWG HTML, section 9.2.3); `None`
+    /// for who stays away. It never grows, because nothing has failed. Behind an answer that ended `at_once` and brought nothing it
+    /// is [`RETRY_AT_ONCE`] at least: such a server would be asked as fast as it answers.
+    pub fn after_end(
+        rules: &Reconnection,
+        told: Option<Duration>,
+        at_once: bool,
+        rng: &mut impl Rng,
+    ) -> Option<Duration> {
+        let pause = Self::default().next(rules, true, told, rng)?;
+        Some(if at_once { pause.max(RETRY_AT_ONCE) } else { pause })
     }
 
     /// A transport is live: the next pause is the first again.
@@ -195,6 +209,30 @@ mod tests {
         assert_eq!(jittered[0], told, "as a browser waits");
         assert!(jittered[1..].iter().all(|pause| *pause >= told), "{jittered:?}");
         assert_eq!(pauses(Policy::Backoff, Some(60 * S))[3], Some(60 * S), "longer than the longest of its own");
+    }
+
+    #[test]
+    fn after_an_orderly_end_the_pause_is_what_the_stream_told_and_never_grows() {
+        let mut rng = SmallRng::seed_from_u64(3);
+        let mut after = |policy, told, at_once| Pauses::after_end(&rules(policy), told, at_once, &mut rng);
+        let told = Some(Duration::from_millis(50));
+        for policy in [Policy::Backoff, Policy::BackoffJitter] {
+            assert_eq!((0..5).map(|_| after(policy, told, false)).collect::<Vec<_>>(), [told; 5]);
+            assert_eq!(after(policy, told, true), Some(RETRY_AT_ONCE));
+            assert_eq!(after(policy, Some(Duration::ZERO), false), Some(Duration::ZERO));
+        }
+        assert_eq!(after(Policy::Backoff, None, false), Some(S));
+        assert!((S / 2..=S).contains(&after(Policy::BackoffJitter, None, false).unwrap()));
+        assert_eq!(
+            [after(Policy::Immediate, told, false), after(Policy::Off, told, false)],
+            [Some(Duration::ZERO), None]
+        );
+    }
+
+    #[test]
+    fn a_reconnection_time_of_zero_is_no_reason_to_be_refused_without_a_pause() {
+        let pauses = pauses(Policy::BackoffJitter, Some(Duration::ZERO));
+        assert_eq!(pauses[..2], [Some(Duration::ZERO), Some(RETRY_AT_ONCE)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::clients::{Client, ClientError, Listener, Resume, Site, Stopped};
+use crate::clients::{AfterEnd, Client, ClientError, Listener, Resume, Site, Stopped};
 use crate::clock;
 use crate::faults::{Blow, Seat};
 use crate::reading_room::Room;
@@ -36,6 +36,10 @@ enum End {
     Left,
     /// Its transport was lost; what the server told it to wait, if it did.
     Lost(Option<Duration>),
+    /// Its answer ended in an orderly way, and it asks again: after a pause, unless the connection was ended before it was answered.
+    Ended(ClientError),
+    /// It was told not to come back.
+    ToldToStop,
 }
 
 impl Subscriber {
@@ -68,6 +72,15 @@ impl Subscriber {
             match end {
                 End::Stopped => break,
                 End::Left => {}
+                End::ToldToStop => {
+                    account.recorder().count(|counters| counters.told_to_stop += 1);
+                    break;
+                }
+                End::Ended(end) => {
+                    if !self.pause_after(&end, &account, stopped.as_mut()).await {
+                        break;
+                    }
+                }
                 End::Lost(told) => {
                     if !self.pause(told, stopped.as_mut()).await {
                         break;
@@ -75,13 +88,16 @@ impl Subscriber {
                 }
             }
         }
+        account.ended();
         account.deposit();
     }
 
-    /// Tries until a transport is live; `None` when stopped before.
+    /// Tries until a transport is live; `None` when stopped before, or told not to come back.
     async fn connect<C: Client>(&mut self, account: &mut Account, mut stopped: Stopped<'_>) -> Option<Box<C>> {
         loop {
-            if self.was_live {
+            // Who asks again after an orderly end has been live all the while, as between two polls.
+            let is_return = self.resume.after_end.is_some();
+            if self.was_live && !is_return {
                 account.resumes();
             }
             account.begins();
@@ -93,16 +109,23 @@ impl Subscriber {
                 result = tokio::time::timeout(self.connect_timeout, attempt) => Some(result),
                 () = &mut stopped => None,
             };
+            // Whoever asks again after that was lost.
+            self.resume.after_end = None;
             let recorder = account.recorder();
-            recorder.count(|counters| counters.opening -= 1);
+            recorder.count(|counters| {
+                counters.opening -= 1;
+                counters.returning -= u64::from(is_return);
+            });
             let error = match result? {
                 Ok(Ok(client)) => {
-                    recorder.record_connect(clock::now_ns() - started);
+                    if !is_return {
+                        recorder.record_connect(clock::now_ns() - started);
+                    }
                     recorder.count(|counters| {
                         counters.open += 1;
-                        counters.reconnected += u64::from(self.was_live);
+                        counters.reconnected += u64::from(self.was_live && !is_return);
                     });
-                    if self.was_live {
+                    if self.was_live && !is_return {
                         account.resumed();
                     } else {
                         account.live();
@@ -111,11 +134,18 @@ impl Subscriber {
                     self.pauses.reset();
                     return Some(Box::new(client));
                 }
+                Ok(Err(ClientError::ToldToStop)) => {
+                    recorder.count(|counters| counters.told_to_stop += 1);
+                    return None;
+                }
                 Ok(Err(error)) => error,
                 Err(_) => ClientError::Timeout,
             };
             recorder.record_client_error(&error);
             recorder.count(|counters| counters.failed += 1);
+            if is_return {
+                account.interrupted();
+            }
             if !self.pause(error.retry_after(), stopped.as_mut()).await {
                 return None;
             }
@@ -145,6 +175,19 @@ impl Subscriber {
             account.recorder().learn(&self.resume.remembered);
             let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
             let end = match (lost, blow) {
+                (Some(error), _) if error.is_orderly() => {
+                    account.recorder().count(|counters| {
+                        counters.returning += 1;
+                        match error {
+                            ClientError::KeptConnectionEnded => counters.sent_again += 1,
+                            _ => counters.answers_ended += 1,
+                        }
+                    });
+                    let kept = Box::pin(client.into_kept()).await;
+                    self.resume.after_end = Some(AfterEnd::new(kept));
+                    return (account, End::Ended(error));
+                }
+                (Some(ClientError::ToldToStop), _) => End::ToldToStop,
                 (Some(error), _) => {
                     account.recorder().record_client_error(&error);
                     End::Lost(told)
@@ -173,7 +216,7 @@ impl Subscriber {
                     End::Lost(told)
                 }
             };
-            if matches!(end, End::Lost(_)) {
+            if matches!(end, End::Lost(_) | End::ToldToStop) {
                 account.interrupted();
             }
             return (account, end);
@@ -211,6 +254,30 @@ impl Subscriber {
             Ok(()) => account.recorder().record_error(kind),
             Err(error) => account.recorder().record_error(&format!("{kind}: {error}")),
         }
+    }
+
+    /// Waits as the stream says before asking again; false when stopped, or when the client is to stay away. The connection that was
+    /// kept is left then.
+    async fn pause_after(&mut self, end: &ClientError, account: &Account, stopped: Stopped<'_>) -> bool {
+        let rules = &self.site.plan.reconnection;
+        let pause = match end {
+            ClientError::AnswerEnded { at_once } => {
+                Pauses::after_end(rules, self.resume.retry, *at_once, &mut rand::rng())
+            }
+            _ => Some(Duration::ZERO),
+        };
+        let comes_back = match pause {
+            Some(Duration::ZERO) => true,
+            Some(pause) => sleep_unless(pause, stopped).await,
+            None => false,
+        };
+        if !comes_back {
+            account.recorder().count(|counters| counters.returning -= 1);
+            if let Some(kept) = self.resume.after_end.take().and_then(|end| end.take()) {
+                kept.leave().await;
+            }
+        }
+        comes_back
     }
 
     /// Waits as the plan says before connecting again; false when stopped, or when the client is to stay away.

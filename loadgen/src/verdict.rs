@@ -1,18 +1,17 @@
 //! Whether this run may be believed: each check has a bound, and a reason that says what was seen, why, and what to try.
 
 mod advice;
+mod answers;
 mod unheard;
 
 pub use unheard::{Judged, Span, Unheard, unheard};
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED};
 use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
@@ -39,6 +38,8 @@ pub struct Circumstances {
 /// Judges a run.
 pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Verdict {
     let checks = [
+        answers::unreadable(measured),
+        answers::told_to_stop(measured),
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
         publish_connections(measured, circumstances),
@@ -72,11 +73,8 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     let connections = &measured.connections;
     let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        let seen = format!(
-            "{live} of {} clients were live{}",
-            connections.asked,
-            quote(&connections.quotes, SUBSCRIPTION_REFUSED, "; the server refused the subscription:")
-        );
+        let refused = quote(measured, "subscription-refused", "; the server refused the subscription:");
+        let seen = format!("{live} of {} clients were live{refused}", connections.asked);
         match advice(&connections.errors, Side::Clients) {
             Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),
             None => reason(
@@ -134,8 +132,8 @@ fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Opt
 }
 
 /// The server's own words of a kind behind `before`, where there are any.
-fn quote(quotes: &BTreeMap<String, String>, kind: &str, before: &str) -> String {
-    quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
+fn quote(measured: &Measured, kind: &str, before: &str) -> String {
+    measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
 }
 
 fn something_arrived(measured: &Measured) -> Option<Reason> {
@@ -144,8 +142,8 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
             "latency",
             format!(
                 "not measured: nothing that was published in the window arrived{}{}",
-                quote(&measured.quotes, FOREIGN, "; the first message was"),
-                quote(&measured.quotes, EMPTY_ANSWER, "; the first answer was")
+                quote(measured, "foreign", "; the first message was"),
+                quote(measured, "answer", "; the first answer was")
             ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
@@ -167,6 +165,13 @@ fn misdelivered(measured: &Measured) -> Option<Reason> {
     ))
 }
 
+fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
+    let Unheard { at_all, at_the_end, of_silenced_topics, .. } = circumstances.unheard;
+    // Who was not live is told as that.
+    let gone = measured.connections.asked - live(measured, circumstances).min(measured.connections.asked);
+    unheard::clients_unheard(circumstances.unheard).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
+}
+
 /// A value that no answer had is no fault of a run that lost nothing and got nothing twice. A stream's clients repeat it only when they come
 /// back.
 fn never_learnt(measured: &Measured) -> Option<Reason> {
@@ -179,20 +184,13 @@ fn never_learnt(measured: &Measured) -> Option<Reason> {
             format!(
                 "{} stood in no answer{}",
                 measured.never_learnt.join(", "),
-                quote(&measured.quotes, EMPTY_ANSWER, "; the first that brought nothing was")
+                quote(measured, "answer", "; the first that brought nothing was")
             ),
             "a value in at least one".into(),
             "Clients never had what their next request is to repeat, so each asked as if it were the first.",
             "See what the server's answers hold, for example with `loadgen check`, and mend `remember` in the target file.",
         )
     })
-}
-
-fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
-    let Unheard { at_all, at_the_end, of_silenced_topics, .. } = circumstances.unheard;
-    // Who was not live is told as that.
-    let gone = measured.connections.asked - live(measured, circumstances).min(measured.connections.asked);
-    unheard::clients_unheard(circumstances.unheard).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
 }
 
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.

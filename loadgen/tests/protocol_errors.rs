@@ -92,8 +92,8 @@ async fn a_close_code_is_told_with_the_first_reason_that_came_with_it_and_withou
     assert!(told.contains("\n               ended-1008, the first: `token *** has expired`\n"), "{told}");
     assert!(!told.contains("ended-4001, the first"), "it gave no reason: {told}");
     assert!(told.contains("ended-1008 2: the server closed WebSockets with this code"), "{told}");
-    let connections = results::load(&measured.out).unwrap().run.measured.connections;
-    assert_eq!(connections.quotes["ended-1008"], "token *** has expired");
+    let run = results::load(&measured.out).unwrap().run;
+    assert_eq!(run.measured.quotes["ended-1008"], "token *** has expired");
     assert!(!measured.everything().contains(TOKEN), "{}", measured.everything());
 }
 

@@ -261,25 +261,28 @@ async fn a_post_goes_out_again_when_its_idle_connection_was_ended() {
 }
 
 #[tokio::test]
-async fn a_post_goes_out_again_when_its_idle_connection_ended_under_it() {
-    let polls = polling(60_000, |_| Reply::Hold);
-    let server = Engine::start(move |request, before| match (request.method.as_str(), before) {
-        ("POST", 1) => Reply::End,
-        _ => polls(request, before),
-    })
-    .await;
+async fn a_post_that_was_read_and_not_answered_is_not_sent_again_and_the_session_is_lost() {
+    // On a connection that has answered before, and on one that never has.
+    for first in [1, 0] {
+        let polls = polling(60_000, |_| Reply::Hold);
+        let server = Engine::start(move |request, before| match request.method.as_str() {
+            "POST" if before == first => Reply::End,
+            _ => polls(request, before),
+        })
+        .await;
+        let error = Lab::new(&server, SocketIoMode::Polling).connect().await.unwrap_err();
+        assert_eq!(error.kind(), "closed-by-server");
+        assert_eq!(server.posted().len(), first + 1, "it may have been taken in: {:?}", server.posted());
+    }
+}
+
+#[tokio::test]
+async fn a_get_that_was_read_and_not_answered_is_not_sent_again_and_the_session_is_lost() {
+    let server = Engine::start(polling(60_000, |poll| if poll == 0 { ok("6") } else { Reply::End })).await;
     let mut lab = Lab::new(&server, SocketIoMode::Polling);
-    lab.connect().await.unwrap();
-    let posted = server.posted();
-    assert_eq!((posted.len(), &posted[1]), (3, &posted[2]), "the subscription, which nobody answered, twice");
-    // On a connection that has never answered, the same is a failure.
-    let polls = polling(60_000, |_| Reply::Hold);
-    let server = Engine::start(move |request, before| match request.method.as_str() {
-        "POST" => Reply::End,
-        _ => polls(request, before),
-    })
-    .await;
-    assert_eq!(Lab::new(&server, SocketIoMode::Polling).connect().await.unwrap_err().kind(), "closed-by-server");
+    let mut client = lab.connect().await.unwrap();
+    assert_eq!(lab.listen(&mut client).await.kind(), "closed-by-server");
+    assert_eq!(lab.snapshot().counters.polls, 4, "what its answer held is not asked for twice");
 }
 
 #[tokio::test]

@@ -214,6 +214,8 @@ fn asked(shape: &Shape) -> Asked {
         poll_interval_s: 1.0,
         wait_s: 25.0,
         connection: "reuse".to_owned(),
+        publish_connections: None,
+        publish_pipelined: false,
         socketio: None,
         reconnect: None,
         faults: Vec::new(),

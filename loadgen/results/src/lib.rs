@@ -19,6 +19,7 @@ mod latency_log;
 mod machine;
 mod measured;
 pub mod numbers;
+mod orderly;
 mod quantity;
 mod recovery;
 mod regression;
@@ -47,6 +48,7 @@ pub use measured::{
     Accepted, Bytes, Connections, CostSource, Deliveries, GeneratorCost, Layers, Measured, Percentiles, Phase, Polls,
     Published, Reconciled, ServerCost, Total, WholeRun,
 };
+pub use orderly::OrderlyEnds;
 pub use quantity::{Quantity, Unit};
 pub use recovery::{ClientGroup, FaultReport, Recovery, RecoveryRow};
 pub use regression::Regressions;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::Recovery;
+use crate::{OrderlyEnds, Recovery};
 
 /// All that one run measured. What could not be measured is `None`, never zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -307,10 +307,9 @@ pub struct Connections {
     pub reconnected: u64,
     /// What went wrong, by kind.
     pub errors: BTreeMap<String, u64>,
-    /// What the server said with the first error of a kind, by kind: one line of 200 characters at most, secrets masked. Absent where
-    /// servers said nothing, and in older runs.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub quotes: BTreeMap<String, String>,
+    /// What the server ended in an orderly way; absent in files that are older than the counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orderly: Option<OrderlyEnds>,
 }
 
 /// Requests of polling clients, over the window.

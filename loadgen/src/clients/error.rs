@@ -42,6 +42,21 @@ pub enum ClientError {
     /// The server said what the target file calls a refusal.
     #[error("the server refused the subscription: {0}")]
     Refused(String),
+    /// The answer to a stream's request has ended where it should: no error, the client asks again.
+    #[error("the answer ended in an orderly way")]
+    AnswerEnded {
+        /// True when it brought no event and ended as soon as it had begun.
+        at_once: bool,
+    },
+    /// The server had ended the kept connection before the request on it was answered: no error, the client asks again at once.
+    #[error("the server ended the connection that it had kept")]
+    KeptConnectionEnded,
+    /// The server told an event stream's client not to come back (WHATWG HTML, section 9.2.3).
+    #[error(
+        "the server answered 204 No Content to the request of an event stream, which tells a client not to come back (WHATWG \
+         HTML, section 9.2.3): expected 200 with text/event-stream"
+    )]
+    ToldToStop,
     /// The server ended the stream, with a WebSocket close code if it gave one.
     #[error("the server ended the stream{}", .0.as_ref().map(|said| format!(" with {said}")).unwrap_or_default())]
     Ended(Option<Farewell>),
@@ -70,7 +85,26 @@ impl ClientError {
 
     /// Passes on that the server has refused the client, if what `account` has heard is a refusal.
     pub fn unless_refused(account: &mut Account) -> Result<(), Self> {
-        account.take_refusal().map_or(Ok(()), |said| Err(Self::Refused(said)))
+        let Some(said) = account.take_refusal() else { return Ok(()) };
+        account.recorder().quote(SUBSCRIPTION_REFUSED, said.as_bytes());
+        Err(Self::Refused(said))
+    }
+
+    /// True of an end in good order, after which the client asks again without a word.
+    pub fn is_orderly(&self) -> bool {
+        matches!(self, Self::AnswerEnded { .. } | Self::KeptConnectionEnded)
+    }
+
+    /// True where the server does what a client can make nothing of, however often it asks.
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            Self::Http(error) => matches!(
+                error,
+                HttpError::Coded(_) | HttpError::HeadTooLarge | HttpError::TooManyFields | HttpError::TooLarge
+            ),
+            Self::ToldToStop => true,
+            _ => false,
+        }
     }
 
     /// How long the server told the client to wait.
@@ -85,7 +119,7 @@ impl ClientError {
     pub fn quote(&self) -> Option<String> {
         match self {
             Self::Ended(Some(said)) => Some(said.reason.clone()).filter(|reason| !reason.is_empty()),
-            Self::ConnectError(reason) | Self::Refused(reason) => Some(reason.clone()),
+            Self::ConnectError(reason) => Some(reason.clone()),
             Self::Protocol(rule) => rule.seen.clone(),
             Self::Http(HttpError::NotHttp(what)) => Some(what.clone()),
             Self::Io(_)
@@ -93,6 +127,11 @@ impl ClientError {
             | Self::Status(_)
             | Self::TryLater { .. }
             | Self::Unexpected(_)
+            // It was quoted when it came.
+            | Self::Refused(_)
+            | Self::AnswerEnded { .. }
+            | Self::KeptConnectionEnded
+            | Self::ToldToStop
             | Self::Ended(None)
             | Self::Disconnected
             | Self::Silent(_)
@@ -110,11 +149,15 @@ impl ClientError {
             Self::Io(e) | Self::Http(HttpError::Io(e)) => io_kind(e),
             Self::Http(HttpError::Closed) => "closed-by-server".into(),
             Self::Http(HttpError::Truncated) => "truncated".into(),
+            Self::Http(HttpError::Coded(coding)) => format!("coded: {}", coding.name),
             Self::Http(HttpError::NotHttp(_)) => protocol("not an HTTP/1.1 answer (RFC 9112 4)"),
-            Self::Http(error @ (HttpError::Chunk(_) | HttpError::TooLarge)) => protocol(&error.to_string()),
+            Self::Http(error) => protocol(&error.to_string()),
             Self::Protocol(rule) => protocol(&rule.name),
             Self::Status(status) | Self::TryLater { status, .. } => format!("status-{status}"),
             Self::Unexpected(_) => "unexpected-answer".into(),
+            Self::AnswerEnded { .. } => "answer-ended".into(),
+            Self::KeptConnectionEnded => "kept-connection-ended".into(),
+            Self::ToldToStop => "told-to-stop".into(),
             Self::Ended(Some(said)) => format!("ended-{}", said.code),
             Self::Ended(None) => "ended-by-server".into(),
             Self::Timeout => "timeout".into(),

@@ -2,6 +2,7 @@
 //!
 //! Price: a request and an answer per batch of notifications; what is published while the client asks again waits that long.
 
+use std::io;
 use std::rc::Rc;
 
 use super::poll::Line;
@@ -27,6 +28,8 @@ struct Seated {
     hangs_up: bool,
     /// The next answer is to be read in the task.
     reads_alone: bool,
+    /// The socket has failed, of which the task is to make what it can.
+    has_failed: Option<io::Error>,
 }
 
 impl Client for LongPoll {
@@ -77,7 +80,13 @@ impl Client for LongPoll {
 impl Seated {
     /// Moves a client here. Its box goes with this call: emptied in a future, it would live as long as that.
     fn take(client: Box<LongPoll>, site: &Rc<Site>) -> Box<Self> {
-        Box::new(Self { line: client.line, site: Rc::clone(site), hangs_up: false, reads_alone: false })
+        Box::new(Self {
+            line: client.line,
+            site: Rc::clone(site),
+            hangs_up: false,
+            reads_alone: false,
+            has_failed: None,
+        })
     }
 }
 
@@ -88,6 +97,10 @@ impl Reading for Seated {
                 self.line.hang_up().await;
                 self.reads_alone = false;
             }
+            if let Some(error) = self.has_failed.take() {
+                self.reads_alone = false;
+                self.line.recover(&self.site, account, error.into()).await?;
+            }
             if !self.line.is_asking() {
                 self.site.turns.turn(account.recorder()).await;
                 self.line.send(&self.site, account, self.site.plan.wait).await?;
@@ -96,8 +109,10 @@ impl Reading for Seated {
                 return Ok(());
             }
             // What the socket did not take at once of the question.
-            self.connection().write_all(&[]).await?;
-            self.line.answer(&self.site, account).await?;
+            match self.connection().write_all(&[]).await {
+                Ok(()) => drop(self.line.answer(&self.site, account).await?),
+                Err(error) => self.line.recover(&self.site, account, error.into()).await?,
+            }
         }
     }
 
@@ -111,7 +126,7 @@ impl Reading for Seated {
     }
 
     fn wish(&self) -> Wish {
-        if self.hangs_up || self.reads_alone {
+        if self.hangs_up || self.reads_alone || self.has_failed.is_some() {
             Wish::ToLeave
         } else if self.line.is_asking() {
             Wish::ToListen
@@ -123,12 +138,26 @@ impl Reading for Seated {
     fn ask(&mut self, account: &mut Account) -> Result<(), ClientError> {
         // What came before anybody asked is taken for the answer, which needs nobody to receive it.
         self.reads_alone = self.line.connection().is_keeping();
-        self.line.say(&self.site, account, self.site.plan.wait)
+        match self.line.say(&self.site, account, self.site.plan.wait) {
+            Err(ClientError::Io(error)) => self.fail(error),
+            said => said,
+        }
     }
 
-    /// What has come so far may be an answer that ends with its connection, which is found out in the task.
+    /// Whether that is a loss is found out in the task.
+    fn fail(&mut self, error: io::Error) -> Result<(), ClientError> {
+        self.has_failed = Some(error);
+        Ok(())
+    }
+
+    /// What has come so far may be an answer that ends with its connection, which is found out in the task. Who has not asked yet does
+    /// so on a new connection.
     fn end(&mut self) -> Result<(), ClientError> {
-        self.reads_alone = true;
+        if self.line.is_asking() || self.site.plan.ends_server() {
+            self.reads_alone = true;
+        } else {
+            self.hangs_up = true;
+        }
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ impl Lost {
     /// it there is on the books, and would be brought again.
     pub(super) fn keep(&mut self, received: Result<(), ClientError>, has_place: bool) -> Result<(), ClientError> {
         match received {
-            Err(error) if has_place => {
+            Err(error) if has_place || error.is_orderly() => {
                 self.0 = Some(Box::new(error));
                 Ok(())
             }

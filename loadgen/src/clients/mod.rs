@@ -18,7 +18,7 @@ mod ws;
 pub use broken_rule::BrokenRule;
 pub use error::ClientError;
 pub use long_poll::LongPoll;
-pub use resume::Resume;
+pub use resume::{AfterEnd, Resume};
 pub use short_poll::ShortPoll;
 pub use site::Site;
 pub use socketio::SocketIo;
@@ -31,6 +31,7 @@ use std::rc::Rc;
 
 use crate::reading_room::Room;
 use crate::recording::Account;
+use crate::wire::Connection;
 
 /// Ready when clients are to leave.
 pub type Stopped<'a> = Pin<&'a mut (dyn Future<Output = ()> + 'a)>;
@@ -74,6 +75,13 @@ pub trait Client: Sized {
 
     /// Leaves as a client of this transport does.
     async fn close(self);
+
+    /// Hands out the connection that the server keeps after an [orderly end](ClientError::is_orderly); one that it does not keep, or that no
+    /// request can follow on, is left.
+    async fn into_kept(self) -> Option<Connection> {
+        self.close().await;
+        None
+    }
 }
 
 /// Receives in the client's own task until the transport is lost.

@@ -9,7 +9,7 @@ use super::{ClientError, Resume, Site};
 use crate::plan::Reuse;
 use crate::recording::{Account, InFlight};
 use crate::wire::Connection;
-use crate::wire::http;
+use crate::wire::http::{self, HttpError};
 
 /// What an answer said besides its notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +25,19 @@ struct Answer {
 pub(super) struct Line {
     client: u32,
     connection: Option<Connection>,
+    /// True when the connection has carried an answer before.
+    is_used: bool,
     /// A request that has no answer.
     in_flight: Option<InFlight>,
+    /// How long the server may hold it.
+    wait: Duration,
     /// Where the next poll goes on.
     pub resume: Resume,
 }
 
 impl Line {
     pub(super) fn new(client: u32, resume: Resume) -> Self {
-        Self { client, connection: None, in_flight: None, resume }
+        Self { client, connection: None, is_used: false, in_flight: None, wait: Duration::ZERO, resume }
     }
 
     /// True while a request has no answer.
@@ -67,15 +71,40 @@ impl Line {
         Ok(())
     }
 
-    /// Sends one request, dialling first if need be. One that is not sent whole, because that failed or nobody waits for it any more, takes
-    /// its connection along.
+    /// True when a request that has failed so is to be sent again at once: the server had ended the kept connection, and has said nothing of
+    /// an answer. A poll is a GET, which may be repeated (RFC 9110, section 9.2.2), and its cursor has it miss nothing. In a run that
+    /// ends the server on purpose each connection that ends with it is a loss, for that is what is measured there.
+    fn may_send_again(&self, site: &Site, error: &ClientError) -> bool {
+        let is_unanswered = self.connection.as_ref().is_none_or(|connection| !connection.is_keeping());
+        let is_end = matches!(error, ClientError::Io(_) | ClientError::Http(HttpError::Io(_) | HttpError::Closed));
+        self.is_used && is_unanswered && is_end && !site.plan.ends_server()
+    }
+
+    /// Sends one request, dialling first if need be, and once more over a new connection where the server has ended the kept one. One that is
+    /// not sent whole, because that failed or nobody waits for it any more, takes its connection along.
     pub(super) async fn send(&mut self, site: &Site, account: &mut Account, wait: Duration) -> Result<(), ClientError> {
+        match self.send_once(site, account, wait).await {
+            Err(error) if self.may_send_again(site, &error) => self.send_again(site, account, wait).await,
+            sent => sent,
+        }
+    }
+
+    /// The same over a new connection.
+    async fn send_again(&mut self, site: &Site, account: &mut Account, wait: Duration) -> Result<(), ClientError> {
+        account.sent_again();
+        self.give_up();
+        self.send_once(site, account, wait).await
+    }
+
+    async fn send_once(&mut self, site: &Site, account: &mut Account, wait: Duration) -> Result<(), ClientError> {
         let in_flight = account.poll_sent();
+        self.wait = wait;
         let fields = if site.plan.connection == Reuse::Fresh { "Connection: close\r\n" } else { "" };
         let request = site.request(self.client, &self.resume, wait, fields);
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
+                self.is_used = false;
                 let connection = site.dialer.dial(self.client).await?;
                 account.recorder().count(|counters| counters.opened += 1);
                 connection
@@ -88,23 +117,51 @@ impl Line {
 
     /// Waits for the answer to what was sent and enters it; true when asking again at once brings more.
     pub(super) async fn answer(&mut self, site: &Site, account: &mut Account) -> Result<bool, ClientError> {
+        let answered = self.answer_once(site, account).await;
+        match answered {
+            Err(error) if self.may_send_again(site, &error) => {
+                self.send_again(site, account, self.wait).await?;
+                self.answer_once(site, account).await
+            }
+            answered => answered,
+        }
+        .inspect_err(|_| self.give_up())
+    }
+
+    async fn answer_once(&mut self, site: &Site, account: &mut Account) -> Result<bool, ClientError> {
         let Self { connection, resume, .. } = self;
-        let connection = connection.as_mut().ok_or(ClientError::Http(http::HttpError::Closed))?;
+        let connection = connection.as_mut().ok_or(HttpError::Closed)?;
         let entered =
             http::read_answer(connection, site.wanted(), |head, body, at| enter(head, body, at, site, account, resume));
         match entered.await.map_err(ClientError::from).and_then(|answer| answer) {
             Ok(answer) => {
-                self.in_flight = None;
+                (self.in_flight, self.is_used) = (None, true);
                 account.poll_answered(answer.brought_something);
                 if site.plan.connection == Reuse::Fresh || !answer.keeps_alive {
                     self.hang_up().await;
                 }
                 Ok(answer.has_more)
             }
-            Err(error) => {
-                self.give_up();
-                Err(error)
-            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends the request that is under way again, if it may be after that `error`; passes that on otherwise.
+    pub(super) async fn recover(
+        &mut self,
+        site: &Site,
+        account: &mut Account,
+        error: ClientError,
+    ) -> Result<(), ClientError> {
+        if !self.may_send_again(site, &error) {
+            self.give_up();
+            return Err(error);
+        }
+        if self.is_asking() {
+            self.send_again(site, account, self.wait).await
+        } else {
+            self.give_up();
+            Ok(())
         }
     }
 
@@ -119,7 +176,7 @@ impl Line {
     ) -> Result<bool, ClientError> {
         let is_asking = self.is_asking();
         let Self { connection, resume, .. } = self;
-        let connection = connection.as_mut().ok_or(ClientError::Http(http::HttpError::Closed))?;
+        let connection = connection.as_mut().ok_or(HttpError::Closed)?;
         if !is_asking {
             // Nobody has asked yet: the next answer begins with it.
             connection.keep(bytes, at);
@@ -129,16 +186,17 @@ impl Line {
             http::take_answer(bytes, site.wanted(), |head, body| enter(head, body, at, site, account, resume))
         })?;
         let Some(answer) = entered.transpose()? else { return Ok(false) };
-        self.in_flight = None;
+        (self.in_flight, self.is_used) = (None, true);
         account.poll_answered(answer.brought_something);
         Ok(!answer.keeps_alive)
     }
 
     /// Sends one request over the connection that is open; what the socket does not take at once is owed.
     pub(super) fn say(&mut self, site: &Site, account: &Account, wait: Duration) -> Result<(), ClientError> {
-        let Self { client, connection, in_flight, resume } = self;
-        let connection = connection.as_mut().ok_or(ClientError::Http(http::HttpError::Closed))?;
+        let Self { client, connection, in_flight, resume, .. } = self;
+        let connection = connection.as_mut().ok_or(HttpError::Closed)?;
         *in_flight = Some(account.poll_sent());
+        self.wait = wait;
         Ok(site.with_request(*client, resume, wait, |request| connection.say(request))?)
     }
 
@@ -193,12 +251,16 @@ fn enter(
 ) -> Result<Answer, ClientError> {
     let mut answer = Answer { has_more: false, brought_something: false, keeps_alive: head.keeps_alive };
     let brings_something = match head.status {
-        200 => true,
-        204 | 304 => false,
+        204 | 205 | 304 => false,
+        // One that nobody knows is read as 200 (RFC 9110, section 15).
+        200..=299 => true,
         // How a server ends a poll that it has held in vain (RFC 9110, section 15.5.9).
         408 if site.plan.transport == Transport::LongPoll => false,
         _ => return Err(ClientError::refusal(&head)),
     };
+    if !body.is_empty() {
+        head.ensure_plain()?;
+    }
     resume.learn(site.remember(), &mut head, body);
     let batch = if site.speaks_of_cursors && brings_something { poll::read_head(body) } else { None };
     // An answer says twice where it ends, but for one without a body.

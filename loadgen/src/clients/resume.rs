@@ -1,10 +1,13 @@
 //! Where a client was when its transport was lost, and so where the next one goes on.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use feed::Cursor;
 
 use crate::target::{Remember, text_of, value_at};
+use crate::wire::Connection;
 use crate::wire::http::Head;
 
 /// What a client has been told that its next request repeats.
@@ -16,6 +19,24 @@ pub struct Resume {
     pub remembered: Vec<Option<String>>,
     /// How long it was told to wait before it connects again, where the server says so (`retry` of an event stream).
     pub retry: Option<Duration>,
+    /// Where the answer before has ended in an orderly way: the connection that carries the next request.
+    pub after_end: Option<AfterEnd>,
+}
+
+/// An orderly end, and the connection that the server keeps after it, if it does. Whoever asks next takes that.
+#[derive(Debug, Clone, Default)]
+pub struct AfterEnd(Rc<RefCell<Option<Connection>>>);
+
+impl AfterEnd {
+    /// With the connection that is kept.
+    pub fn new(kept: Option<Connection>) -> Self {
+        Self(Rc::new(RefCell::new(kept)))
+    }
+
+    /// The connection, once.
+    pub fn take(&self) -> Option<Connection> {
+        self.0.borrow_mut().take()
+    }
 }
 
 impl Resume {
@@ -28,7 +49,7 @@ impl Resume {
     pub fn or(self, other: Self) -> Self {
         let retry = self.retry.or(other.retry);
         let place = if self.is_empty() { other } else { self };
-        Self { retry, ..place }
+        Self { retry, after_end: None, ..place }
     }
 
     /// Takes from an answer what `sources` name. What an answer does not say stays as it was.

@@ -130,7 +130,7 @@ impl Conductor<'_> {
         // What the appointment leaves no time for is seen by the verdict.
         let latest = setup.gate.appointment().map(|start| start - plan.settle - LEAD - MARK_LEAD);
         let live_bound = latest.map_or(live_bound, |latest| latest.min(live_bound));
-        self.wait_for(live_bound, None, |counters| counters.open == clients).await?;
+        self.wait_for(live_bound, None, |counters| counters.live() + counters.told_to_stop == clients).await?;
 
         self.enter("settle", Some(plan.settle));
         self.readings.settled = self.journal.stats().read().await;

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use results::{Bytes, Connections, LatencyLog, Measured, Percentiles, Phase, Polls, Recovery, RecoveryRow, SeriesRow};
+use results::{
+    Bytes, Connections, LatencyLog, Measured, OrderlyEnds, Percentiles, Phase, Polls, Recovery, RecoveryRow, SeriesRow,
+};
 
 use super::Setup;
 use crate::clock;
@@ -17,7 +19,6 @@ use crate::publisher::Report;
 use crate::reconciliation::reconcile;
 use crate::recording::{Live, Told, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
-use crate::target::reason;
 use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
 /// What a run leaves behind.
@@ -171,8 +172,8 @@ impl Course {
             bytes: window_bytes,
             connections: Connections {
                 asked: u64::from(setup.clients()),
-                live_at_start: from.counters.open,
-                live_at_end: to.counters.open,
+                live_at_start: from.counters.live(),
+                live_at_end: to.counters.live(),
                 opened: records.totals.counters.opened,
                 failed: records.totals.counters.failed,
                 reconnected: records.totals.counters.reconnected,
@@ -183,9 +184,11 @@ impl Course {
                     .chain(&report.failures)
                     .map(|(kind, n)| (kind.clone(), *n))
                     .collect(),
-                quotes: (records.totals.quotes.iter())
-                    .map(|(kind, said)| (kind.clone(), reason(setup.target.token.as_ref(), said)))
-                    .collect(),
+                orderly: Some(OrderlyEnds {
+                    answers: records.totals.counters.answers_ended,
+                    sent_again: records.totals.counters.sent_again,
+                    told_to_stop: records.totals.counters.told_to_stop,
+                }),
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.
             server: server.filter(|_| plan.shard.is_whole()),

@@ -161,7 +161,8 @@ impl Conductor<'_> {
             let counters = self.journal.counters().await?;
             let (delivered, last) = look(counters);
             let is_given_up = self.interrupt.is_wanted();
-            if !is_given_up && (counters.open < clients || !troubles.are_over()) {
+            let settled = counters.live() + counters.told_to_stop;
+            if !is_given_up && (settled < clients || !troubles.are_over()) {
                 quiet_since = clock::now();
             }
             let quiet = clock::now().saturating_duration_since(last.map_or(quiet_since, |last| last.max(quiet_since)));

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use results::{
-    Bytes, Connections, CostSource, GeneratorCost, Layers, Percentiles, Phase, Polls, ServerCost, Total, WholeRun,
+    Bytes, Connections, CostSource, GeneratorCost, Layers, OrderlyEnds, Percentiles, Phase, Polls, ServerCost, Total,
+    WholeRun,
 };
 
 use super::Part;
@@ -57,10 +58,6 @@ pub(super) fn connections(parts: &[Part]) -> Connections {
     for (kind, count) in all().flat_map(|connections| &connections.errors) {
         *errors.entry(kind.clone()).or_default() += count;
     }
-    let mut quotes = BTreeMap::new();
-    for (kind, said) in all().flat_map(|connections| &connections.quotes) {
-        quotes.entry(kind.clone()).or_insert_with(|| said.clone());
-    }
     Connections {
         asked: sum(|c| c.asked),
         live_at_start: sum(|c| c.live_at_start),
@@ -69,8 +66,20 @@ pub(super) fn connections(parts: &[Part]) -> Connections {
         failed: sum(|c| c.failed),
         reconnected: sum(|c| c.reconnected),
         errors,
-        quotes,
+        orderly: orderly(all()),
     }
+}
+
+/// Nothing where one of them is older than the counts.
+fn orderly<'a>(mut all: impl Iterator<Item = &'a Connections>) -> Option<OrderlyEnds> {
+    all.try_fold(OrderlyEnds::default(), |sum, connections| {
+        let one = connections.orderly?;
+        Some(OrderlyEnds {
+            answers: sum.answers + one.answers,
+            sent_again: sum.sent_again + one.sent_again,
+            told_to_stop: sum.told_to_stop + one.told_to_stop,
+        })
+    })
 }
 
 pub(super) fn polls(parts: &[Part]) -> Option<Polls> {

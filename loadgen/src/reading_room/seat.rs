@@ -94,7 +94,10 @@ impl<C: Reading> Seat<C> {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(receipt),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    self.client.fail(error)?;
+                    return Ok(receipt);
+                }
             };
             receipt.bytes += received;
             let (at_ns, wished) = (clock::now_ns(), self.client.wish());

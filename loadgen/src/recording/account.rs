@@ -320,6 +320,11 @@ impl Account {
         });
     }
 
+    /// Enters that a request is sent again, because the server had ended the kept connection before it answered.
+    pub fn sent_again(&self) {
+        self.recorder.count(|counters| counters.sent_again += 1);
+    }
+
     /// The player's records.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder

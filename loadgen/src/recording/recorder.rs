@@ -26,8 +26,6 @@ use crate::wire::Traffic;
 const MOST_KINDS: usize = 64;
 /// What further kinds are counted as.
 const OTHER_KIND: &str = "other";
-/// Most bytes that are kept of what a server said. Whoever shows it masks secrets first, and then cuts it further.
-const LONGEST_QUOTE: usize = 4 * 1024;
 
 /// The records of one player.
 #[derive(Debug)]
@@ -51,8 +49,6 @@ pub struct Recorder {
     loop_lag: RefCell<Histogram<u64>>,
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
-    /// What a server said of an error, the first time that it said something, by kind.
-    quotes: RefCell<BTreeMap<String, String>>,
     told: RefCell<Told>,
     /// What no quote may show.
     secret: Option<Token>,
@@ -88,7 +84,6 @@ impl Recorder {
             loop_lag: RefCell::new(growing_histogram()),
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
-            quotes: RefCell::default(),
             told: RefCell::default(),
             secret: None,
             heard: RefCell::default(),
@@ -221,6 +216,29 @@ impl Recorder {
         }
     }
 
+    /// Counts an error of a client, and keeps what the server said with the first of its kind.
+    pub fn record_client_error(&self, error: &ClientError) {
+        let kind = error.kind();
+        self.record_error(&kind);
+        if let Some(said) = error.quote() {
+            self.quote(&kind, said.as_bytes());
+        }
+    }
+
+    /// Takes down what a client of `topic` that has ended received of each shard's publisher; one that faults were aimed at, and so
+    /// `is_struck`, is passed over.
+    pub fn enter_client(&self, topic: u16, is_struck: bool, ledgers: &[Ledger]) {
+        if !is_struck {
+            let received = ledgers.iter().map(Received::of).collect();
+            self.clients.borrow_mut().push(ClientGroup { topic, clients: 1, received });
+        }
+    }
+
+    /// What the clients that have ended received, those together that received the same.
+    pub fn take_clients(&self) -> Vec<ClientGroup> {
+        group(self.clients.take())
+    }
+
     /// Keeps what the server said, if it is the first of its kind: on one line, bounded, without secrets.
     pub fn quote(&self, kind: &str, said: &[u8]) {
         let mut told = self.told.borrow_mut();
@@ -237,34 +255,6 @@ impl Recorder {
     /// Enters what a client has learnt of what it is to remember.
     pub fn learn(&self, remembered: &[Option<String>]) {
         self.told.borrow_mut().learn(remembered);
-    }
-
-    /// Counts an error of a client, and keeps what the server said with the first of its kind.
-    pub fn record_client_error(&self, error: &ClientError) {
-        let kind = error.kind();
-        self.record_error(&kind);
-        let mut quotes = self.quotes.borrow_mut();
-        if !quotes.contains_key(&kind)
-            && self.errors.borrow().contains_key(&kind)
-            && let Some(mut said) = error.quote()
-        {
-            said.truncate(said.floor_char_boundary(LONGEST_QUOTE));
-            quotes.insert(kind, said);
-        }
-    }
-
-    /// Takes down what a client of `topic` that has ended received of each shard's publisher; one that faults were aimed at, and so
-    /// `is_struck`, is passed over.
-    pub fn enter_client(&self, topic: u16, is_struck: bool, ledgers: &[Ledger]) {
-        if !is_struck {
-            let received = ledgers.iter().map(Received::of).collect();
-            self.clients.borrow_mut().push(ClientGroup { topic, clients: 1, received });
-        }
-    }
-
-    /// What the clients that have ended received, those together that received the same.
-    pub fn take_clients(&self) -> Vec<ClientGroup> {
-        group(self.clients.take())
     }
 
     /// Takes over the ledger of a client that has ended.
@@ -367,7 +357,6 @@ impl Recorder {
             loop_lag: hand_over(&self.loop_lag),
             turn_wait: hand_over(&self.turn_wait),
             errors: self.errors.borrow().clone(),
-            quotes: self.quotes.borrow().clone(),
             told: self.told.borrow().clone(),
             tcp_ip: with_tcp_ip.then(|| self.traffic.tcp_ip()).flatten(),
         }

@@ -13,6 +13,8 @@ use crate::wire::TcpIp;
 pub struct Counters {
     /// Clients whose transport is live (gauge).
     pub open: u64,
+    /// Clients between two answers of an event stream: one has ended in an orderly way, the next is not there yet (gauge).
+    pub returning: u64,
     /// Clients that are connecting (gauge).
     pub opening: u64,
     /// Polls that wait for their answer (gauge).
@@ -29,6 +31,12 @@ pub struct Counters {
     pub interrupted: u64,
     /// Clients who were live again, or read again, after that.
     pub resumed: u64,
+    /// Answers of event streams that ended in an orderly way.
+    pub answers_ended: u64,
+    /// Requests sent again at once on a new connection, because the server had ended the kept one before it answered.
+    pub sent_again: u64,
+    /// Clients that were told not to come back: 204 on an event stream.
+    pub told_to_stop: u64,
     /// Attempts to connect that were begun.
     pub attempts: u64,
     /// Notifications received, of the warm-up and repeated ones included.
@@ -70,6 +78,7 @@ impl Counters {
     fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
         Self {
             open: combine(self.open, other.open),
+            returning: combine(self.returning, other.returning),
             opening: combine(self.opening, other.opening),
             in_flight: combine(self.in_flight, other.in_flight),
             connections: combine(self.connections, other.connections),
@@ -78,6 +87,9 @@ impl Counters {
             reconnected: combine(self.reconnected, other.reconnected),
             interrupted: combine(self.interrupted, other.interrupted),
             resumed: combine(self.resumed, other.resumed),
+            answers_ended: combine(self.answers_ended, other.answers_ended),
+            sent_again: combine(self.sent_again, other.sent_again),
+            told_to_stop: combine(self.told_to_stop, other.told_to_stop),
             attempts: combine(self.attempts, other.attempts),
             received: combine(self.received, other.received),
             delivered: combine(self.delivered, other.delivered),
@@ -96,6 +108,11 @@ impl Counters {
             abandoned: combine(self.abandoned, other.abandoned),
             out_of_range: combine(self.out_of_range, other.out_of_range),
         }
+    }
+
+    /// Clients that are live: those between two answers of a stream are, as those between two polls are.
+    pub fn live(&self) -> u64 {
+        self.open + self.returning
     }
 
     /// What was counted since `earlier`. Gauges mean nothing in a difference.
@@ -128,8 +145,6 @@ pub struct Snapshot {
     pub turn_wait: Histogram<u64>,
     /// What went wrong since the start, by kind.
     pub errors: BTreeMap<String, u64>,
-    /// What a server said with the first error of a kind, by kind; secrets may stand in it.
-    pub quotes: BTreeMap<String, String>,
     /// What was said and learnt since the start.
     pub told: Told,
     /// TCP/IP bytes since the start; only where the snapshot was asked for them and the system tells.
@@ -148,7 +163,6 @@ impl Snapshot {
             loop_lag: growing_histogram(),
             turn_wait: growing_histogram(),
             errors: BTreeMap::new(),
-            quotes: BTreeMap::new(),
             told: Told::default(),
             tcp_ip: Some(TcpIp::default()),
         }
@@ -169,9 +183,6 @@ impl Snapshot {
         self.take_struck(other);
         for (kind, count) in &other.errors {
             *self.errors.entry(kind.clone()).or_default() += count;
-        }
-        for (kind, said) in &other.quotes {
-            self.quotes.entry(kind.clone()).or_insert_with(|| said.clone());
         }
         self.told.merge(&other.told);
         self.tcp_ip = self.tcp_ip.zip(other.tcp_ip).map(|(a, b)| a + b);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::MESSAGES;
-use crate::clients::{Client, Resume, Site};
+use crate::clients::{AfterEnd, Client, ClientError, Resume, Site};
 use crate::clock;
 use crate::plan::Plan;
+use crate::reconnection::RETRY_AT_ONCE;
 use crate::recording::{Account, Counters, EMPTY_ANSWER, FOREIGN, Recorder, Windows};
 use crate::target::{Target, Token, reason};
 use crate::wire::{Dialer, Traffic};
@@ -21,6 +22,8 @@ pub(super) struct Listener {
     token: Option<Token>,
     /// Where it goes on from.
     pub resume: Resume,
+    /// Why it could hear no more, if it could not.
+    pub lost: Option<String>,
 }
 
 impl Listener {
@@ -37,6 +40,7 @@ impl Listener {
             recorder,
             token: target.token.clone(),
             resume: Resume::default(),
+            lost: None,
         }
     }
 
@@ -51,7 +55,8 @@ impl Listener {
         }
     }
 
-    /// Receives until so many notifications have come in all, or nothing more can, or the bound is reached.
+    /// Receives until so many notifications have come in all, or nothing more can, or the bound is reached. After an orderly end it asks
+    /// again, as the clients of a run do.
     pub(super) async fn hear<C: Client>(&mut self, client: &mut C, wanted: u64, bound: Duration) {
         self.receive_until(client, bound, |counters| counters.received >= wanted).await;
     }
@@ -68,9 +73,19 @@ impl Listener {
         bound: Duration,
         is_enough: impl Fn(&Counters) -> bool,
     ) {
-        let Self { site, account, recorder, .. } = self;
-        let receiving =
-            async { while !is_enough(&recorder.counters()) && client.receive(site, account).await.is_ok() {} };
+        let Self { site, account, recorder, token, lost, client: number, .. } = self;
+        let receiving = async {
+            while !is_enough(&recorder.counters()) {
+                let received = match client.receive(site, account).await {
+                    Err(end) if end.is_orderly() => come_back(client, *number, site, account).await,
+                    received => received,
+                };
+                if let Err(error) = received {
+                    *lost = Some(reason(token.as_ref(), &error.to_string()));
+                    break;
+                }
+            }
+        };
         let _ = tokio::time::timeout(bound, async {
             tokio::select! {
                 () = receiving => {}
@@ -100,6 +115,21 @@ impl Listener {
     pub(super) fn bytes_received(&self) -> u64 {
         self.recorder.counters().bytes_received
     }
+}
+
+/// Asks again after an orderly end, when the stream's reconnection time is over.
+async fn come_back<C: Client>(
+    client: &mut C,
+    number: u32,
+    site: &Site,
+    account: &mut Account,
+) -> Result<(), ClientError> {
+    let mut resume = client.resume();
+    tokio::time::sleep(resume.retry.unwrap_or(RETRY_AT_ONCE)).await;
+    resume.after_end = Some(AfterEnd::default());
+    let before = std::mem::replace(client, C::connect(site, number, resume, account).await?);
+    before.close().await;
+    Ok(())
 }
 
 /// The books of `client`, which expects up to [`MESSAGES`] on each topic.

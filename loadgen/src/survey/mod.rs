@@ -42,6 +42,8 @@ pub struct Finding {
     pub subscribed: Result<Duration, String>,
     /// Why the server did not accept what was published, if it did not.
     pub refused: Option<String>,
+    /// Why a client that had subscribed could hear no more, if it could not.
+    pub lost: Option<String>,
     /// Publishing until receipt, for the first of two clients; `None` when nothing came back.
     pub latency: Option<Duration>,
     /// How many of two clients got it.
@@ -84,6 +86,7 @@ impl Finding {
             transport,
             subscribed: Err("not tried".into()),
             refused: None,
+            lost: None,
             latency: None,
             receivers: 0,
             framing_bytes: None,
@@ -147,6 +150,7 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
     );
     finding.refused = published.err().map(|why| reason(target.token.as_ref(), &why));
     finding.receivers = u32::from(first.heard() > 0) + u32::from(second.heard() > 0);
+    finding.lost = first.lost.clone().or_else(|| second.lost.clone());
     finding.latency = first.latency();
     finding.first_foreign = first.first_foreign();
     if let Some(subscription) = target.file.subscription(plan.transport) {

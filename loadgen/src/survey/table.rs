@@ -94,7 +94,10 @@ fn faults(finding: &Finding) -> Vec<String> {
             finding.answer.as_ref().map(|answer| format!("; the first answer was `{answer}`")).unwrap_or_default();
         faults.push(format!("what was published was not accepted: {why}{answer}"));
     }
-    if finding.subscribed.is_ok() && finding.refused.is_none() && finding.receivers < 2 {
+    if let Some(why) = &finding.lost {
+        faults.push(format!("a client that had subscribed was lost: {why}"));
+    }
+    if finding.subscribed.is_ok() && finding.lost.is_none() && finding.refused.is_none() && finding.receivers < 2 {
         faults.push(format!("what was published came back to {} of 2 clients within 3 s", finding.receivers));
     }
     for name in &finding.never_learnt {

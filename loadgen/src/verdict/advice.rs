@@ -102,17 +102,25 @@ fn of_kind(kind: &str) -> Advice {
             "the Socket.IO namespace refused clients, or threw them out",
             "Compare `namespace` and `auth` in the target file with what the server wants; see its log.",
         ),
-        "subscription-refused" => (
-            "the server answered subscriptions with what the target file calls a refusal",
-            "Read the server's words in the table; compare path, headers and first messages in the target file with what the server wants.",
-        ),
         "silent" => (
             "the server did not keep its promised interval of pings",
             "See whether the server is overloaded: its log, its CPU; lower --clients or --rate until it keeps up.",
         ),
         "unconnected" => (
-            "the server had ended the publisher's connection",
-            "See the server's log for why it ends a publisher's connection.",
+            "there was no connection to publish over, and none could be opened at once",
+            "See the server's log for why it ends or refuses a publisher's connection.",
+        ),
+        "unknown" => (
+            "the server ended connections in the middle of a publication, and no answer tells whether it took it",
+            "See the server's log for why; with an idempotency key ({unique} in `headers` of [publish]) such publications are sent again.",
+        ),
+        "not-accepted" => (
+            "the answers had a status of success, and said otherwise in their bodies",
+            "See what the first one says, in the server's words; `accepted` of [publish] says what is taken for an acceptance.",
+        ),
+        "subscription-refused" => (
+            "the server said what `refused` in the target file calls a refusal",
+            "See what it said, in its own words, and what it wants of those who subscribe.",
         ),
         "unsent" => (
             "the server did not take in what was written for it",

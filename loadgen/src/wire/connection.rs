@@ -189,6 +189,21 @@ impl Connection {
         Ok(())
     }
 
+    /// True when the peer has ended the stream, as far as is known without waiting. What it has said before that is kept.
+    pub fn has_ended(&mut self) -> bool {
+        SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+            loop {
+                match self.socket.receive(scratch) {
+                    Ok(0) => return true,
+                    Ok(received) => self.keep(&scratch[..received], clock::now_ns()),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(_) => return true,
+                }
+            }
+        })
+    }
+
     /// True while something that was to be said is not sent.
     pub fn owes(&self) -> bool {
         !self.owed.is_empty()

@@ -10,6 +10,7 @@ pub mod hosted;
 pub mod late;
 pub mod odd_posts;
 pub mod partial;
+pub mod raw;
 pub mod rest;
 pub mod rude;
 

@@ -176,10 +176,40 @@ fn a_poll_whose_connection_ends_unanswered_is_lost_and_in_flight_no_longer() {
             }
             request(&mut peer);
             peer.write_all(said.as_bytes()).unwrap();
+            drop(peer);
+            // Asked again, because a kept connection may end at any time; a new one that ends is a failure.
+            if said.is_empty() {
+                let (mut another, _) = listener.accept().unwrap();
+                request(&mut another);
+            }
         });
+        assert_eq!(counters.sent_again, u64::from(said.is_empty()));
         assert_eq!(lost.map(|error| error.kind()).as_deref(), Some(kind));
         assert_eq!((counters.polls, counters.in_flight, counters.connections), (2, 0, 0));
     }
+}
+
+#[test]
+fn a_poll_that_a_kept_connection_does_not_answer_is_sent_again_at_once_on_a_new_one() {
+    let (counters, _, lost, questions) = poll(6, |listener, run| {
+        let mut questions = Vec::new();
+        for sequence in [0, 2, 4] {
+            let (mut peer, _) = listener.accept().unwrap();
+            for sequence in sequence..sequence + 2 {
+                questions.push(request(&mut peer));
+                peer.write_all(answer(run, sequence, "").as_bytes()).unwrap();
+            }
+            // An idle connection that is ended, and one on which a question was read.
+            if sequence == 2 {
+                questions.push(request(&mut peer));
+            }
+        }
+        questions
+    });
+    assert!(lost.is_none(), "{lost:?}");
+    assert_eq!((counters.polls, counters.received, counters.opened), (6, 6, 3));
+    assert!((1..=2).contains(&counters.sent_again), "{counters:?}");
+    assert_eq!(questions[4], questions[5], "{questions:?}");
 }
 
 #[test]

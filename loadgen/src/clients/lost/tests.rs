@@ -112,7 +112,7 @@ fn who_is_greeted_caught_up_and_left_in_one_breath_goes_on_from_there_and_is_tol
         let events = [event("k3:1", SUBSCRIBED), event("k3:2", &notification())].concat();
         peer.write_all(&[&head[..], &events, chunked::END].concat()).unwrap();
     });
-    assert_eq!(sse, (place(), "ended-by-server".to_owned(), 1));
+    assert_eq!(sse, (place(), "answer-ended".to_owned(), 1));
 
     let socketio = connect::<SocketIo>(Transport::SocketIo, |mut peer| {
         let mut frames = Reader::new(Role::Server, 1024);

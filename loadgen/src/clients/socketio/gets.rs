@@ -82,9 +82,17 @@ impl Gets {
         self.line.leave().await;
     }
 
+    /// Sends the request: over a new connection where the server has ended the kept one before a byte of it was written. One that was
+    /// written and not answered is never sent again, because what its answer brought would be lost: then the session reconnects.
     async fn ask(&mut self, account: &Account) -> Result<(), ClientError> {
-        self.line.open().await?;
-        self.line.send(self.request.as_bytes()).await?;
+        loop {
+            self.line.lose_ended();
+            let is_new = self.line.open().await?;
+            match self.line.send(self.request.as_bytes()).await {
+                Err(_) if !is_new && !self.line.is_sending() => self.line.lose(),
+                sent => break sent?,
+            }
+        }
         (self.asking, self.has_turn) = (Some(account.poll_sent()), false);
         Ok(())
     }
@@ -96,6 +104,7 @@ impl Gets {
             if head.status != 200 {
                 return Err(ClientError::Status(head.status));
             }
+            head.ensure_plain()?;
             for packet in engine_io::read_payload(body) {
                 conversation.hear(packet?, at, account)?;
             }

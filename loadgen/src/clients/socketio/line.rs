@@ -65,6 +65,13 @@ impl Line {
         Ok(())
     }
 
+    /// Forgets a connection that the server has ended, as long as no byte of a request is on it: the next request goes out on a new one.
+    pub(super) fn lose_ended(&mut self) {
+        if self.written == 0 && self.connection.as_mut().is_some_and(Connection::has_ended) {
+            self.lose();
+        }
+    }
+
     /// Forgets a connection that has ended.
     pub(super) fn lose(&mut self) {
         self.connection = None;
@@ -140,5 +147,35 @@ mod tests {
         read.unwrap();
         assert!(attempts > 1, "it was sent at once");
         assert!(received == request && !line.is_sending());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_server_has_ended_is_followed_by_another_before_a_byte_is_written() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::resolve(&format!("http://{}", listener.local_addr().unwrap()), &Trust::default()).unwrap();
+        let traffic = Rc::new(Traffic::default());
+        let recorder = Rc::new(Recorder::new(Rc::clone(&traffic)));
+        let mut line = Line::new(0, Dialer::unbound(&target, traffic), recorder);
+        line.open().await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        line.send(b"one").await.unwrap();
+        line.lose_ended();
+        assert!(line.connection().is_some(), "it has not ended");
+        server.read_exact(&mut [0; 3]).await.unwrap();
+        drop(server);
+        let lost = async {
+            while line.connection().is_some() {
+                line.lose_ended();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, lost).await.expect("its end is seen");
+        assert!(line.open().await.unwrap(), "another one");
+        line.send(b"two").await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let mut received = [0; 3];
+        server.read_exact(&mut received).await.unwrap();
+        assert_eq!(&received, b"two");
     }
 }

@@ -18,8 +18,6 @@ pub(super) struct Posts {
     line: Line,
     /// The head of the request, up to the value of `Content-Length`.
     head: String,
-    /// True when the connection has carried a POST before: then its end may be that of idleness.
-    is_used: bool,
     /// Packets that wait for their POST.
     outbox: Vec<Vec<u8>>,
     /// The request that has no answer.
@@ -38,7 +36,7 @@ impl Posts {
         let first_lines = rendezvous.request("POST", "polling", Some(sid));
         let head = format!("{first_lines}Content-Type: text/plain;charset=UTF-8\r\nContent-Length: ");
         let line = Line::new(client, dialer, recorder);
-        Self { line, head, is_used: false, outbox: Vec::new(), posting: None }
+        Self { line, head, outbox: Vec::new(), posting: None }
     }
 
     /// Takes packets over, to be sent together with the next POST.
@@ -67,22 +65,24 @@ impl Posts {
         self.line.leave().await;
     }
 
-    /// Sends the POST, unless it is on its way, and waits for its answer. A connection that ends instead of answering, having
-    /// answered before, was idle for too long: then the POST is sent once more, over a new one, as browsers do.
+    /// Sends the POST, unless it is on its way, and waits for its answer. Where the server has ended the kept connection before a byte of it
+    /// was written, it goes out on a new one. One that was written and not answered may have been read, and is never sent again (RFC
+    /// 9110, section 9.2.2): then the session reconnects.
     async fn post(&mut self) -> Result<(), ClientError> {
         while let Some(post) = &mut self.posting {
-            if self.line.open().await? {
-                (self.is_used, post.is_sent) = (false, false);
+            if !post.is_sent {
+                self.line.lose_ended();
             }
+            let is_new = self.line.open().await?;
             match exchange(&mut self.line, post).await {
                 Ok((200..=299, keeps_alive)) => {
-                    (self.posting, self.is_used) = (None, true);
+                    self.posting = None;
                     if !keeps_alive {
                         self.line.leave().await;
                     }
                 }
                 Ok((status, _)) => return Err(ClientError::Status(status)),
-                Err(HttpError::Closed | HttpError::Io(_)) if self.is_used => self.line.lose(),
+                Err(HttpError::Io(_)) if !is_new && !post.is_sent && !self.line.is_sending() => self.line.lose(),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -4,8 +4,10 @@ use std::io::Write;
 
 /// The last chunk, without trailers.
 pub const END: &[u8] = b"0\r\n\r\n";
-/// Longest chunk-size line that a reader accepts, extensions included, bytes.
-const MAX_SIZE_LINE: usize = 256;
+/// Longest chunk-size line that a reader accepts, leading zeros and extensions included, bytes. A longer one is an error by this name.
+const MAX_SIZE_LINE: u16 = 256;
+/// Longest trailer section that a reader passes over, bytes: as much as a head may have. A longer one is an error by this name.
+const MAX_TRAILERS: u32 = 64 * 1024;
 
 /// Wraps `body` into one chunk. An empty body would end the stream, so it becomes no chunk at all.
 pub fn write(body: &[u8]) -> Vec<u8> {
@@ -31,18 +33,31 @@ pub struct Reader {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Size { value: u64, digits: u8, extension: u16 },
-    SizeEnd { value: u64 },
-    Body { left: u64 },
+    /// `len` bytes of the line so far; `extension` is true behind the digits.
+    Size {
+        value: u64,
+        len: u16,
+        extension: bool,
+    },
+    SizeEnd {
+        value: u64,
+    },
+    Body {
+        left: u64,
+    },
     BodyCr,
     BodyLf,
-    Trailer { line: u16 },
+    /// `len` bytes of all trailers so far; `is_empty` at the start of a line.
+    Trailer {
+        len: u32,
+        is_empty: bool,
+    },
     Done,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self::Size { value: 0, digits: 0, extension: 0 }
+        Self::Size { value: 0, len: 0, extension: false }
     }
 }
 
@@ -75,33 +90,35 @@ impl Reader {
 impl State {
     fn step(self, byte: u8) -> Result<Self, ChunkError> {
         match (self, byte) {
-            (Self::Size { value, digits, extension: 0 }, digit) if digit.is_ascii_hexdigit() => {
-                if digits == 16 {
+            (Self::Size { len: MAX_SIZE_LINE, .. }, byte) if byte != b'\r' => {
+                Err(ChunkError("a chunk-size line of more than 256 bytes"))
+            }
+            (Self::Size { value, len, extension: false }, digit) if digit.is_ascii_hexdigit() => {
+                // Leading zeros mean nothing (RFC 9112, section 7.1: 1*HEXDIG).
+                if value >> 60 != 0 {
                     return Err(ChunkError("a chunk size of more than 16 digits"));
                 }
                 let digit = u64::from((digit as char).to_digit(16).expect("it is a hex digit"));
-                Ok(Self::Size { value: value << 4 | digit, digits: digits + 1, extension: 0 })
+                Ok(Self::Size { value: value << 4 | digit, len: len + 1, extension: false })
             }
-            (Self::Size { digits: 0, .. }, _) => Err(ChunkError("a chunk without a size")),
+            (Self::Size { len: 0, .. }, _) => Err(ChunkError("a chunk without a size")),
             (Self::Size { value, .. }, b'\r') => Ok(Self::SizeEnd { value }),
-            (Self::Size { value, digits, extension }, byte) => {
+            (Self::Size { value, len, extension }, byte) => {
                 let starts_extension = matches!(byte, b';' | b' ' | b'\t');
-                if extension == 0 && !starts_extension {
+                if !extension && !starts_extension {
                     Err(ChunkError("a chunk size that is no hexadecimal number"))
-                } else if usize::from(extension) == MAX_SIZE_LINE {
-                    Err(ChunkError("a chunk-size line of more than 256 bytes"))
                 } else {
-                    Ok(Self::Size { value, digits, extension: extension + 1 })
+                    Ok(Self::Size { value, len: len + 1, extension: true })
                 }
             }
-            (Self::SizeEnd { value: 0 }, b'\n') => Ok(Self::Trailer { line: 0 }),
+            (Self::SizeEnd { value: 0 }, b'\n') => Ok(Self::Trailer { len: 0, is_empty: true }),
             (Self::SizeEnd { value }, b'\n') => Ok(Self::Body { left: value }),
             (Self::BodyCr, b'\r') => Ok(Self::BodyLf),
             (Self::BodyLf, b'\n') => Ok(Self::default()),
-            (Self::Trailer { line }, b'\r') => Ok(Self::Trailer { line }),
-            (Self::Trailer { line: 0 }, b'\n') => Ok(Self::Done),
-            (Self::Trailer { .. }, b'\n') => Ok(Self::Trailer { line: 0 }),
-            (Self::Trailer { line }, _) => Ok(Self::Trailer { line: line.saturating_add(1) }),
+            (Self::Trailer { len: MAX_TRAILERS, .. }, _) => Err(ChunkError("trailers of more than 65536 bytes")),
+            (Self::Trailer { len, is_empty }, b'\r') => Ok(Self::Trailer { len: len + 1, is_empty }),
+            (Self::Trailer { is_empty: true, .. }, b'\n') => Ok(Self::Done),
+            (Self::Trailer { len, .. }, byte) => Ok(Self::Trailer { len: len + 1, is_empty: byte == b'\n' }),
             (Self::SizeEnd { .. } | Self::BodyCr | Self::BodyLf, _) => {
                 Err(ChunkError("a line that does not end in CRLF"))
             }
@@ -142,6 +159,23 @@ mod tests {
         for input in ["\r\n", "x\r\n", "5\n", "3\r\nabcd", "11112222333344445\r\n", "5x\r\n"] {
             assert!(read_in_pieces(input.as_bytes(), 0).is_err(), "{input:?}");
         }
+    }
+
+    #[test]
+    fn leading_zeros_and_upper_case_are_read_and_each_bound_is_named() {
+        let read = |size: &str| read_in_pieces(format!("{size}\r\n0123456789\r\n0\r\n\r\n").as_bytes(), 1);
+        assert_eq!(read("00000000000000000000000A").unwrap().0, b"0123456789");
+        assert_eq!(read("A ;name=\"a; quoted value\"; other").unwrap().0, b"0123456789");
+        let refused = |size: &str| read(size).unwrap_err().to_string();
+        assert_eq!(refused("10000000000000000"), "malformed chunked body: a chunk size of more than 16 digits");
+        let line = "malformed chunked body: a chunk-size line of more than 256 bytes";
+        assert_eq!([refused(&"0".repeat(257)), refused(&format!("a;{}", "x".repeat(256)))], [line, line]);
+        let trailers = |len: usize| read_in_pieces(format!("0\r\nA: {}\r\n\r\n", "x".repeat(len)).as_bytes(), 3);
+        assert!(trailers(60_000).unwrap().2);
+        assert_eq!(
+            trailers(70_000).unwrap_err().to_string(),
+            "malformed chunked body: trailers of more than 65536 bytes"
+        );
     }
 
     #[test]
