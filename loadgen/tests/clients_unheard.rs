@@ -7,7 +7,7 @@ use std::process::Command;
 
 use foreign::{Measured, carry_out, example, partial, rest};
 use results::Run;
-use support::{WIDE_BOUNDS, loadgen};
+use support::{WIDE_BOUNDS, loadgen, reasons};
 
 /// Runs of a server that sends as it pleases: 30 notifications in a window of three seconds, none before.
 async fn measured(sends: partial::Sends, clients: &str, more: &[&str]) -> (Measured, Run) {
@@ -32,12 +32,6 @@ async fn run(mut command: Command, folder: tempfile::TempDir) -> (Measured, Run)
     let measured = carry_out(command, folder).await;
     let run = results::load(&measured.out).unwrap_or_else(|e| panic!("{e}: {}", measured.stderr)).run;
     (measured, run)
-}
-
-/// Why the run is invalid, but for a publisher that a busy machine held up beyond the interval of what is due.
-fn reasons(run: &Run) -> Vec<&str> {
-    let reasons = run.verdict.reasons.iter().map(|reason| reason.check.as_str());
-    reasons.filter(|check| *check != "send-lag").collect()
 }
 
 /// The run is invalid for this reason alone, which says this.

@@ -5,7 +5,7 @@ mod support;
 
 use foreign::{Measured, chat, example, measure};
 use results::Run;
-use support::{finish, loadgen};
+use support::{finish, loadgen, reasons};
 use tokio::task::LocalSet;
 
 /// A run of 12 clients: on each topic 14 notifications, 12 of them in the window.
@@ -15,12 +15,6 @@ async fn measured(url: &str, more: &[&str]) -> (Measured, Run) {
     let measured = measure(&[&words, more].concat()).await;
     let run = results::load(&measured.out).unwrap_or_else(|e| panic!("{e}: {}", measured.stderr)).run;
     (measured, run)
-}
-
-/// Why the run is invalid, but for a publisher that a busy machine held up beyond the interval of what is due.
-fn reasons(run: &Run) -> Vec<&str> {
-    let reasons = run.verdict.reasons.iter().map(|reason| reason.check.as_str());
-    reasons.filter(|check| *check != "send-lag").collect()
 }
 
 #[tokio::test]

@@ -78,8 +78,9 @@ async fn of_a_name_with_two_addresses_the_one_that_answers_is_kept_and_named() {
     let hosts = folder.path().join("hosts");
     std::fs::write(&hosts, "::1 localhost\n127.0.0.1 localhost\n").unwrap();
     let Some(command) = loadgen_with(&hosts) else {
-        return println!(
-            "SKIPPED of_a_name_with_two_addresses: no mount namespace, so localhost is what this machine says"
+        return support::skip::skipped(
+            "of_a_name_with_two_addresses_the_one_that_answers_is_kept_and_named",
+            "no mount namespace, so localhost is what this machine says",
         );
     };
     // It listens on IPv4 alone.

@@ -192,7 +192,7 @@ pub struct Published {
     /// HTTP connections opened for publishing, over the whole run.
     #[serde(default)]
     pub connections_opened: u64,
-    /// Most of them that were open at a time, over the whole run.
+    /// Most of them that were open at a time, over the whole run. Of several shards, the sum of theirs: a bound that no instant need have reached.
     #[serde(default)]
     pub most_connections: u64,
     /// Those of the refused and unknown that some client received in time all the same: the server had taken them, and its answer was lost. They are
@@ -397,7 +397,7 @@ pub struct GeneratorCost {
     pub rss_end_bytes: Option<u64>,
     /// `(rss_end - rss_before) / clients`, bytes; `None` where the system does not tell.
     pub rss_per_client_bytes: Option<f64>,
-    /// How late the players' event loops ran a timer.
+    /// How late the players' event loops ran a timer: sampled on a grid of 10 ms, so that what held them up for less may be in none of it.
     pub loop_lag: Percentiles,
     /// How long clients that had an answer waited for their turn to ask again, so that unread answers came first; `None`
     /// where clients take no turns (all but those that poll and wait), and in runs from before it was told.

@@ -57,6 +57,6 @@ pub struct SeriesRow {
     /// File descriptors that the generator holds open (gauge); empty when its system does not tell (Linux before 6.2).
     #[serde(default)]
     pub generator_descriptors: Option<u64>,
-    /// Largest event-loop lag of any player, us.
+    /// Largest event-loop lag of any player, us; sampled on a grid of 10 ms.
     pub loop_lag_max_us: f64,
 }
