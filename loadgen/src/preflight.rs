@@ -275,10 +275,9 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) 
     let may_be_refused = site.live() == Live::Request || site.replies().refused.is_some();
     if may_be_refused
         && let Ok(Err(error)) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
+        && !error.is_orderly()
     {
-        if !error.is_orderly() {
-            return Probed::Failed(error);
-        }
+        return Probed::Failed(error);
     }
     match tokio::time::timeout(FAREWELL_PATIENCE, client.close()).await {
         Ok(()) => Probed::Live(Farewell::Over),
