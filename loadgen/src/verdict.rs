@@ -6,14 +6,12 @@ mod unheard;
 
 pub use unheard::{Judged, Span, Unheard, unheard};
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED};
 use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
@@ -134,8 +132,8 @@ fn publish_connections(measured: &Measured, circumstances: Circumstances) -> Opt
 }
 
 /// The server's own words of a kind behind `before`, where there are any.
-fn quote(quotes: &BTreeMap<String, String>, kind: &str, before: &str) -> String {
-    quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
+fn quote(measured: &Measured, kind: &str, before: &str) -> String {
+    measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
 }
 
 fn something_arrived(measured: &Measured) -> Option<Reason> {
@@ -144,8 +142,8 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
             "latency",
             format!(
                 "not measured: nothing that was published in the window arrived{}{}",
-                quote(&measured.quotes, FOREIGN, "; the first message was"),
-                quote(&measured.quotes, EMPTY_ANSWER, "; the first answer was")
+                quote(measured, "foreign", "; the first message was"),
+                quote(measured, "answer", "; the first answer was")
             ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
@@ -186,7 +184,7 @@ fn never_learnt(measured: &Measured) -> Option<Reason> {
             format!(
                 "{} stood in no answer{}",
                 measured.never_learnt.join(", "),
-                quote(&measured.quotes, EMPTY_ANSWER, "; the first that brought nothing was")
+                quote(measured, "answer", "; the first that brought nothing was")
             ),
             "a value in at least one".into(),
             "Clients never had what their next request is to repeat, so each asked as if it were the first.",

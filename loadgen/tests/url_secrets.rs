@@ -158,3 +158,12 @@ async fn what_a_url_has_is_hidden_in_errors_that_quote_the_server_too() {
     assert_ne!(code, 0, "{stdout}");
     assert_hidden(&(stdout + &stderr));
 }
+
+#[test]
+fn a_url_that_is_none_is_refused_without_its_password() {
+    let url = format!("http://user:{PASSWORD}@host:port/?apikey={KEY}");
+    let (code, stdout, stderr) = finish(loadgen().args(["run", "--transport", "ws", "--url", &url]));
+    assert_eq!(code, 2, "{stdout}{stderr}");
+    assert!(stderr.contains("http://***@host:port/?apikey=***") && stderr.contains("expected one like"), "{stderr}");
+    assert_hidden(&(stdout + &stderr));
+}

@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use tokio::time::timeout;
 
-use super::answer::Answer;
+use super::answer::{Answer, is_of_type};
 use super::step::{Held, departs};
 use crate::target::{Target, TargetFile, Token, Trust, unreached};
 
@@ -147,7 +147,7 @@ pub(super) async fn send(request: RequestBuilder) -> Held<Answer> {
     let (request, response) = start(request).await?;
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    let is_stream = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let is_stream = is_of_type(&headers, "text/event-stream");
     let body = if is_stream || status == 101 {
         Vec::new()
     } else {
@@ -155,7 +155,7 @@ pub(super) async fn send(request: RequestBuilder) -> Held<Answer> {
         let body = soon(&what, response.bytes()).await?.map_err(|error| departs(what, cause(&error)))?;
         body.to_vec()
     };
-    Ok(Answer { request, status, headers, body })
+    Answer { request, status, headers, body }.uncoded()
 }
 
 /// The innermost cause of an error, which says what happened rather than who noticed.

@@ -11,7 +11,7 @@ use super::step::{Held, departs, quoted};
 use crate::target::{Line, Target};
 
 /// Header fields in one answer, at most.
-const FIELDS: usize = 64;
+const FIELDS: usize = 256;
 /// Largest head or frame that a step has use for, bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -107,10 +107,16 @@ impl Wire {
     /// Reads the answer to `request`.
     pub(super) async fn answer(&mut self, request: &str) -> Held<Answer> {
         let mut answer = self.head(request).await?;
-        let length = answer.header("content-length").map(str::parse::<usize>);
-        let is_chunked =
-            answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-        let is_stream = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let is_chunked = answer.list("transfer-encoding").last().is_some_and(|coding| coding == "chunked");
+        let is_stream = answer.is_of_type("text/event-stream");
+        let mut lengths = answer.list("content-length");
+        // The same number may be said again (RFC 9110, section 8.6).
+        lengths.dedup();
+        let length = match lengths.as_slice() {
+            [] => None,
+            [length] if length.bytes().all(|byte| byte.is_ascii_digit()) => Some(length.parse::<usize>()),
+            _ => return Err(departs("one content-length, in digits", format!("`{}`", lengths.join(", ")))),
+        };
         let what = format!("the whole body of the answer to {request}");
         answer.body = match (answer.status, length) {
             (100..=199 | 204 | 304, _) => Vec::new(),
@@ -120,7 +126,7 @@ impl Wire {
             (_, Some(_)) => return Err(departs(what, answer.seen_header("content-length"))),
             (_, None) => self.rest().await?,
         };
-        Ok(answer)
+        answer.uncoded()
     }
 
     async fn head(&mut self, request: &str) -> Held<Answer> {
@@ -129,13 +135,18 @@ impl Wire {
         loop {
             let mut fields = [httparse::EMPTY_HEADER; FIELDS];
             let mut response = httparse::Response::new(&mut fields);
-            match response.parse(&self.unread) {
+            // Folded fields must be accepted (RFC 9112, section 5.2).
+            let parsed = httparse::ParserConfig::default()
+                .allow_obsolete_multiline_headers_in_responses(true)
+                .allow_spaces_after_header_name_in_responses(true)
+                .parse_response(&mut response, &self.unread);
+            match parsed {
                 Ok(httparse::Status::Complete(end)) => {
                     let status = response.code.unwrap_or_default();
                     let mut headers = HeaderMap::new();
                     for field in response.headers.iter() {
                         if let (Ok(name), Ok(value)) =
-                            (field.name.parse::<HeaderName>(), HeaderValue::from_bytes(field.value))
+                            (field.name.parse::<HeaderName>(), HeaderValue::from_bytes(&unfolded(field.value)))
                         {
                             headers.append(name, value);
                         }
@@ -185,5 +196,23 @@ impl Wire {
                 return Err(departs(what, "the end of the connection"));
             }
         }
+    }
+}
+
+/// A value with each fold as one space.
+fn unfolded(value: &[u8]) -> Vec<u8> {
+    let lines = value.split(|byte| matches!(byte, b'\r' | b'\n')).map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folded_value_is_one_line() {
+        assert_eq!(unfolded(b"one,\r\n\t two\r\n three"), b"one, two three");
+        assert_eq!(unfolded(b"\r\n chunked"), b"chunked");
+        assert_eq!(unfolded(b"plain"), b"plain");
     }
 }

@@ -181,6 +181,9 @@ impl Target {
             HeaderMap::from_iter([(AUTHORIZATION, value)])
         });
         let client = reqwest::Client::builder()
+            // As the clients' own reader does (RFC 9112, section 5.2).
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
             .no_proxy()
             .default_headers(shown.unwrap_or_default())
             .tls_backend_preconfigured(config);

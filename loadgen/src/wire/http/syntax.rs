@@ -37,7 +37,7 @@ macro_rules! table {
             #[test]
             fn $row() {
                 let response = String::from($response);
-                assert_eq!(read(&response), $expected, "{response:?}");
+                assert_eq!(read(&response), $expected, "{:.300}", format!("{response:?}"));
             }
         )*
     };
