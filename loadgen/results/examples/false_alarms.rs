@@ -43,11 +43,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let quantities: Vec<Quantity> =
         Quantity::ALL.into_iter().filter(|quantity| quantity.of(&runs[0]).is_some()).collect();
     println!("\nFalse alarms: share of comparisons of equal builds that are called a regression");
-    head("rounds of both builds", &quantities, "any of them");
+    head("rounds of both builds", &quantities, "any of them  different draws");
     for drawing in [Drawing::Shuffled, Drawing::InTurn, Drawing::Neighbours, Drawing::Halves] {
         let cases: Vec<_> = drawn(drawing, runs.len(), rounds, draws);
         let alarms: Vec<Vec<Quantity>> = cases.iter().map(|case| alarms(&runs, case, None, tolerance)).collect();
-        row(drawing.name(), &quantities, &alarms, draws);
+        let different = cases.iter().collect::<std::collections::BTreeSet<_>>().len();
+        row(drawing.name(), &quantities, &alarms, different);
     }
     for (title, drawing) in [("shuffled", Drawing::Shuffled), ("one build after the other", Drawing::Neighbours)] {
         println!("\nPower, rounds {title}: share that is called a regression when this quantity alone is worse by");
@@ -167,12 +168,13 @@ fn spread(runs: &[Run]) {
 
 fn head(first: &str, quantities: &[Quantity], last: &str) {
     let names: Vec<String> = quantities.iter().map(|quantity| format!("{:>13}", quantity.name())).collect();
-    println!("{first:<26}{}{last:>13}", names.concat());
+    println!("{}", format!("{first:<26}{}  {last}", names.concat()).trim_end());
 }
 
-fn row(name: &str, quantities: &[Quantity], alarms: &[Vec<Quantity>], draws: usize) {
-    let share = |count: usize| format!("{:>13}", percent(count as f64 / draws as f64));
+fn row(name: &str, quantities: &[Quantity], alarms: &[Vec<Quantity>], different: usize) {
+    let share = |count: usize| format!("{:>13}", percent(count as f64 / alarms.len().max(1) as f64));
     let of = |quantity: &Quantity| share(alarms.iter().filter(|alarms| alarms.contains(quantity)).count());
     let cells: Vec<String> = quantities.iter().map(of).collect();
-    println!("{name:<26}{}{}", cells.concat(), share(alarms.iter().filter(|alarms| !alarms.is_empty()).count()));
+    let any = share(alarms.iter().filter(|alarms| !alarms.is_empty()).count());
+    println!("{name:<26}{}{any}{different:>17}", cells.concat());
 }

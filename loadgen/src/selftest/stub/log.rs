@@ -11,6 +11,9 @@ use crate::clock;
 /// Text of two, three and four bytes a letter, for cuts to go through.
 const NOTE: &str = "häßlich, 日本語, 🦀";
 
+/// What is due so long after an answer was written is sent after that was received, ns.
+const CERTAINLY_LATER_NS: u64 = 2_000_000;
+
 /// A notification as it was published.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -18,6 +21,18 @@ pub(super) struct Entry {
     pub intended_ns: u64,
     /// Encoded as the feed does it, with one more field.
     pub encoded: Vec<u8>,
+    /// When its publisher was answered, ns; 0 while it was not.
+    pub answered_ns: u64,
+}
+
+impl Entry {
+    /// True when `successor` was certainly published after this one was answered, so that to swap them is to reorder them. It was due
+    /// some time after the answer had been handed to the system; on loopback that is in the publisher's hands at once, and the publisher
+    /// looks at answers that are there before it sends what is due.
+    fn certainly_precedes(&self, successor: &Self) -> bool {
+        let is_after_answer = successor.intended_ns >= self.answered_ns + CERTAINLY_LATER_NS;
+        self.answered_ns > 0 && is_after_answer && successor.sequence > self.sequence
+    }
 }
 
 /// The one topic of the stub.
@@ -57,9 +72,14 @@ impl Log {
         .into_bytes();
         encoded.extend_from_slice(payload);
         encoded.push(b'}');
-        entries.push(Entry { sequence, intended_ns, encoded });
+        entries.push(Entry { sequence, intended_ns, encoded, answered_ns: 0 });
         self.head.send_replace(id);
         id
+    }
+
+    /// The publisher of the notification with this id was answered at `at_ns`.
+    pub(super) fn answered(&self, id: usize, at_ns: u64) {
+        self.entries.borrow_mut()[id - 1].answered_ns = at_ns;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -108,11 +128,14 @@ impl Log {
                 batch.next += 1;
                 continue;
             }
-            let is_swapped = is(script.swap);
+            let mut is_swapped = is(script.swap);
             let mut due = due_of(entry);
             if is_swapped {
                 let Some(successor) = entries.get(batch.next + 1) else { return (batch, None) };
-                due = due.max(due_of(successor));
+                is_swapped = entry.certainly_precedes(successor);
+                if is_swapped {
+                    due = due.max(due_of(successor));
+                }
             }
             if due > now {
                 return (batch, Some(due));

@@ -1,4 +1,4 @@
-//! The publisher's connection: pipelined requests, answered in order and as slowly as the script wants it.
+//! A publisher's connection: requests, answered in order and as slowly as the script wants it.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -63,6 +63,7 @@ impl Stub {
             if half.write_all(&answer("201 Created", body.as_bytes())).await.is_err() {
                 return;
             }
+            self.log.answered(id, clock::now_ns());
         }
     }
 }

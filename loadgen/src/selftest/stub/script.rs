@@ -46,7 +46,8 @@ pub struct Script {
     /// Writes notifications twice
     #[arg(long, value_name = "EVERY:FROM")]
     pub repeat: Option<Every>,
-    /// Writes notifications after their successor; a last one without successor is never written
+    /// Writes notifications after their successor, if that was published after they were answered, which they are at once; a last one without
+    /// successor is never written
     #[arg(long, value_name = "EVERY:FROM")]
     pub swap: Option<Every>,
     /// Writes a comment or a ping before notifications
@@ -76,8 +77,11 @@ impl Script {
         self.connect_delay.mul_f64(self.rng(!connection).random_range(0.1..=1.0))
     }
 
-    /// How long the answer to a publishing request is held back.
+    /// How long the answer to a publishing request is held back; not at all where the order of publishing is to be certain.
     pub fn answer_delay_of(&self, sequence: u32) -> Duration {
+        if self.swap.is_some_and(|swap| swap.has(sequence)) {
+            return Duration::ZERO;
+        }
         self.answer_delay.mul_f64(self.rng(u64::MAX / 2 - u64::from(sequence)).random_range(0.1..=1.0))
     }
 
