@@ -73,7 +73,7 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     let connections = &measured.connections;
     let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        let refused = quote(measured, "subscription-refused", "; the server refused the subscription:");
+        let refused = quote(&measured.quotes, SUBSCRIPTION_REFUSED, "; the server refused the subscription:");
         let seen = format!("{live} of {} clients were live{refused}", connections.asked);
         match advice(&connections.errors, Side::Clients) {
             Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),

@@ -38,7 +38,7 @@ impl Server {
         }
         // What a proxy or a redirection says is not what this server says.
         let http = target.http().redirect(redirect::Policy::none());
-        let shown = bearer(&target).map(|value| HeaderMap::from_iter([(AUTHORIZATION, value)]));
+        let shown = credentials(&target).map(|value| HeaderMap::from_iter([(AUTHORIZATION, value)]));
         let http = http.default_headers(shown.unwrap_or_default()).build()?;
         Ok(Self { target, http, run: rand::random(), topics: Rc::default() })
     }
@@ -86,9 +86,10 @@ impl Server {
     }
 }
 
-/// The field of a request that shows the token (RFC 6750, section 2.1), if there is one.
-pub(super) fn bearer(target: &Target) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", target.secret()?)).ok()?;
+/// The field of a request that shows the token (RFC 6750, section 2.1), or user and password of the URL (RFC 7617), if there are any.
+pub(super) fn credentials(target: &Target) -> Option<HeaderValue> {
+    let bearer = target.secret().map(|token| format!("Bearer {token}"));
+    let mut value = HeaderValue::from_str(bearer.as_deref().or(target.authorization())?).ok()?;
     value.set_sensitive(true);
     Some(value)
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::answer::Answer;
 use super::server::{Server, soon};
 use super::step::{Held, departs, quoted};
-use crate::target::Line;
+use crate::target::{Line, Target};
 
 /// Header fields in one answer, at most.
 const FIELDS: usize = 256;
@@ -20,9 +20,8 @@ const LARGEST: usize = 1 << 20;
 pub(super) struct Wire {
     stream: Line,
     unread: Vec<u8>,
-    host: String,
-    prefix: String,
-    /// The field that shows the token, as a line; empty without one.
+    target: Target,
+    /// The field that shows the token, or what the URL says of user and password, as a line; empty without one.
     shown: String,
 }
 
@@ -32,15 +31,17 @@ impl Wire {
         let what = format!("a connection to {}", server.target.address);
         let connected = soon(&what, server.target.open()).await?;
         let stream = connected.map_err(|error| departs(what, format!("an error: {error}")))?;
-        let (host, prefix) = (server.target.host.clone(), server.target.prefix.clone());
-        let shown = server.target.secret().map(|token| format!("Authorization: Bearer {token}\r\n"));
-        Ok(Self { stream, unread: Vec::new(), host, prefix, shown: shown.unwrap_or_default() })
+        let target = server.target.clone();
+        let bearer = target.secret().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let shown = bearer.unwrap_or_else(|| target.authorization_field());
+        Ok(Self { stream, unread: Vec::new(), target, shown })
     }
 
     /// The head of a request: `request` is its method and path, `fields` are lines that end in CRLF.
     pub(super) fn request(&self, request: &str, fields: &str) -> String {
         let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
-        format!("{method} {}{path} HTTP/1.1\r\nHost: {}\r\n{}{fields}\r\n", self.prefix, self.host, self.shown)
+        let (path, host) = (self.target.below(path), &self.target.host);
+        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{}{fields}\r\n", self.shown)
     }
 
     /// Writes bytes.

@@ -127,8 +127,6 @@ impl ClientError {
             | Self::Status(_)
             | Self::TryLater { .. }
             | Self::Unexpected(_)
-            // It was quoted when it came.
-            | Self::Refused(_)
             | Self::AnswerEnded { .. }
             | Self::KeptConnectionEnded
             | Self::ToldToStop
