@@ -40,11 +40,15 @@ log=$(cd "$log" && pwd)
 export WIRELAB_SKIPS=$log/skips
 : > "$WIRELAB_SKIPS"
 
+# A program that does not end is ended after a quarter of an hour, many times what any of them takes, where that can be had.
+bound=()
+if command -v timeout > /dev/null; then bound=(timeout --kill-after=10 900); fi
+
 # Runs one program where cargo would, and notes its name, exit code and time.
 run() {
   local name=$1 folder=$2 began=$EPOCHREALTIME code
   shift 2
-  (cd "$folder" && CARGO_MANIFEST_DIR=$folder exec "$@") > "$log/$name.out" 2> "$log/$name.err" < /dev/null
+  (cd "$folder" && CARGO_MANIFEST_DIR=$folder exec ${bound[@]+"${bound[@]}"} "$@") > "$log/$name.out" 2> "$log/$name.err" < /dev/null
   code=$?
   # Lines this short are written whole, whoever writes beside.
   printf '%s %s %s\n' "$name" "$code" "$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $began }")" >> "$log/programs"

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use loadgen::commands::{self, Usage};
 use loadgen::config::{Cli, Command};
 use loadgen::scenario;
+use loadgen::target::redacted;
 
 fn main() -> ExitCode {
     let words = match scenario::expand(std::env::args_os().collect()) {
@@ -16,7 +18,15 @@ fn main() -> ExitCode {
             return Usage::code_of(&Usage(error).into());
         }
     };
-    let cli = Cli::parse_from(words);
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        // The value that is wrong is quoted, and may be a URL with a password.
+        Err(error) if error.kind() == ErrorKind::ValueValidation => {
+            eprint!("{}", redacted(None, &error.to_string()));
+            return ExitCode::from(error.exit_code() as u8);
+        }
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

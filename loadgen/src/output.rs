@@ -115,7 +115,8 @@ fn write_deliveries(out: &mut String, run: &Run) {
     }
     if let Some(foreign @ 1..) = run.measured.foreign {
         let told = "neither notifications of this run nor the feed's own";
-        let first = run.measured.quotes.get("foreign").map(|first| format!("; the first: {first}")).unwrap_or_default();
+        let first =
+            run.measured.quotes.get("foreign").map(|first| format!("; the first: `{first}`")).unwrap_or_default();
         let _ = writeln!(out, "foreign        {} messages were {told}{first}", count(foreign));
     }
     if !run.measured.never_learnt.is_empty() {

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::plan::{Plan, Reuse};
 use crate::process;
 use crate::recording::{Account, Recorder};
-use crate::target::{Live, Target, Token, Values, unreached};
+use crate::target::{Live, Target, Token, Values, redacted, unreached};
 use crate::wire::{Dialer, Traffic, clients_per_source};
 
 /// Descriptors that a process needs for other things than clients: runtimes, timers, files. A server of
@@ -219,17 +219,17 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
     }
 }
 
-/// Path and query of the first request, without the secret that may stand in them.
+/// Path and query of the first request, without the secrets that may stand in them.
 fn shown_path(plan: &Plan, target: &Target) -> String {
     let mut path = String::new();
-    let hidden = target.token.as_ref().map(|_| Token::HIDDEN);
+    let hidden = target.secret().map(|_| Token::HIDDEN);
     let values = Values::of(plan.topics[0].as_str(), plan.run, hidden);
     if let Some(subscription) = target.file.subscription(plan.transport) {
         subscription.request.write_path(&values, &mut path);
     } else if let Some(socketio) = &target.file.socketio {
         path.push_str(&socketio.path.filled(&values));
     }
-    path
+    redacted(target.token.as_ref(), &path)
 }
 
 /// What became of the client that probes.
@@ -275,10 +275,9 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) 
     let may_be_refused = site.live() == Live::Request || site.replies().refused.is_some();
     if may_be_refused
         && let Ok(Err(error)) = tokio::time::timeout(REFUSAL_PATIENCE, client.receive(&site, &mut account)).await
+        && !error.is_orderly()
     {
-        if !error.is_orderly() {
-            return Probed::Failed(error);
-        }
+        return Probed::Failed(error);
     }
     match tokio::time::timeout(FAREWELL_PATIENCE, client.close()).await {
         Ok(()) => Probed::Live(Farewell::Over),

@@ -61,6 +61,11 @@ async fn check(url: &str) -> Said {
 
 /// Checks a feed-server whose bytes `from` arrive as `to`.
 async fn check_with(from: &'static [u8], to: &'static [u8]) -> Said {
+    check_ending(from, to, None).await
+}
+
+/// The same, each answer in chunks ending, in good order, behind the chunk that has `last` in it.
+async fn check_ending(from: &'static [u8], to: &'static [u8], last: Option<&'static [u8]>) -> Said {
     assert_eq!(from.len(), to.len(), "lengths are told elsewhere, and must stay true");
     let server = ServerProcess::start(&feed_server(), &ServerFlags::default()).await.unwrap();
     let upstream: SocketAddr = server.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
@@ -72,7 +77,7 @@ async fn check_with(from: &'static [u8], to: &'static [u8]) -> Said {
             // Nagle would hold what comes in two pieces, and every request with it.
             client.set_nodelay(true).unwrap();
             server.set_nodelay(true).unwrap();
-            tokio::spawn(pass_on(client, server, from, to));
+            tokio::spawn(pass_on(client, server, from, to, last));
         }
     });
     let said = check(&url).await;
@@ -81,14 +86,20 @@ async fn check_with(from: &'static [u8], to: &'static [u8]) -> Said {
     said
 }
 
-async fn pass_on(client: TcpStream, server: TcpStream, from: &[u8], to: &[u8]) -> std::io::Result<()> {
+async fn pass_on(
+    client: TcpStream,
+    server: TcpStream,
+    from: &[u8],
+    to: &[u8],
+    last: Option<&[u8]>,
+) -> std::io::Result<()> {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let up = tokio::spawn(async move {
         let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
         to_server.shutdown().await
     });
-    let mut buffer = vec![0; 64 << 10];
+    let (mut buffer, mut is_over) = (vec![0; 64 << 10], false);
     loop {
         let bytes = match from_server.read(&mut buffer).await {
             Ok(bytes) if bytes > 0 => &mut buffer[..bytes],
@@ -97,6 +108,11 @@ async fn pass_on(client: TcpStream, server: TcpStream, from: &[u8], to: &[u8]) -
         let found: Vec<usize> = memchr::memmem::find_iter(bytes, from).collect();
         found.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to));
         to_client.write_all(bytes).await?;
+        is_over |= last.is_some_and(|last| memchr::memmem::find(bytes, last).is_some());
+        if is_over && bytes.ends_with(b"\n\n\r\n") {
+            to_client.write_all(b"0\r\n\r\n").await?;
+            break;
+        }
     }
     up.abort();
     to_client.shutdown().await
@@ -307,4 +323,12 @@ async fn a_refusal_that_does_not_say_what_was_expected_is_named() {
         |transport| format!("bad-input {transport}: a malformed cursor is refused expected 400 with a JSON body");
     let claims = ["short-poll", "long-poll", "sse", "ws"].map(claim);
     said.assert_fails_only(&claims.each_ref().map(String::as_str));
+}
+
+#[tokio::test]
+async fn a_stream_whose_answer_ends_after_each_notification_keeps_the_contract() {
+    // An id stands before the data of an event stream's notification, and nowhere else.
+    let said = check_ending(b"retry:2000", b"retry:0020", Some(b"\ndata:{\"type\":\"notification\"")).await;
+    assert_eq!(said.failures(), Vec::<String>::new(), "{}", said.text);
+    assert!(said.summary().contains("keeps the contract of the feed"), "{}", said.summary());
 }

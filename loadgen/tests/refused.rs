@@ -72,10 +72,10 @@ async fn a_refusal_that_nobody_described_is_quoted_as_the_first_message() {
     let measured = run(&gated::target("live = \"message\""), "ws", &gated::serve(0).await, &[]).await;
     let told = "latency: not measured: nothing that was published in the window arrived; the first message was `{\"greeting\":\"hello\"}`";
     assert!(measured.stdout.contains(told), "{}", measured.stdout);
-    assert!(measured.stdout.contains("feed's own; the first: {\"greeting\":\"hello\"}"), "{}", measured.stdout);
+    assert!(measured.stdout.contains("feed's own; the first: `{\"greeting\":\"hello\"}`"), "{}", measured.stdout);
     let (code, said) = check(&gated::target("live = \"message\""), &gated::serve(100).await).await;
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("ws: the first that was no notification: {\"greeting\":\"hello\"}"), "{said}");
+    assert!(said.contains("ws: the first that was no notification: `{\"greeting\":\"hello\"}`"), "{said}");
 }
 
 #[tokio::test]
@@ -115,9 +115,14 @@ async fn a_value_that_was_to_be_remembered_and_never_learnt_is_told_by_name() {
 async fn the_first_answer_to_a_publication_is_quoted_unless_the_file_says_what_an_acceptance_is() {
     let url = doubled::serve(|text| format!("\"{text}\"")).await;
     let (_, said) = check(doubled::TARGET, &url).await;
-    assert!(said.contains("publishing: the first answer was 200 {\"error\":null}\n"), "{said}");
+    assert!(said.contains("publishing: the first answer was `200 {\"error\":null}`\n"), "{said}");
     let file = doubled::TARGET.replace("body =", "accepted = \"json /error = null\"\nbody =");
     let (_, said) = check(&file, &url).await;
     assert!(said.contains("accepted when answered with 2xx and json /error = null\n"), "{said}");
     assert!(!said.contains("the first answer was"), "{said}");
+    let file = doubled::TARGET.replace("body =", "accepted = \"json /error absent\"\nbody =");
+    let (code, said) = check(&file, &url).await;
+    assert_eq!(code, 0, "it comes back all the same: {said}");
+    let told = "what was published was not accepted: publish-not-accepted; the first answer was `200 {\"error\":null}`";
+    assert!(said.contains(told), "{said}");
 }

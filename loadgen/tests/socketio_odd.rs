@@ -2,6 +2,7 @@
 
 mod engine;
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use loadgen::plan::{Arrival, Plan, Reuse, SocketIoMode};
 use loadgen::reconnection::Reconnection;
 use loadgen::recording::{Account, Recorder, Snapshot};
 use loadgen::shard::Shard;
-use loadgen::target::{Target, Trust};
+use loadgen::target::{Target, TargetFile, Trust};
 use loadgen::wire::{Dialer, Traffic};
 
 const RUN: u32 = 7;
@@ -60,12 +61,24 @@ struct Lab {
 
 impl Lab {
     fn new(server: &Engine, socketio: SocketIoMode) -> Self {
-        let target = Target::resolve(&server.url, &Trust::default()).unwrap();
+        Self::at(&Target::resolve(&server.url, &Trust::default()).unwrap(), socketio)
+    }
+
+    /// A client of a server that is described by a target file with these lines in `[transports.socketio]`.
+    fn of(server: &Engine, lines: &str) -> Self {
+        let publish = "name = \"chat\"\n[publish]\nvia = \"socketio\"\nevent = [\"say\", \"{text}\"]\n";
+        let file = TargetFile::parse(&format!("{publish}[transports.socketio]\n{lines}"), Path::new(".")).unwrap();
+        let target = Target::resolve_as(&server.url, Arc::new(file), None, &Trust::default()).unwrap();
+        Self::at(&target, SocketIoMode::Polling)
+    }
+
+    fn at(target: &Target, socketio: SocketIoMode) -> Self {
         let traffic = Rc::new(Traffic::default());
-        let dialer = Dialer::unbound(&target, Rc::clone(&traffic));
+        let dialer = Dialer::unbound(target, Rc::clone(&traffic));
         let recorder = Rc::new(Recorder::new(traffic));
-        let account = Account::alone(RUN, 0..1_000, Rc::clone(&recorder));
-        Self { site: Site::new(Arc::new(plan(socketio)), dialer, &target), account, recorder }
+        let site = Site::new(Arc::new(plan(socketio)), dialer, target);
+        let account = Account::alone(RUN, 0..1_000, Rc::clone(&recorder)).expecting(site.replies());
+        Self { site, account, recorder }
     }
 
     async fn connect(&mut self) -> Result<SocketIo, ClientError> {
@@ -187,6 +200,26 @@ async fn an_attachment_of_nothing_and_an_event_in_its_place_are_protocol_errors(
         let mut client = lab.connect().await.unwrap();
         assert_eq!(lab.listen(&mut client).await.kind(), format!("protocol: {kind}"));
         assert_eq!(lab.snapshot().counters.received, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_event_lets_a_client_in_or_refuses_it_as_the_target_file_says() {
+    let lines =
+        "first = [['join', '{topic}']]\nlive = { message = 'json /1/ok = true' }\nrefused = 'json /1/ok = false'";
+    for (ok_is, gets_in) in [("true", true), ("false", false)] {
+        let answer = format!(r#"42["joined",{{"ok":{ok_is}}}]"#);
+        let server = Engine::start(polling(60_000, move |poll| match poll {
+            0 => ok(r#"42["greeting",{"hello":1}]"#),
+            1 => ok(&answer),
+            _ => Reply::Hold,
+        }));
+        let server = server.await;
+        let mut lab = Lab::of(&server, lines);
+        let kind = lab.connect().await.err().map(|error| error.kind());
+        assert_eq!(kind.as_deref(), (!gets_in).then_some("subscription-refused"));
+        assert_eq!(lab.snapshot().counters.foreign, 2, "a greeting and an answer");
+        assert_eq!(lab.snapshot().told.quotes["foreign"], r#"["greeting",{"hello":1}]"#);
     }
 }
 

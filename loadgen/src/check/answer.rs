@@ -24,6 +24,24 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// A header field's values as one list: of several fields, or of one (RFC 9110, section 5.3).
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let values = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let elements = values.flat_map(|value| value.split(',')).map(|element| element.trim().to_ascii_lowercase());
+        elements.filter(|element| !element.is_empty()).collect()
+    }
+
+    /// True when the content is of this media type, whatever its case and parameters (RFC 9110, section 8.3.1).
+    pub(super) fn is_of_type(&self, media_type: &str) -> bool {
+        is_of_type(&self.headers, media_type)
+    }
+
+    /// The answer, if its content is not coded, which nobody asked for (RFC 9110, section 8.4).
+    pub(super) fn uncoded(self) -> Held<Self> {
+        ensure_uncoded(&self.request, &self.headers)?;
+        Ok(self)
+    }
+
     /// `GET /x answered 404`, with the error that the server gives, if it gives one.
     pub(super) fn seen(&self) -> String {
         let error = Object::read("", &self.body).and_then(|object| object.string("error"));
@@ -79,6 +97,26 @@ impl Answer {
     }
 }
 
+/// True when the content is of this media type, whatever its case and parameters (RFC 9110, section 8.3.1).
+pub(super) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
+    let said = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+}
+
+/// Holds if the content is not coded: nobody asked for that, so nothing that follows would be understood.
+pub(super) fn ensure_uncoded(request: &str, headers: &HeaderMap) -> Held {
+    for name in ["content-encoding", "transfer-encoding"] {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let codings = values.flat_map(|value| value.split(',')).map(|coding| coding.trim().to_ascii_lowercase());
+        let coded = codings.into_iter().find(|coding| !["", "identity", "chunked"].contains(&coding.as_str()));
+        if let Some(coding) = coded {
+            let seen = format!("`{name}: {coding}` in the answer to {request}");
+            return Err(departs("content that is not coded, which nobody asked for", seen));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::step::Objection;
@@ -86,6 +124,27 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { request: "GET /x".to_owned(), status, headers: HeaderMap::new(), body: body.into() }
+    }
+
+    #[test]
+    fn lists_media_types_and_codings_are_read_as_they_are_meant() {
+        let mut answer = answer(200, "");
+        assert!(answer.list("connection").is_empty() && !answer.is_of_type("text/event-stream"));
+        for (name, value) in [
+            ("connection", "Keep-Alive,, Upgrade"),
+            ("connection", "close"),
+            ("content-type", "Text/Event-Stream ; charset=x"),
+            ("transfer-encoding", "Chunked"),
+            ("content-encoding", "identity"),
+        ] {
+            answer.headers.append(name, value.parse().unwrap());
+        }
+        assert_eq!(answer.list("connection"), ["keep-alive", "upgrade", "close"]);
+        assert!(answer.is_of_type("text/event-stream") && !answer.is_of_type("text/event"));
+        let mut answer = answer.uncoded().unwrap();
+        answer.headers.append("content-encoding", "GZIP".parse().unwrap());
+        let Err(Objection::Departs { seen, .. }) = answer.uncoded() else { panic!("it is coded") };
+        assert_eq!(seen, "`content-encoding: gzip` in the answer to GET /x");
     }
 
     #[test]

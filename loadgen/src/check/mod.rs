@@ -46,7 +46,8 @@ pub async fn walk(
     tell: &mut dyn FnMut(&Step),
 ) -> anyhow::Result<Walked> {
     let server = Server::reach(url, token.cloned(), trust).await?;
-    let mut report = Report::new(token, tell);
+    // What the URL has of secrets is hidden, too.
+    let mut report = Report::new(server.target.token.as_ref(), tell);
     health::walk(&server, &mut report).await;
     publish::walk(&server, &mut report).await;
     short_poll::walk(&server, &mut report).await;

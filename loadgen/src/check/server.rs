@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use tokio::time::timeout;
 
-use super::answer::Answer;
+use super::answer::{Answer, is_of_type};
 use super::step::{Held, departs};
 use crate::target::{Target, TargetFile, Token, Trust, unreached};
 
@@ -38,7 +38,7 @@ impl Server {
         }
         // What a proxy or a redirection says is not what this server says.
         let http = target.http().redirect(redirect::Policy::none());
-        let shown = bearer(&target).map(|value| HeaderMap::from_iter([(AUTHORIZATION, value)]));
+        let shown = credentials(&target).map(|value| HeaderMap::from_iter([(AUTHORIZATION, value)]));
         let http = http.default_headers(shown.unwrap_or_default()).build()?;
         Ok(Self { target, http, run: rand::random(), topics: Rc::default() })
     }
@@ -86,9 +86,10 @@ impl Server {
     }
 }
 
-/// The field of a request that shows the token (RFC 6750, section 2.1), if there is one.
-pub(super) fn bearer(target: &Target) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", target.secret()?)).ok()?;
+/// The field of a request that shows the token (RFC 6750, section 2.1), or user and password of the URL (RFC 7617), if there are any.
+pub(super) fn credentials(target: &Target) -> Option<HeaderValue> {
+    let bearer = target.secret().map(|token| format!("Bearer {token}"));
+    let mut value = HeaderValue::from_str(bearer.as_deref().or(target.authorization())?).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -146,7 +147,7 @@ pub(super) async fn send(request: RequestBuilder) -> Held<Answer> {
     let (request, response) = start(request).await?;
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    let is_stream = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let is_stream = is_of_type(&headers, "text/event-stream");
     let body = if is_stream || status == 101 {
         Vec::new()
     } else {
@@ -154,7 +155,7 @@ pub(super) async fn send(request: RequestBuilder) -> Held<Answer> {
         let body = soon(&what, response.bytes()).await?.map_err(|error| departs(what, cause(&error)))?;
         body.to_vec()
     };
-    Ok(Answer { request, status, headers, body })
+    Answer { request, status, headers, body }.uncoded()
 }
 
 /// The innermost cause of an error, which says what happened rather than who noticed.

@@ -5,23 +5,33 @@ use std::time::Duration;
 use feed::{Cursor, TopicName, Transport};
 use reqwest::{Method, Response};
 
+use super::answer::{ensure_uncoded, is_of_type};
 use super::events::{Event, Lines};
 use super::message::{Delivered, Message, Start};
 use super::reading::{self, Reader, Stream};
 use super::report::Report;
-use super::server::{Server, cause, soon, start, subscription};
+use super::server::{PATIENCE, Server, cause, soon, start, subscription};
 use super::step::{Held, departs, ensure, quoted};
 use crate::clock;
 
 /// Longest time until the first event of an idle topic.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// Answers without a message that may follow one another.
+const MOST_ENDS: u32 = 10;
 /// Largest event that a step has use for, bytes.
 const LARGEST: usize = 1 << 20;
 
 /// A subscriber.
 #[derive(Debug)]
 pub(super) struct Sse {
+    server: Server,
     topic: TopicName,
+    /// What the stream asked for in the beginning, which is repeated with each request.
+    after: Option<String>,
+    /// How long to wait before coming back.
+    retry: Option<Duration>,
+    /// Answers that have ended in an orderly way since the last message.
+    ends: u32,
     response: Response,
     lines: Lines,
     cursor: Option<Cursor>,
@@ -49,6 +59,8 @@ impl Stream for Sse {
             let event = self.event().await?;
             let Some(data) = event.data.as_deref() else { continue };
             let message = match Message::read(data.as_bytes(), &self.topic)? {
+                // A stream that goes on begins anew.
+                Some(Message::Subscribed { cursor, recovered: true }) if self.cursor == Some(cursor) => continue,
                 Some(message) => message,
                 None if self.cursor.is_some() => continue,
                 None => return Err(departs(reading::awaited(false), quoted(data.as_bytes()))),
@@ -70,6 +82,7 @@ impl Stream for Sse {
                 ensure(is, format!("`id:{cursor}` for {what}"), seen("id", event.id.as_deref()))?;
                 self.cursor = Some(cursor);
             }
+            self.ends = 0;
             return Ok(message);
         }
     }
@@ -106,7 +119,24 @@ impl Sse {
         let (asked, response) = start(request).await?;
         let status = response.status().as_u16();
         ensure(status == 200, "200", format!("{asked} answered {status}"))?;
-        Ok(Self { topic: topic.clone(), response, lines: Lines::default(), cursor: None })
+        ensure_uncoded(&asked, response.headers())?;
+        let (server, after) = (server.clone(), after.map(str::to_owned));
+        let lines = Lines::default();
+        Ok(Self { server, topic: topic.clone(), after, retry: None, ends: 0, response, lines, cursor: None })
+    }
+
+    /// Asks again when an answer has ended in an orderly way, as an `EventSource` does (WHATWG HTML, section 9.2.3).
+    async fn come_back(&mut self) -> Held {
+        let what = reading::awaited(self.cursor.is_some());
+        self.ends += 1;
+        ensure(self.ends <= MOST_ENDS, what, format!("{} answers that ended without a message", self.ends))?;
+        let retry = self.retry.unwrap_or(AT_ONCE);
+        ensure(retry <= PATIENCE, what, format!("the end of the stream, to come back after {retry:?}"))?;
+        tokio::time::sleep(retry).await;
+        let last = self.cursor.map(|cursor| cursor.to_string());
+        let next = Self::connect(&self.server, &self.topic, self.after.as_deref(), last.as_deref()).await?;
+        (self.response, self.lines) = (next.response, Lines::default());
+        Ok(())
     }
 
     fn header(&self, name: &str) -> String {
@@ -120,6 +150,7 @@ impl Sse {
         loop {
             while let Some(block) = self.lines.block() {
                 if let Some(event) = Event::read(&block)? {
+                    self.retry = event.retry.map(Duration::from_millis).or(self.retry);
                     return Ok(event);
                 }
             }
@@ -127,7 +158,7 @@ impl Sse {
             let chunk = soon(what, self.response.chunk()).await?;
             match chunk.map_err(|error| departs(what, cause(&error)))? {
                 Some(chunk) => self.lines.push(&chunk),
-                None => return Err(departs(what, "the end of the stream")),
+                None => self.come_back().await?,
             }
         }
     }
@@ -148,7 +179,8 @@ pub(super) async fn walk(server: &Server, report: &mut Report<'_>) {
 async fn content_type(server: &Server) -> Held {
     let stream = Sse::connect(server, &server.fresh_topic(), None, None).await?;
     let found = stream.header("content-type");
-    ensure(found.starts_with("text/event-stream"), "`content-type: text/event-stream`", quoted(found.as_bytes()))
+    let is = is_of_type(stream.response.headers(), "text/event-stream");
+    ensure(is, "`content-type: text/event-stream`", quoted(found.as_bytes()))
 }
 
 async fn unbuffered(server: &Server) -> Held {

@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::answer::Answer;
 use super::server::{Server, soon};
 use super::step::{Held, departs, quoted};
-use crate::target::Line;
+use crate::target::{Line, Target};
 
 /// Header fields in one answer, at most.
-const FIELDS: usize = 64;
+const FIELDS: usize = 256;
 /// Largest head or frame that a step has use for, bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -20,9 +20,8 @@ const LARGEST: usize = 1 << 20;
 pub(super) struct Wire {
     stream: Line,
     unread: Vec<u8>,
-    host: String,
-    prefix: String,
-    /// The field that shows the token, as a line; empty without one.
+    target: Target,
+    /// The field that shows the token, or what the URL says of user and password, as a line; empty without one.
     shown: String,
 }
 
@@ -32,15 +31,17 @@ impl Wire {
         let what = format!("a connection to {}", server.target.address);
         let connected = soon(&what, server.target.open()).await?;
         let stream = connected.map_err(|error| departs(what, format!("an error: {error}")))?;
-        let (host, prefix) = (server.target.host.clone(), server.target.prefix.clone());
-        let shown = server.target.secret().map(|token| format!("Authorization: Bearer {token}\r\n"));
-        Ok(Self { stream, unread: Vec::new(), host, prefix, shown: shown.unwrap_or_default() })
+        let target = server.target.clone();
+        let bearer = target.secret().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let shown = bearer.unwrap_or_else(|| target.authorization_field());
+        Ok(Self { stream, unread: Vec::new(), target, shown })
     }
 
     /// The head of a request: `request` is its method and path, `fields` are lines that end in CRLF.
     pub(super) fn request(&self, request: &str, fields: &str) -> String {
         let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
-        format!("{method} {}{path} HTTP/1.1\r\nHost: {}\r\n{}{fields}\r\n", self.prefix, self.host, self.shown)
+        let (path, host) = (self.target.below(path), &self.target.host);
+        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{}{fields}\r\n", self.shown)
     }
 
     /// Writes bytes.
@@ -106,10 +107,16 @@ impl Wire {
     /// Reads the answer to `request`.
     pub(super) async fn answer(&mut self, request: &str) -> Held<Answer> {
         let mut answer = self.head(request).await?;
-        let length = answer.header("content-length").map(str::parse::<usize>);
-        let is_chunked =
-            answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-        let is_stream = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let is_chunked = answer.list("transfer-encoding").last().is_some_and(|coding| coding == "chunked");
+        let is_stream = answer.is_of_type("text/event-stream");
+        let mut lengths = answer.list("content-length");
+        // The same number may be said again (RFC 9110, section 8.6).
+        lengths.dedup();
+        let length = match lengths.as_slice() {
+            [] => None,
+            [length] if length.bytes().all(|byte| byte.is_ascii_digit()) => Some(length.parse::<usize>()),
+            _ => return Err(departs("one content-length, in digits", format!("`{}`", lengths.join(", ")))),
+        };
         let what = format!("the whole body of the answer to {request}");
         answer.body = match (answer.status, length) {
             (100..=199 | 204 | 304, _) => Vec::new(),
@@ -119,7 +126,7 @@ impl Wire {
             (_, Some(_)) => return Err(departs(what, answer.seen_header("content-length"))),
             (_, None) => self.rest().await?,
         };
-        Ok(answer)
+        answer.uncoded()
     }
 
     async fn head(&mut self, request: &str) -> Held<Answer> {
@@ -128,13 +135,18 @@ impl Wire {
         loop {
             let mut fields = [httparse::EMPTY_HEADER; FIELDS];
             let mut response = httparse::Response::new(&mut fields);
-            match response.parse(&self.unread) {
+            // Folded fields must be accepted (RFC 9112, section 5.2).
+            let parsed = httparse::ParserConfig::default()
+                .allow_obsolete_multiline_headers_in_responses(true)
+                .allow_spaces_after_header_name_in_responses(true)
+                .parse_response(&mut response, &self.unread);
+            match parsed {
                 Ok(httparse::Status::Complete(end)) => {
                     let status = response.code.unwrap_or_default();
                     let mut headers = HeaderMap::new();
                     for field in response.headers.iter() {
                         if let (Ok(name), Ok(value)) =
-                            (field.name.parse::<HeaderName>(), HeaderValue::from_bytes(field.value))
+                            (field.name.parse::<HeaderName>(), HeaderValue::from_bytes(&unfolded(field.value)))
                         {
                             headers.append(name, value);
                         }
@@ -184,5 +196,23 @@ impl Wire {
                 return Err(departs(what, "the end of the connection"));
             }
         }
+    }
+}
+
+/// A value with each fold as one space.
+fn unfolded(value: &[u8]) -> Vec<u8> {
+    let lines = value.split(|byte| matches!(byte, b'\r' | b'\n')).map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folded_value_is_one_line() {
+        assert_eq!(unfolded(b"one,\r\n\t two\r\n three"), b"one, two three");
+        assert_eq!(unfolded(b"\r\n chunked"), b"chunked");
+        assert_eq!(unfolded(b"plain"), b"plain");
     }
 }

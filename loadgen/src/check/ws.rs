@@ -14,7 +14,7 @@ use super::frames::{CLOSE, Frame, LAST_FRAGMENT, PING, PONG, TEXT, TEXT_FRAGMENT
 use super::message::{Delivered, Message, Object, Start};
 use super::reading::{self, Reader, Stream};
 use super::report::Report;
-use super::server::{Server, bearer, soon, subscription};
+use super::server::{Server, credentials, soon, subscription};
 use super::step::{Held, departs, ensure, quoted};
 use super::wire::Wire;
 use crate::target::Line;
@@ -43,7 +43,7 @@ impl Reader for Ws {
         let opening = async {
             let stream = server.target.open().await?;
             let mut request = url.into_client_request()?;
-            request.headers_mut().extend(bearer(&server.target).map(|value| (AUTHORIZATION, value)));
+            request.headers_mut().extend(credentials(&server.target).map(|value| (AUTHORIZATION, value)));
             client_async(request, stream).await
         };
         let (socket, _) = soon(&what, opening).await?.map_err(|error| match error {

@@ -20,6 +20,8 @@ pub struct Site {
     pub dialer: Dialer,
     /// Value of the `Host` field.
     pub host: String,
+    /// The line of a head that says user and password of the base URL, for requests that no target file describes; usually empty.
+    pub authorization: String,
     /// What stands before every path, without a slash at its end; usually empty.
     pub prefix: String,
     /// Who asks again, and when.
@@ -55,6 +57,7 @@ impl Site {
             plan,
             dialer,
             host: target.host.clone(),
+            authorization: target.authorization_field(),
             prefix: target.prefix.clone(),
             turns: Turns::default(),
             token: target.token.clone(),
@@ -126,6 +129,6 @@ impl Site {
     /// The values of what `client` says when it begins.
     pub fn values(&self, client: u32) -> Values<'_> {
         let topic = self.plan.topics[usize::from(self.plan.topic_of(client))].as_str();
-        Values { client, ..Values::of(topic, self.plan.run, self.token.as_ref().map(Token::secret)) }
+        Values { client, ..Values::of(topic, self.plan.run, self.token.as_ref().and_then(Token::secret)) }
     }
 }

@@ -19,6 +19,7 @@ use crate::publisher::Report;
 use crate::reconciliation::reconcile;
 use crate::recording::{Live, Told, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
+use crate::target::reason;
 use crate::verdict::{self, Circumstances, Judged, Span, Unheard, unheard};
 
 /// What a run leaves behind.
@@ -156,6 +157,10 @@ impl Course {
             server_pid: readings.before.as_ref().map(|reading| reading.pid),
             server: server.clone(),
         };
+        let mut quotes = records.totals.told.quotes.clone();
+        for (kind, words) in &report.quotes {
+            quotes.entry(kind.clone()).or_insert_with(|| reason(setup.target.token.as_ref(), words));
+        }
         let measured = Measured {
             phases,
             latency: Percentiles::from(&records.totals.latency),
@@ -166,7 +171,7 @@ impl Course {
             misdelivered: Some(last.counters.misdelivered),
             repeated_within_messages: Some(last.counters.repeated_within),
             foreign: (!plan.transport.is_poll()).then_some(last.counters.foreign),
-            quotes: records.totals.told.quotes.clone(),
+            quotes,
             never_learnt: never_learnt(setup, &records.totals.told),
             published: report.published,
             bytes: window_bytes,

@@ -7,7 +7,7 @@ use super::Bounds;
 use super::values::url_value;
 use crate::target_args::TargetArgs;
 
-const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held (with --target: every transport delivers), 1 one did not, or nobody listens there, 2 usage.\n\n\
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held (with --target: every transport delivers, keeps topics apart, and brings what is to be remembered), 1 one did not, or nobody listens there, 2 usage.\n\n\
                                 Publishes to topics of its own, named check-<random>, and -<number> in the walk through the contract; no wait is \
                                 longer than 3 s.\n\n\
                                 With --target, two clients subscribe to each transport of the file, and 100 bytes are published. subscribed: \

@@ -20,6 +20,9 @@ pub(super) const UNSENT: &str = "unsent";
 /// There was no connection at the time, nor one on its way.
 pub(super) const UNCONNECTED: &str = "unconnected";
 
+/// Most kinds of refusals that are quoted.
+const MOST_QUOTES: usize = 8;
+
 /// A notification that was sent over a socket and not acknowledged yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pending {
@@ -46,6 +49,8 @@ pub(super) struct Books {
     order: Order,
     /// What the server answered to the first publication.
     first_answer: Option<String>,
+    /// What the first answer of each kind said that was no acceptance.
+    refusals: BTreeMap<String, String>,
 }
 
 /// What proves in which order notifications were published.
@@ -102,6 +107,7 @@ impl Books {
             sent,
             order,
             first_answer: None,
+            refusals: BTreeMap::new(),
         }
     }
 
@@ -149,6 +155,14 @@ impl Books {
         self.published.refused += u64::from(in_window);
     }
 
+    /// The server refused it, in words of which the first of this kind are kept.
+    pub(super) fn refuse_with(&mut self, arrive: Arrive, in_window: bool, kind: &str, words: impl FnOnce() -> String) {
+        self.refuse(arrive, in_window, kind);
+        if self.refusals.len() < MOST_QUOTES {
+            self.refusals.entry(publish(kind)).or_insert_with(words);
+        }
+    }
+
     /// It was sent, and nobody says whether the server took it.
     pub(super) fn unknown(&mut self, arrive: Arrive, in_window: bool) {
         self.not_accepted(arrive, UNKNOWN);
@@ -157,7 +171,7 @@ impl Books {
 
     /// Something went wrong in this way.
     pub(super) fn count_failure(&mut self, kind: &str) {
-        *self.failures.entry(format!("publish-{kind}")).or_default() += 1;
+        *self.failures.entry(publish(kind)).or_default() += 1;
     }
 
     fn not_accepted(&mut self, arrive: Arrive, kind: &str) {
@@ -270,9 +284,15 @@ impl Books {
             refused,
             orders,
             failures: std::mem::take(&mut self.failures),
+            quotes: std::mem::take(&mut self.refusals),
             send_lag: self.send_lag.clone(),
             publish_time: self.publish_time.clone(),
             out_of_range: self.out_of_range,
         }
     }
+}
+
+/// The kind of a failure as it stands among those of clients.
+fn publish(kind: &str) -> String {
+    format!("publish-{kind}")
 }

@@ -51,7 +51,11 @@ impl Http {
         if !(200..300).contains(&head.status) {
             return Some(format!("status-{}", head.status));
         }
-        let says_so = self.accepted.as_ref().is_none_or(|accepted| accepted.holds(body));
-        (!says_so).then(|| NOT_ACCEPTED.to_owned())
+        let accepted = self.accepted.as_ref()?;
+        if let Some(coding) = &head.coding {
+            // What it says cannot be read.
+            return Some(format!("coded: {}", coding.name));
+        }
+        (!accepted.holds(body)).then(|| NOT_ACCEPTED.to_owned())
     }
 }

@@ -51,6 +51,8 @@ pub struct Report {
     pub orders: Vec<PublishOrder>,
     /// What kept notifications from being accepted, by kind, over the whole run.
     pub failures: BTreeMap<String, u64>,
+    /// What the server said with the first refusal of a kind; secrets may stand in it.
+    pub quotes: BTreeMap<String, String>,
     /// Actual minus intended instants of the window, ns.
     pub send_lag: Histogram<u64>,
     /// Requests of the window sent until answered, ns.

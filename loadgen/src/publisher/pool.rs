@@ -175,7 +175,10 @@ impl Pool {
         let Publication { arrive, in_window, .. } = attempt.publication;
         self.books.borrow_mut().first_answer(|| quote(head, body));
         match self.http.refusal(head, body) {
-            Some(kind) => self.refuse(attempt, &kind),
+            Some(kind) => {
+                self.books.borrow_mut().refuse_with(arrive, in_window, &kind, || quote(head, body));
+                self.decided();
+            }
             None => {
                 let sent_ns = attempt.sent_ns.unwrap_or(at_ns);
                 self.books.borrow_mut().accept(Pending { arrive, in_window, sent_ns }, at_ns);

@@ -112,9 +112,10 @@ impl SocketIo {
         let values = Values::of(&self.topic, self.run, target.secret());
         let handshake = Handshake::new();
         let head = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\n",
+            "GET {} HTTP/1.1\r\nHost: {}\r\n{}{}\r\n",
             SessionUrl::new(&target.prefix, path, &values).over("websocket", None),
             target.host,
+            target.authorization_field(),
             handshake.fields(None)
         );
         writer.write_all(head.as_bytes()).await?;

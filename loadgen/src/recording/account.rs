@@ -291,6 +291,20 @@ impl Account {
         self.recorder.keep(|moment| moment.resumed += 1);
     }
 
+    /// Searches what came to a place that its client did not subscribe to, such as another namespace, for notifications of this run: those
+    /// of other topics are misdelivered, and its own are not delivered there.
+    pub fn astray(&mut self, message: &[u8]) {
+        let Self { run, topic, windows, recorder, .. } = self;
+        let is_of_others = |postmark: &Postmark| {
+            let window = windows.publishers.get(usize::from(postmark.publisher));
+            postmark.run == *run
+                && window.is_some_and(|window| window.topic != *topic && postmark.sequence < window.sequences.end)
+        };
+        let misdelivered = postmarks(message).filter(is_of_others).count() as u64;
+        recorder.count(|counters| counters.misdelivered += misdelivered);
+        self.was_misdelivered = misdelivered > 0;
+    }
+
     /// Enters the message that was just searched for notifications as neither one of this run nor the feed's own; the first is quoted. One
     /// that held a notification of another topic has been counted as misdelivered, and is not counted again.
     pub fn foreign(&mut self, message: &[u8]) {
@@ -414,6 +428,12 @@ mod tests {
         assert_eq!(counted(), [1, 1, 3, 1]);
         account.foreign(b"hello");
         assert_eq!(counted(), [1, 1, 3, 2]);
+        account.astray(&message(1, 1, 7, 1_500_000));
+        account.foreign(b"");
+        assert_eq!(counted(), [1, 1, 4, 2], "the other topic's, at a place that is not the client's");
+        account.astray(&message(1, 0, 7, 1_500_000));
+        account.foreign(b"");
+        assert_eq!(counted(), [1, 1, 4, 3], "its own, where it does not listen");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! It asks no more of the server than its target file says, so it holds no contract against it: that is `check` without a
 //! target.
 
-mod answer;
 mod listener;
 mod table;
 mod topics;
@@ -60,7 +59,7 @@ pub struct Finding {
     pub first_foreign: Option<String>,
     /// What clients were to remember and never learnt, by name and place.
     pub never_learnt: Vec<String>,
-    /// What the server answered to a publication, where the target file does not say what an acceptance looks like.
+    /// What the server answered to the first publication, if it answered.
     pub answer: Option<String>,
     /// Whether what is published on one topic comes to clients of another.
     pub topics: Topics,
@@ -116,19 +115,18 @@ pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for transport in Transport::ALL.into_iter().filter(|transport| target.file.has(*transport)) {
         let plan = Arc::new(plan(transport, 1)?);
-        let is_first = findings.is_empty();
         findings.push(match transport {
-            Transport::ShortPoll => try_out::<ShortPoll>(&plan, target, is_first).await?,
-            Transport::LongPoll => try_out::<LongPoll>(&plan, target, is_first).await?,
-            Transport::Sse => try_out::<Sse>(&plan, target, is_first).await?,
-            Transport::Ws => try_out::<Ws>(&plan, target, is_first).await?,
-            Transport::SocketIo => try_out::<SocketIo>(&plan, target, is_first).await?,
+            Transport::ShortPoll => try_out::<ShortPoll>(&plan, target).await?,
+            Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
+            Transport::Sse => try_out::<Sse>(&plan, target).await?,
+            Transport::Ws => try_out::<Ws>(&plan, target).await?,
+            Transport::SocketIo => try_out::<SocketIo>(&plan, target).await?,
         });
     }
     Ok(findings)
 }
 
-async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target, is_first: bool) -> anyhow::Result<Finding> {
+async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result<Finding> {
     let mut finding = Finding::of(plan.transport);
     let (mut first, mut second) = (Listener::new(plan, target, 0), Listener::new(plan, target, 1));
     let clients = (first.connect::<C>(PATIENCE).await, second.connect::<C>(PATIENCE).await);
@@ -159,9 +157,7 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target, is_first: bool) -
         let remembered = one.resume().remembered;
         finding.never_learnt = subscription.missing(|place| remembered.get(place).is_some_and(Option::is_some));
     }
-    if is_first {
-        finding.answer = answer::answer(plan, target, PATIENCE).await;
-    }
+    finding.answer = channels.first_answer().map(|answer| reason(target.token.as_ref(), &answer));
     if first.heard() > 0 {
         finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));
     }

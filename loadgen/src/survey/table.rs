@@ -36,13 +36,14 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
     }
     for finding in findings {
         if let Some(first) = &finding.first_foreign {
-            let _ = writeln!(out, "{}: the first that was no notification: {first}", finding.transport);
+            let _ = writeln!(out, "{}: the first that was no notification: `{first}`", finding.transport);
         }
     }
-    if let Some(answer) = findings.iter().find_map(|finding| finding.answer.as_ref()) {
+    let answer = findings.iter().find_map(|finding| finding.answer.as_ref());
+    if let Some(answer) = answer.filter(|_| file.publishing.accepted().is_none()) {
         let _ = writeln!(
             out,
-            "publishing: the first answer was {answer}\n            if a refusal is answered with 2xx, too, say in `accepted` of [publish] what an acceptance looks like"
+            "publishing: the first answer was `{answer}`\n            if a refusal is answered so, too, say in `accepted` of [publish] what an acceptance looks like"
         );
     }
     let working = findings.iter().filter(|finding| finding.works()).count();
@@ -89,7 +90,9 @@ fn faults(finding: &Finding) -> Vec<String> {
         faults.push(format!("cannot subscribe: {why}"));
     }
     if let Some(why) = &finding.refused {
-        faults.push(format!("what was published was not accepted: {why}"));
+        let answer =
+            finding.answer.as_ref().map(|answer| format!("; the first answer was `{answer}`")).unwrap_or_default();
+        faults.push(format!("what was published was not accepted: {why}{answer}"));
     }
     if let Some(why) = &finding.lost {
         faults.push(format!("a client that had subscribed was lost: {why}"));

@@ -22,7 +22,7 @@ pub enum Topics {
 
 /// Tries two topics, where the target tells them apart.
 pub(super) async fn topics<C: Client>(alone: &Plan, target: &Target) -> anyhow::Result<Topics> {
-    let has_token = target.token.is_some();
+    let has_token = target.secret().is_some();
     if target.file.ready(alone.transport, 2, has_token).is_err() {
         return Ok(Topics::NotTried);
     }

@@ -9,6 +9,7 @@ use feed::Transport;
 use serde::Deserialize;
 
 use super::built_in;
+use super::carried::Carried;
 use super::publishing::{self, Publishing};
 use super::subscription::{self, SocketIoSubscription, Subscription};
 use super::template::Variable;
@@ -96,6 +97,19 @@ impl TargetFile {
         );
         let source = name.clone();
         Ok(Self { name, source, about, server, publishing, subscriptions, socketio })
+    }
+
+    /// The same, of which every request carries what its base URL has.
+    pub(super) fn carrying(&self, carried: &Carried) -> Self {
+        let mut file = self.clone();
+        file.publishing.carry(carried);
+        for subscription in file.subscriptions.values_mut() {
+            Arc::make_mut(subscription).request.carry(carried);
+        }
+        if let (Some(socketio), Some(query)) = (&mut file.socketio, &carried.query) {
+            socketio.path.begin_query(query);
+        }
+        file
     }
 
     /// True for Wirelab's own feed, the only one that tells its cost in `/stats` and speaks of cursors.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod built_in;
+mod carried;
 mod condition;
 mod event;
 mod file;
@@ -34,7 +35,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use carried::Carried;
 use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -60,10 +63,12 @@ pub struct Target {
     pub host: String,
     /// Path before all of the feed's paths, without a slash at its end.
     pub prefix: String,
-    /// How one speaks with it.
+    /// How one speaks with it; its requests carry what the URL has of credentials and query.
     pub file: Arc<TargetFile>,
-    /// The secret that lets clients in, if it wants one.
+    /// The secret that lets clients in, if it wants one, and what of the URL must not be shown.
     pub token: Option<Token>,
+    /// What the URL has every request carry.
+    carried: Carried,
     /// What connections are sealed with, if they are.
     pub seal: Option<Seal>,
 }
@@ -77,7 +82,7 @@ impl Target {
     /// Resolves the base URL of a server that is spoken with as `file` says, and believed as `trust` says.
     pub fn resolve_as(text: &str, file: Arc<TargetFile>, token: Option<Token>, trust: &Trust) -> anyhow::Result<Self> {
         let url = parse(text)?;
-        let name = url.host_str().with_context(|| format!("the URL `{text}` names no host"))?;
+        let name = url.host_str().with_context(|| format!("the URL `{}` names no host", redacted(None, text)))?;
         let port = url.port_or_known_default().unwrap_or(80);
         let resolved = (name.trim_matches(['[', ']']), port)
             .to_socket_addrs()
@@ -90,7 +95,10 @@ impl Target {
         };
         let prefix = url.path().trim_end_matches('/').to_owned();
         let seal = trust.seal(&url)?;
-        Ok(Self { url, address, addresses, host, prefix, file, token, seal })
+        let carried = Carried::of(&url)?;
+        let token = Token::hiding(token, &carried.hidden);
+        let file = if carried == Carried::default() { file } else { Arc::new(file.carrying(&carried)) };
+        Ok(Self { url, address, addresses, host, prefix, file, token, carried, seal })
     }
 
     /// The same, at the first of its addresses to answer (RFC 8305), and what to tell of it where others were tried. A name with one
@@ -117,7 +125,7 @@ impl Target {
 
     /// The secret, to be sent.
     pub fn secret(&self) -> Option<&str> {
-        self.token.as_ref().map(Token::secret)
+        self.token.as_ref().and_then(Token::secret)
     }
 
     /// The base URL as it may be shown.
@@ -133,7 +141,22 @@ impl Target {
 
     /// The URL of a path below the base, for control requests.
     pub fn join(&self, path: &str) -> String {
-        format!("{}://{}{}{path}", self.url.scheme(), self.host, self.prefix)
+        format!("{}://{}{}", self.url.scheme(), self.host, self.below(path))
+    }
+
+    /// A path below the base's, with the base's query before its own.
+    pub fn below(&self, path: &str) -> String {
+        self.prefix.clone() + &self.carried.extend(path)
+    }
+
+    /// The value of `Authorization` that user and password of the URL are (RFC 7617), for requests that no target file describes.
+    pub fn authorization(&self) -> Option<&str> {
+        self.carried.authorization.as_deref()
+    }
+
+    /// The same as a line of a head, with its CRLF; empty without one.
+    pub fn authorization_field(&self) -> String {
+        self.authorization().map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default()
     }
 
     /// Opens a connection that no simulated client has, and that nobody counts.
@@ -153,7 +176,17 @@ impl Target {
     pub fn http(&self) -> reqwest::ClientBuilder {
         let config =
             self.seal.as_ref().map_or_else(|| tls::nobody().clone(), |seal| ClientConfig::clone(seal.config()));
-        let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config);
+        let shown = self.authorization().and_then(|value| HeaderValue::from_str(value).ok()).map(|mut value| {
+            value.set_sensitive(true);
+            HeaderMap::from_iter([(AUTHORIZATION, value)])
+        });
+        let client = reqwest::Client::builder()
+            // As the clients' own reader does (RFC 9112, section 5.2).
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .no_proxy()
+            .default_headers(shown.unwrap_or_default())
+            .tls_backend_preconfigured(config);
         match self.url.domain() {
             // The server that is measured is the one that is asked.
             Some(name) => client.resolve(name, self.address),
@@ -165,11 +198,12 @@ impl Target {
 /// Reads a base URL without resolving it.
 pub fn parse(text: &str) -> anyhow::Result<Url> {
     let expected = "expected one like http://127.0.0.1:8080";
-    let url: Url = text.parse().with_context(|| format!("`{text}` is not a URL: {expected}"))?;
+    let shown = redacted(None, text);
+    let url: Url = text.parse().with_context(|| format!("`{shown}` is not a URL: {expected}"))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         "ws" | "wss" => Ok(text.replacen("ws", "http", 1).parse()?),
-        other => bail!("`{text}` has the scheme `{other}`: {expected}"),
+        other => bail!("`{shown}` has the scheme `{other}`: {expected}"),
     }
 }
 

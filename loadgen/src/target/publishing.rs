@@ -3,6 +3,7 @@
 use anyhow::{Context, bail, ensure};
 
 use super::Condition;
+use super::carried::Carried;
 use super::json_template::{QUOTES, check_body, check_message};
 use super::request::Request;
 use super::subscription::{
@@ -67,6 +68,26 @@ impl Publishing {
             Self::SocketIo { path, auth, first, event, .. } => {
                 let in_auth = auth.iter().any(|(_, template)| template.asks_for(variable));
                 path.asks_for(variable) || in_auth || first.iter().any(|event| among(event)) || among(event)
+            }
+        }
+    }
+
+    /// What an answer must say for a notification to count as accepted, where the file says so.
+    pub fn accepted(&self) -> Option<&Condition> {
+        match self {
+            Self::Http { accepted, .. } | Self::SocketIo { accepted, .. } => accepted.as_ref(),
+            Self::Ws { .. } => None,
+        }
+    }
+
+    /// Carries what the base URL has every request carry.
+    pub(super) fn carry(&mut self, carried: &Carried) {
+        match self {
+            Self::Http { request, .. } | Self::Ws { request, .. } => request.carry(carried),
+            Self::SocketIo { path, .. } => {
+                if let Some(query) = &carried.query {
+                    path.begin_query(query);
+                }
             }
         }
     }
@@ -147,6 +168,7 @@ fn read_request(
         path: read_path(path, Variable::OF_A_PUBLISHER)?,
         query: Vec::new(),
         headers: read_headers(headers, in_headers, &[])?,
+        authorization: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! A GET or POST as a target wants it: path, query and header fields with variables in them.
 
+use super::carried::Carried;
 use super::template::{Escape, Template, Values, Variable};
 
 /// The head of a request, without what loadgen writes itself: `Host`, the handshake, lengths.
@@ -11,6 +12,8 @@ pub struct Request {
     pub query: Vec<(String, Template)>,
     /// Fields of the head; one without a value yet is left out.
     pub headers: Vec<(String, Template)>,
+    /// Value of `Authorization` where no field of the head says another.
+    pub authorization: Option<String>,
 }
 
 impl Request {
@@ -61,18 +64,33 @@ impl Request {
                 head.push_str(part);
             }
         }
+        let mut authorization = self.authorization.as_deref();
         for (name, template) in &self.headers {
             let before = head.len();
             head.push_str(name);
             head.push_str(": ");
             if template.write(values, Escape::Nothing, head) {
                 head.push_str("\r\n");
+                authorization = authorization.filter(|_| !name.eq_ignore_ascii_case("Authorization"));
             } else {
                 head.truncate(before);
             }
         }
+        if let Some(value) = authorization {
+            for part in ["Authorization: ", value, "\r\n"] {
+                head.push_str(part);
+            }
+        }
         head.push_str(fields);
         head.push_str("\r\n");
+    }
+
+    /// Carries what the base URL has every request carry: its query before the path's own, its credentials unless there are others.
+    pub(super) fn carry(&mut self, carried: &Carried) {
+        if let Some(query) = &carried.query {
+            self.path.begin_query(query);
+        }
+        self.authorization.clone_from(&carried.authorization);
     }
 
     /// True when `variable` stands anywhere in it.
@@ -105,6 +123,7 @@ mod tests {
             path: template("/sub/{topic}"),
             query: vec![("after".into(), template("{etag}")), ("wait".into(), template("{wait}"))],
             headers: vec![("If-None-Match".into(), template("{etag}")), ("X-Client".into(), template("{client}"))],
+            authorization: None,
         };
         let first = Values { client: 3, wait_s: 2.5, ..Values::of("news", 1, None) };
         let expected = "GET /base/sub/news?wait=2.5 HTTP/1.1\r\nHost: here\r\nX-Client: 3\r\nConnection: close\r\n\r\n";
@@ -121,5 +140,28 @@ mod tests {
         let request = Request { headers: vec![("host".into(), template("chat.test"))], ..Request::default() };
         let head = request.head("GET", "", "here", &Values::of("news", 1, None), "");
         assert_eq!(head, "GET  HTTP/1.1\r\nhost: chat.test\r\n\r\n");
+    }
+
+    #[test]
+    fn what_the_base_url_carries_stands_before_the_targets_own_and_gives_way_to_it() {
+        let carried = Carried::of(&"http://user:pw@h/?apikey=7".parse().unwrap()).unwrap();
+        let mut request = Request {
+            path: template("/sub/{topic}?v=1"),
+            query: vec![("after".into(), template("x"))],
+            headers: vec![("authorization".into(), template("Bearer {token}"))],
+            authorization: None,
+        };
+        request.carry(&carried);
+        let head = |token| request.head("GET", "", "here", &Values::of("news", 1, token), "");
+        let first = "GET /sub/news?apikey=7&v=1&after=x HTTP/1.1\r\nHost: here\r\n";
+        assert_eq!(head(None), format!("{first}Authorization: Basic dXNlcjpwdw==\r\n\r\n"));
+        assert_eq!(head(Some("t")), format!("{first}authorization: Bearer t\r\n\r\n"));
+        let mut plain = Request { path: template("/sub/{topic}"), ..Request::default() };
+        plain.carry(&carried);
+        assert!(
+            plain
+                .head("GET", "/base", "here", &Values::of("news", 1, None), "")
+                .starts_with("GET /base/sub/news?apikey=7 HTTP")
+        );
     }
 }

@@ -241,6 +241,7 @@ fn read_request(
         path: read_path(path, Variable::AT_FIRST)?,
         query: read_fields(query, Variable::OF_A_CLIENT, remembered).context("query")?,
         headers: read_headers(headers, Variable::OF_A_CLIENT, remembered)?,
+        authorization: None,
     })
 }
 

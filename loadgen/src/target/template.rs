@@ -218,6 +218,19 @@ impl Template {
         text
     }
 
+    /// Has the query of a path begin with `query`, which stands there as it is.
+    pub(super) fn begin_query(&mut self, query: &str) {
+        for part in &mut self.parts {
+            if let Part::Text(text) = part
+                && let Some(at) = text.find('?')
+            {
+                text.insert_str(at + 1, &format!("{query}&"));
+                return;
+            }
+        }
+        self.parts.push(Part::Text(format!("?{query}")));
+    }
+
     /// How often it asks for `variable`.
     pub fn count(&self, variable: Variable) -> usize {
         self.parts.iter().filter(|part| **part == Part::Variable(variable)).count()

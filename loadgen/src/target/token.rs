@@ -1,4 +1,4 @@
-//! The secret that lets a client in: known to requests, to nothing else.
+//! Secrets that let a client in, by --token or in a base URL: known to requests, to nothing else.
 
 use std::fmt;
 
@@ -9,9 +9,14 @@ const FLAG: &str = "--token";
 /// Most characters of a reason for a failure; more is cut off, and dots say so. A server may answer with a whole page.
 const LONGEST_REASON: usize = 200;
 
-/// A secret. It is shown as `***` wherever it is not sent.
+/// A secret, and whatever else must not be shown. It stands as `***` wherever it is not sent.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct Token {
+    /// What is sent for `{token}`.
+    secret: Option<String>,
+    /// All that is hidden, longest first.
+    hidden: Vec<String>,
+}
 
 impl Token {
     /// What stands where the secret would.
@@ -24,12 +29,21 @@ impl Token {
                 "the token of --token or WIRELAB_TOKEN is empty or has control characters: expected one line of text"
             );
         }
-        Ok(Self(secret))
+        Ok(Self { hidden: vec![secret.clone()], secret: Some(secret) })
     }
 
-    /// The secret, to be sent.
-    pub fn secret(&self) -> &str {
-        &self.0
+    /// `token`, if there is one, which hides `more` as well; `None` when there is nothing to hide.
+    pub fn hiding(token: Option<Self>, more: &[String]) -> Option<Self> {
+        let Self { secret, mut hidden } = token.unwrap_or(Self { secret: None, hidden: Vec::new() });
+        hidden.extend(more.iter().filter(|text| !text.is_empty()).cloned());
+        // One may be the beginning of another.
+        hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        (!hidden.is_empty()).then_some(Self { secret, hidden })
+    }
+
+    /// The secret, to be sent, if there is one besides what else is hidden.
+    pub fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
     }
 
     /// `text` without the secret, as it is or percent-encoded (RFC 3986, section 2.1), whichever of its characters are.
@@ -48,13 +62,17 @@ impl Token {
         redacted
     }
 
-    /// How many bytes the secret takes at the start of `text`; `None` when it does not stand there.
+    /// How many bytes a secret takes at the start of `text`; `None` when none stands there.
     fn length_at_start(&self, text: &[u8]) -> Option<usize> {
-        if text.starts_with(self.0.as_bytes()) {
-            return Some(self.0.len());
+        self.hidden.iter().find_map(|secret| Self::length_of(secret.as_bytes(), text))
+    }
+
+    fn length_of(secret: &[u8], text: &[u8]) -> Option<usize> {
+        if text.starts_with(secret) {
+            return Some(secret.len());
         }
         let mut at = 0;
-        for &byte in self.0.as_bytes() {
+        for &byte in secret {
             at += match text.get(at)? {
                 b'%' if text.get(at + 1..at + 3).and_then(hexadecimal) == Some(byte) => 3,
                 plain if *plain == byte => 1,
@@ -69,6 +87,25 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Token::HIDDEN)
     }
+}
+
+/// Text in which `%XX` are bytes again (RFC 3986, section 2.1); what is no UTF-8 is replaced.
+pub(super) fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        match behind.get(..2).filter(|_| first == b'%').and_then(hexadecimal) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The byte that two hexadecimal digits say.
@@ -88,29 +125,56 @@ pub fn reason(token: Option<&Token>, text: &str) -> String {
     }
 }
 
-/// `text` without the secret, if there is one, and without what URLs in it say of user and password.
+/// `text` without the secret, if there is one, and without what URLs in it say of user, password and the values of their queries.
 pub fn redacted(token: Option<&Token>, text: &str) -> String {
-    let text = without_userinfo(text);
+    let text = without_secrets_of_urls(text);
     token.map_or_else(|| text.clone(), |token| token.redact(&text))
 }
 
-/// `text` without user and password of the URLs in it: what stands before an `@` in their authority (RFC 3986, section 3.2.1).
-fn without_userinfo(text: &str) -> String {
+/// `text` without user and password of the URLs in it, what stands before an `@` in their authority (RFC 3986, section 3.2.1), and without
+/// the values in their queries.
+fn without_secrets_of_urls(text: &str) -> String {
     const AUTHORITY: &str = "://";
     let mut parts = text.split(AUTHORITY);
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part.find(|c: char| c.is_whitespace() || "/?#".contains(c)).unwrap_or(part.len());
         shown += AUTHORITY;
-        match part[..end].rfind('@') {
+        let part = match part[..end].rfind('@') {
             Some(at) => {
                 shown += Token::HIDDEN;
-                shown += &part[at..];
+                &part[at..]
             }
-            None => shown += part,
-        }
+            None => part,
+        };
+        let end = end_of_url(part);
+        shown += &without_values(&part[..end]);
+        shown += &part[end..];
     }
     shown
+}
+
+/// Where a URL ends that `text` begins with: before a space, a quotation mark, or a comma and the scheme of the next.
+fn end_of_url(text: &str) -> usize {
+    let end = text.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(text.len());
+    let is_scheme =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b));
+    let next = text[..end].rfind(',').filter(|comma| end == text.len() && is_scheme(&text[comma + 1..]));
+    next.unwrap_or(end)
+}
+
+/// A URL with `***` for each value in its query, or for a field that is nothing but a value.
+fn without_values(url: &str) -> String {
+    let Some((before, rest)) = url.split_once('?') else { return url.to_owned() };
+    let (query, fragment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+    let field = |field: &str| match field.split_once('=') {
+        _ if field.is_empty() => String::new(),
+        Some((name, "")) => format!("{name}="),
+        Some((name, _)) => format!("{name}={}", Token::HIDDEN),
+        None => Token::HIDDEN.to_owned(),
+    };
+    let fields: Vec<String> = query.split('&').map(field).collect();
+    format!("{before}?{}{fragment}", fields.join("&"))
 }
 
 /// The words of a command line without what `--token` says in them, whatever that is, nor the secret anywhere else.
@@ -148,7 +212,11 @@ mod tests {
             ("--broker redis://me:p'w@d@127.0.0.1:6379/2", "--broker redis://***@127.0.0.1:6379/2"),
             ("--server-flags=--broker=redis://:pw@h --log=info", "--server-flags=--broker=redis://***@h --log=info"),
             ("http://a:b@h http://c@i, said x@y", "http://***@h http://***@i, said x@y"),
-            ("http://127.0.0.1/@me?to=you@h", "http://127.0.0.1/@me?to=you@h"),
+            ("http://127.0.0.1/@me#to=you@h", "http://127.0.0.1/@me#to=you@h"),
+            ("--url=http://u:p@h/?key=7&x", "--url=http://***@h/?key=***&***"),
+            ("http://a?k=1,http://b/?k=2,3 k=4", "http://a?k=***,http://b/?k=*** k=4"),
+            ("error for url (http://h/stats?key=7)", "error for url (http://h/stats?key=***"),
+            ("at `ws://h/?a=b#c`: no", "at `ws://h/?a=***#c`: no"),
             ("me@h: no URL", "me@h: no URL"),
         ] {
             assert_eq!(redacted(None, given), shown);
@@ -163,8 +231,19 @@ mod tests {
         }
         assert_eq!(reason(Some(&token), "a b/\u{e9}%d 100%"), "a b/\u{e9}%d 100%");
         assert_eq!(reason(None, "\u{1b}[31mred\r\n"), "[31mred");
-        let long = reason(Some(&token), &format!("{}{}", "\u{e9}".repeat(195), token.secret().repeat(9)));
+        let long = reason(Some(&token), &format!("{}{}", "\u{e9}".repeat(195), token.secret().unwrap().repeat(9)));
         assert_eq!(long, format!("{}*****...", "\u{e9}".repeat(195)));
+    }
+
+    #[test]
+    fn whatever_else_is_hidden_is_hidden_as_the_token_is_and_never_sent() {
+        let more = ["me:secret".to_owned(), "secret".to_owned(), String::new()];
+        let token = Token::hiding(Some(Token::new("t0ken".into()).unwrap()), &more).unwrap();
+        assert_eq!(token.redact("me:secret, secret, me%3Asecret, t0ken, me"), "***, ***, ***, ***, me");
+        assert_eq!(token.secret(), Some("t0ken"));
+        let without = Token::hiding(None, &more).unwrap();
+        assert_eq!((without.secret(), without.redact("secret t0ken").as_str()), (None, "*** t0ken"));
+        assert_eq!(Token::hiding(None, &[]), None);
     }
 
     #[test]

@@ -90,6 +90,14 @@ fn of_kind(kind: &str) -> Advice {
             "the server ended connections and did not say why",
             "See the server's log, its limits of connections and of their age, and the idle timeouts of proxies between.",
         ),
+        "answer-ended" | "kept-connection-ended" => (
+            "the server ended answers in order, and what followed was late or not to be had",
+            "See whether the server is to keep streams open; a proxy between may end them by its time limits.",
+        ),
+        "told-to-stop" => (
+            "the server told clients to stay away (204 on an event stream)",
+            "See why the server has nothing to stream there: path, topic and subscription in the target file.",
+        ),
         "truncated" => (
             "the server broke off in the middle of an answer",
             "See the server's log for what ended it, and the time limits of proxies between.",
@@ -164,6 +172,10 @@ fn of_family(kind: &str) -> Advice {
             "the server answered what carries no notifications",
             "See with `loadgen check` what it answers; compare the target file with what it expects.",
         ),
+        None if kind.starts_with("coded") => (
+            "the server, or a proxy before it, encodes answers though no coding was asked for",
+            "Switch the compression off for these paths; loadgen sends no Accept-Encoding.",
+        ),
         None if kind.starts_with("protocol") => (
             "the server, or a proxy before it, broke the rule that is named, which no load explains",
             "Mend that, or report it; a packet capture shows the bytes.",
@@ -204,6 +216,9 @@ mod tests {
             "no-free-descriptor",
             "closed-by-server",
             "ended-1008",
+            "answer-ended",
+            "told-to-stop",
+            "coded: gzip",
             "truncated",
             "silent",
         ];

@@ -277,9 +277,8 @@ async fn a_stream_ends_when_its_token_does() {
     assert!(sse.read_to_end().await.ends_with("0\r\n\r\n"));
     let answer = held.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("connection: close"), "{answer}");
-    let stats = server.stats().await;
     for transport in ["ws", "sse", "long-poll"] {
-        assert_eq!(stats.connections[transport].ended["token-expired"], 1, "{transport}");
+        server.ended(transport, "token-expired", 1).await;
     }
     let metrics = server.get("/metrics").await.text().await.unwrap();
     assert!(metrics.contains("feed_ended_total{transport=\"ws\",reason=\"token-expired\"} 1\n"), "{metrics}");
@@ -358,7 +357,7 @@ async fn a_socketio_session_may_do_what_its_token_says_and_ends_with_it() {
     let mut brief = enter(BRIEF_S).await;
     let ended = async { while let Some(Ok(_)) = brief.next().await {} };
     timeout(lab::PATIENCE, ended).await.expect("it ends");
-    assert_eq!(server.stats().await.connections["socketio"].ended["token-expired"], 1);
+    server.ended("socketio", "token-expired", 1).await;
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ async fn a_websocket_that_says_too_much_is_ended_with_1008_and_another_is_not() 
         let said = timeout(lab::PATIENCE, calm.next()).await.unwrap().unwrap().unwrap();
         pongs += usize::from(said.to_text().unwrap().contains("pong"));
     }
-    assert_eq!(server.stats().await.connections["ws"].ended["messages-per-second"], 1);
+    server.ended("ws", "messages-per-second", 1).await;
 }
 
 #[tokio::test]

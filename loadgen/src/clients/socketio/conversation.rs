@@ -163,6 +163,7 @@ impl Conversation {
             return Err(broken("a Socket.IO packet before the attachments of the one before"));
         }
         if packet.namespace != self.namespace {
+            account.astray(packet.data);
             account.foreign(packet.data);
             return Ok(());
         }

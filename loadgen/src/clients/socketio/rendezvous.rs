@@ -12,7 +12,8 @@ pub(super) const SUBSCRIPTION: u64 = 0;
 /// What one attempt to connect needs to know.
 #[derive(Debug)]
 pub(super) struct Rendezvous {
-    host: String,
+    /// `Host`, and credentials of the base URL, as lines.
+    fields: String,
     url: SessionUrl,
     pub(super) namespace: String,
     /// What the namespace wants to know before it lets anybody in: JSON, or nothing.
@@ -44,7 +45,7 @@ impl Rendezvous {
             First::Events(subscription.first.iter().map(|event| event_data(event, &values)).collect())
         };
         Self {
-            host: site.host.clone(),
+            fields: format!("Host: {}\r\n{}", site.host, site.authorization),
             url: SessionUrl::new(&site.prefix, &subscription.path, &values),
             namespace: subscription.namespace.clone(),
             auth: auth_data(&subscription.auth, &values),
@@ -71,8 +72,8 @@ impl Rendezvous {
         matches!(self.first, First::Subscribe(_))
     }
 
-    /// The first line of a request and its `Host`, for `method` and Engine.IO's `transport`; `sid` once there is a session.
+    /// The first line of a request, its `Host` and credentials, for `method` and Engine.IO's `transport`; `sid` once there is a session.
     pub(super) fn request(&self, method: &str, transport: &str, sid: Option<&str>) -> String {
-        format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", self.url.over(transport, sid), self.host)
+        format!("{method} {} HTTP/1.1\r\n{}", self.url.over(transport, sid), self.fields)
     }
 }

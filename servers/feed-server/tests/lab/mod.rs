@@ -130,6 +130,11 @@ impl Server {
         }
     }
 
+    /// Waits until it has counted so many connections of `kind` as ended for `reason`: a client may see its end before that.
+    pub(crate) async fn ended(&self, kind: &str, reason: &str, count: u64) -> ServerStats {
+        self.stats_when(|stats| stats.connections[kind].ended.get(reason) == Some(&count)).await
+    }
+
     /// Opens a reader of `news`.
     pub(crate) async fn read(&self, transport: Transport, after: Option<&str>) -> Reader {
         Reader::open(self.address, transport, after).await

@@ -57,7 +57,7 @@ async fn a_socketio_client_shows_its_token_as_auth_and_may_do_what_it_says_until
     ask(&mut brief, auth(&hs256(&all(BRIEF_S))), &["40"]).await;
     let ended = async { while let Some(Ok(_)) = brief.next().await {} };
     timeout(lab::PATIENCE, ended).await.expect("it ends");
-    assert_eq!(server.stats().await.connections["socketio"].ended["token-expired"], 1);
+    server.ended("socketio", "token-expired", 1).await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_socketio_client_may_try_four_tokens_and_the_last_one_counts() {
     client.send(Message::text(auth("abc"))).await.unwrap();
     let ended = async { while let Some(Ok(_)) = client.next().await {} };
     timeout(lab::PATIENCE, ended).await.expect("the fourth ends the session");
-    assert_eq!(server.stats().await.connections["socketio"].ended["protocol-error"], 1);
+    server.ended("socketio", "protocol-error", 1).await;
 
     // What is shown on entering counts before what the handshake showed, be it less, more, or bad.
     let query = format!("&access_token={}", hs256(&all(60.0)));

@@ -167,14 +167,17 @@ mod tests {
         assert_eq!(read("00000000000000000000000A").unwrap().0, b"0123456789");
         assert_eq!(read("A ;name=\"a; quoted value\"; other").unwrap().0, b"0123456789");
         let refused = |size: &str| read(size).unwrap_err().to_string();
-        assert_eq!(refused("10000000000000000"), "malformed chunked body: a chunk size of more than 16 digits");
-        let line = "malformed chunked body: a chunk-size line of more than 256 bytes";
+        assert_eq!(
+            refused("10000000000000000"),
+            "malformed chunked body: a chunk size of more than 16 digits (RFC 9112 7.1)"
+        );
+        let line = "malformed chunked body: a chunk-size line of more than 256 bytes (RFC 9112 7.1)";
         assert_eq!([refused(&"0".repeat(257)), refused(&format!("a;{}", "x".repeat(256)))], [line, line]);
         let trailers = |len: usize| read_in_pieces(format!("0\r\nA: {}\r\n\r\n", "x".repeat(len)).as_bytes(), 3);
         assert!(trailers(60_000).unwrap().2);
         assert_eq!(
             trailers(70_000).unwrap_err().to_string(),
-            "malformed chunked body: trailers of more than 65536 bytes"
+            "malformed chunked body: trailers of more than 65536 bytes (RFC 9112 7.1)"
         );
     }
 
