@@ -15,7 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::selftest::{ADVICE, Findings, OddServer, Resolution, Row, Trial, examine, table};
 
 /// How often, in all, a trial is carried out once more when nothing is wrong but what a busy machine adds: so often that the
-/// whole test still ends within a minute. All else has no second chance.
+/// whole test still ends within little more than a minute. All else has no second chance.
 const SECOND_CHANCES: u32 = 2;
 
 /// What all trials need, and what came of them.
