@@ -12,6 +12,7 @@ use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
+use crate::recording::SUBSCRIPTION_REFUSED;
 use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
@@ -73,7 +74,7 @@ fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Rea
     let connections = &measured.connections;
     let live = live(measured, circumstances);
     (live < connections.asked).then(|| {
-        let refused = quote(&measured.quotes, SUBSCRIPTION_REFUSED, "; the server refused the subscription:");
+        let refused = quote(measured, SUBSCRIPTION_REFUSED, "; the server refused the subscription:");
         let seen = format!("{live} of {} clients were live{refused}", connections.asked);
         match advice(&connections.errors, Side::Clients) {
             Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),

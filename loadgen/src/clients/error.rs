@@ -119,7 +119,7 @@ impl ClientError {
     pub fn quote(&self) -> Option<String> {
         match self {
             Self::Ended(Some(said)) => Some(said.reason.clone()).filter(|reason| !reason.is_empty()),
-            Self::ConnectError(reason) => Some(reason.clone()),
+            Self::ConnectError(reason) | Self::Refused(reason) => Some(reason.clone()),
             Self::Protocol(rule) => rule.seen.clone(),
             Self::Http(HttpError::NotHttp(what)) => Some(what.clone()),
             Self::Io(_)
