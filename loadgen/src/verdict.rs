@@ -12,7 +12,7 @@ use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::recording::SUBSCRIPTION_REFUSED;
+use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED};
 use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
@@ -143,8 +143,8 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
             "latency",
             format!(
                 "not measured: nothing that was published in the window arrived{}{}",
-                quote(measured, "foreign", "; the first message was"),
-                quote(measured, "answer", "; the first answer was")
+                quote(measured, FOREIGN, "; the first message was"),
+                quote(measured, EMPTY_ANSWER, "; the first answer was")
             ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",
@@ -185,7 +185,7 @@ fn never_learnt(measured: &Measured) -> Option<Reason> {
             format!(
                 "{} stood in no answer{}",
                 measured.never_learnt.join(", "),
-                quote(measured, "answer", "; the first that brought nothing was")
+                quote(measured, EMPTY_ANSWER, "; the first that brought nothing was")
             ),
             "a value in at least one".into(),
             "Clients never had what their next request is to repeat, so each asked as if it were the first.",

@@ -85,9 +85,7 @@ impl ClientError {
 
     /// Passes on that the server has refused the client, if what `account` has heard is a refusal.
     pub fn unless_refused(account: &mut Account) -> Result<(), Self> {
-        let Some(said) = account.take_refusal() else { return Ok(()) };
-        account.recorder().quote(SUBSCRIPTION_REFUSED, said.as_bytes());
-        Err(Self::Refused(said))
+        account.take_refusal().map_or(Ok(()), |said| Err(Self::Refused(said)))
     }
 
     /// True of an end in good order, after which the client asks again without a word.
@@ -119,7 +117,7 @@ impl ClientError {
     pub fn quote(&self) -> Option<String> {
         match self {
             Self::Ended(Some(said)) => Some(said.reason.clone()).filter(|reason| !reason.is_empty()),
-            Self::ConnectError(reason) | Self::Refused(reason) => Some(reason.clone()),
+            Self::ConnectError(said) | Self::Refused(said) => Some(said.clone()),
             Self::Protocol(rule) => rule.seen.clone(),
             Self::Http(HttpError::NotHttp(what)) => Some(what.clone()),
             Self::Io(_)

@@ -88,8 +88,11 @@ impl Server {
             let is_last = self.odd.requests == Some(number);
             let close = if is_last && self.odd.says_close { "Connection: close\r\n" } else { "" };
             let head = format!("HTTP/1.1 200 OK\r\n{close}Content-Length: {}\r\n\r\n", answer.len());
-            if socket.write_all((head + answer).as_bytes()).await.is_err() || is_last {
+            if socket.write_all((head + answer).as_bytes()).await.is_err() {
                 return;
+            }
+            if is_last {
+                return end(socket).await;
             }
         }
     }
@@ -117,6 +120,15 @@ impl Server {
             }
         }
     }
+}
+
+/// Ends a connection as RFC 9112, section 9.6, has it: what is still on its way is read and discarded, for a reset that answers it would take the
+/// last answers along.
+async fn end(mut socket: TcpStream) {
+    let _ = socket.shutdown().await;
+    let mut discarded = [0; 4096];
+    let rest = async { while let Ok(1..) = socket.read(&mut discarded).await {} };
+    let _ = tokio::time::timeout(Duration::from_secs(5), rest).await;
 }
 
 /// The next request's first line and body; `None` at the end of the stream.
