@@ -175,6 +175,11 @@ impl Plan {
         self.rate / f64::from(self.shard.of)
     }
 
+    /// Mean time between two notifications that this process publishes, all topics together.
+    pub fn publishing_interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / (self.own_rate() * self.topics.len() as f64))
+    }
+
     /// Connections for publishing that this process may open, one at least.
     pub fn own_publish_connections(&self) -> u32 {
         (self.publish_connections / self.shard.of).max(1)

@@ -197,10 +197,15 @@ fn never_learnt(measured: &Measured) -> Option<Reason> {
 /// Finest send lag that is asked for: the scheduler of a busy core does not do better.
 const FINEST_SEND_LAG: Duration = Duration::from_millis(1);
 
+/// How late a notification may be sent where one is due every `interval`: one that is later than the next one is due is no longer the load
+/// that was asked for. As long may it wait for a free connection before it counts as one that waited.
+pub fn most_send_lag(bounds: &Bounds, interval: Duration) -> Duration {
+    bounds.max_send_lag.min(interval.max(FINEST_SEND_LAG))
+}
+
 fn send_lag(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Option<Reason> {
     let lag = &measured.published.send_lag;
-    // A notification that is later than the next one is due is no longer the load that was asked for.
-    let bound = bounds.max_send_lag.min(circumstances.publishing_interval.max(FINEST_SEND_LAG));
+    let bound = most_send_lag(bounds, circumstances.publishing_interval);
     (u128::from(lag.p99_ns) > bound.as_nanos()).then(|| {
         reason(
             "send-lag",

@@ -100,8 +100,8 @@ fn manner(ending: Ending, kind: Kind) -> Manner {
             (Some(204), Kind::Sse) => asked.brings,
             (Some(_), Kind::Publish) => true,
             (Some(_), Kind::Sse) => asked.brings && asked.number % 3 == 2,
-            // The first ones say where to go on from.
-            (Some(_), Kind::Long | Kind::Short) => !asked.brings && asked.number >= 5,
+            // A client's first one says where to go on from.
+            (Some(_), Kind::Long | Kind::Short) => !asked.brings && asked.goes_on,
             (None, _) => !ending.is_cut() || asked.number >= 5 && asked.number % 5 == 2,
         };
         if is_meant { ending } else { Ending::Chunks }
@@ -212,7 +212,7 @@ async fn check(ending: Ending) -> (String, String) {
             (None, _) => true,
             (Some(_), Kind::Publish) => false,
             (Some(_), Kind::Sse) => asked.brings,
-            (Some(_), Kind::Long | Kind::Short) => !asked.brings && asked.number >= 2,
+            (Some(_), Kind::Long | Kind::Short) => !asked.brings && asked.goes_on,
         };
         if is_meant { ending } else { Ending::Length }
     }))

@@ -183,7 +183,7 @@ pub struct Published {
     /// Notifications that were sent, and of which no answer tells whether the server took them.
     #[serde(default)]
     pub unknown: u64,
-    /// Notifications that waited for a free connection for publishing, a millisecond or longer and longer than they were late anyway.
+    /// Notifications that waited for a free connection for publishing: longer than send lag may be, and longer than they were late anyway.
     #[serde(default)]
     pub waited: u64,
     /// Requests that were sent once more: the server had not acted on them, or recognises them by an idempotency key.

@@ -32,6 +32,7 @@ use crate::publisher::{Publisher, Stop};
 use crate::recording::{Shared, count_numbers};
 use crate::server_cost::{Readings, StatsReader};
 use crate::target::Target;
+use crate::verdict;
 use outcome::Course;
 use troubles::Troubles;
 
@@ -92,7 +93,9 @@ pub async fn conduct(
             Player::start(index, setup.threads, plan, target, setup.connect_timeout, shared.clone())
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), Arc::clone(&shared.departures)).await;
+    let tolerated_wait = verdict::most_send_lag(&setup.bounds, plan.publishing_interval());
+    let departures = Arc::clone(&shared.departures);
+    let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures, tolerated_wait).await;
     // The server's own words may stand in why not.
     let publisher = publisher.map_err(|error| setup.target.told(&error))?;
     let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), log);

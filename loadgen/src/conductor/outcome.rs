@@ -260,6 +260,6 @@ fn circumstances(
             || can_be_known(setup.child.or(setup.server_pid), setup.target.file.is_feed()))
             && !has_cost
             && !of_server,
-        publishing_interval: Duration::from_secs_f64(1.0 / (setup.plan.own_rate() * setup.plan.topics.len() as f64)),
+        publishing_interval: setup.plan.publishing_interval(),
     }
 }

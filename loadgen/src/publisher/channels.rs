@@ -13,7 +13,6 @@ use results::Accepted;
 
 use super::books::Books;
 use super::channel::{Channel, Kind};
-use super::http::Http;
 use super::pool::Pool;
 use super::publication::Publication;
 use super::socketio::SocketIo;
@@ -54,11 +53,12 @@ impl Channels {
         target: &Target,
         departures: Arc<Departures>,
         sent: Arc<AtomicU64>,
+        tolerated_wait: Duration,
     ) -> anyhow::Result<Self> {
         let opened = match &target.file.publishing {
             Publishing::Http { .. } => {
                 let books = Rc::new(RefCell::new(Books::of_requests(plan, departures, sent)));
-                let pool = Pool::open(plan, target, Http::new(plan, target), Rc::clone(&books)).await;
+                let pool = Pool::open(plan, target, tolerated_wait, Rc::clone(&books)).await;
                 pool.map(|pool| Self { ways: Ways::Requests(pool), books })
             }
             Publishing::Ws { .. } => {

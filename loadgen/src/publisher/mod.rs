@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
@@ -83,7 +83,14 @@ pub enum Stop {
 
 impl Publisher {
     /// Opens the publishing channels.
-    pub async fn start(plan: Arc<Plan>, target: Target, departures: Arc<Departures>) -> anyhow::Result<Self> {
+    ///
+    /// A publication that waits for a free connection counts as one that waited when that takes longer than `tolerated_wait`.
+    pub async fn start(
+        plan: Arc<Plan>,
+        target: Target,
+        departures: Arc<Departures>,
+        tolerated_wait: Duration,
+    ) -> anyhow::Result<Self> {
         let (begin, begun) = oneshot::channel();
         let (ready, readiness) = oneshot::channel();
         let (stop, stopped) = watch::channel(Stop::No);
@@ -94,7 +101,7 @@ impl Publisher {
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 LocalSet::new().block_on(&runtime, async {
-                    let channels = match Channels::open(&plan, &target, departures, counter).await {
+                    let channels = match Channels::open(&plan, &target, departures, counter, tolerated_wait).await {
                         Ok(channels) => channels,
                         Err(error) => {
                             let _ = ready.send(Err(error));

@@ -30,8 +30,6 @@ const CONNECT_BOUND: Duration = Duration::from_secs(5);
 const LEAST_READY: usize = 2;
 /// Half as many more as are busy are kept ready.
 const READY_SHARE: usize = 2;
-/// A wait for a free connection that is shorter counts as none: the scheduler of a busy core does not do better.
-const SHORT_WAIT_NS: u64 = 1_000_000;
 /// How often a request is sent at most that carries an idempotency key.
 const MOST_REQUESTS: u32 = 3;
 
@@ -58,6 +56,8 @@ pub(super) struct Pool {
     pipelines: bool,
     /// Publications per second, all topics together.
     rate: f64,
+    /// A wait for a free connection that is not longer counts as none.
+    tolerated_wait: Duration,
     books: Rc<RefCell<Books>>,
     connections: RefCell<Connections>,
     /// What waits for a free connection, oldest first.
@@ -92,12 +92,13 @@ impl Pool {
     pub(super) async fn open(
         plan: &Plan,
         target: &Target,
-        http: Http,
+        tolerated_wait: Duration,
         books: Rc<RefCell<Books>>,
     ) -> anyhow::Result<Rc<Self>> {
         let pool = Rc::new(Self {
-            http,
+            http: Http::new(plan, target),
             target: target.clone(),
+            tolerated_wait,
             most: if plan.publish_pipelined { 1 } else { plan.own_publish_connections() as usize },
             pipelines: plan.publish_pipelined,
             rate: plan.own_rate() * plan.topics.len() as f64,
@@ -221,7 +222,8 @@ impl Pool {
     fn waited(&self, attempt: Attempt) -> Attempt {
         if let Some(since_ns) = attempt.waits_since_ns {
             let late_ns = since_ns.saturating_sub(attempt.publication.postmark.intended_ns);
-            if clock::now_ns().saturating_sub(since_ns) > late_ns.max(SHORT_WAIT_NS) {
+            let tolerated_ns = (self.tolerated_wait.as_nanos() as u64).max(late_ns);
+            if clock::now_ns().saturating_sub(since_ns) > tolerated_ns {
                 self.books.borrow_mut().waited(attempt.publication.in_window);
             }
         }

@@ -140,8 +140,9 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
             return Ok(finding);
         }
     };
-    let channels =
-        Channels::open(plan, target, Arc::default(), Arc::default()).await.map_err(|error| target.told(&error))?;
+    let channels = Channels::open(plan, target, Arc::default(), Arc::default(), PATIENCE)
+        .await
+        .map_err(|error| target.told(&error))?;
     let before = first.bytes_received();
     let (published, ..) = tokio::join!(
         channels.publish_one(plan, 0, PATIENCE),

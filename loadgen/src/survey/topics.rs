@@ -39,8 +39,9 @@ pub(super) async fn topics<C: Client>(alone: &Plan, target: &Target) -> anyhow::
         }
     };
     let (mut one, mut two) = (one, two);
-    let channels =
-        Channels::open(&plan, target, Arc::default(), Arc::default()).await.map_err(|error| target.told(&error))?;
+    let channels = Channels::open(&plan, target, Arc::default(), Arc::default(), PATIENCE)
+        .await
+        .map_err(|error| target.told(&error))?;
     let (_, (), misdelivered) = tokio::join!(
         channels.publish_one(&plan, 0, PATIENCE),
         own.hear(&mut one, 1, PATIENCE),

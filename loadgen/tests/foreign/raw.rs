@@ -121,6 +121,8 @@ pub struct Asked {
     pub number: usize,
     /// False where it brings nothing new.
     pub brings: bool,
+    /// True when the request said where to go on from.
+    pub goes_on: bool,
 }
 
 /// How the server answers and ends connections.
@@ -343,7 +345,7 @@ impl Connection {
             answers[kind as usize] += 1;
             answers[kind as usize] - 1
         };
-        let ending = (self.state.manner.ends)(Asked { kind, number, brings });
+        let ending = (self.state.manner.ends)(Asked { kind, number, brings, goes_on: place.is_some() });
         let is_coded = self.state.manner.codes_news && brings && matches!(kind, Kind::Long | Kind::Short);
         let coding = if is_coded { "Content-Encoding: gzip\r\n" } else { "" };
         let (answer, ends) = ending.answer(&(fields + self.state.manner.fields + coding), &content);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use feed::Postmark;
 use feed::framings::websocket::accept_key;
@@ -76,7 +77,7 @@ async fn a_server_that_accepts_and_says_nothing_is_not_waited_for_without_end() 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = chat_at(&listener);
     let plan = plan();
-    let opening = Channels::open(&plan, &target, Arc::default(), Arc::default());
+    let opening = Channels::open(&plan, &target, Arc::default(), Arc::default(), Duration::ZERO);
     let error = LocalSet::new().run_until(opening).await.map(|_| "it was let in").unwrap_err();
     assert!(format!("{error:#}").contains("did not let the publisher in within 5 s"), "{error:#}");
 }

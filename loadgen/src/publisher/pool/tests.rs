@@ -16,7 +16,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::super::Report;
 use super::super::books::Books;
-use super::super::http::Http;
 use super::super::publication::Publication;
 use super::Pool;
 use crate::clock;
@@ -42,7 +41,7 @@ impl Publisher {
         let target = Target::resolve(url, &Trust { insecure: true, ..Trust::default() }).unwrap();
         let departures = Arc::new(Departures::new(&plan, &Windows::of(&plan)));
         let books = Rc::new(RefCell::new(Books::of_requests(&plan, departures, Arc::default())));
-        let pool = Pool::open(&plan, &target, Http::new(&plan, &target), Rc::clone(&books)).await.unwrap();
+        let pool = Pool::open(&plan, &target, Duration::from_millis(1), Rc::clone(&books)).await.unwrap();
         Self { pool, books, plan }
     }
 
