@@ -30,10 +30,18 @@ pub const WIDE_BOUNDS: [&str; 6] = ["--max-send-lag", "10s", "--max-loop-lag", "
 /// The checks of a verdict that speak of nothing but how busy the machine was.
 const BUSY: [&str; 2] = ["send-lag", "loop-lag"];
 
+/// The usual bound on loop lag, which these tests widen, ns.
+const BUSY_LAG_NS: u64 = 20_000_000;
+
 /// The checks that speak against a run, but for those that speak of how busy the machine was.
 pub fn reasons(run: &Run) -> Vec<&str> {
     let checks = run.verdict.reasons.iter().map(|reason| reason.check.as_str());
-    checks.filter(|check| !BUSY.contains(check)).collect()
+    // Where the machine was too busy for the generator, it was for the server of the test: of the few that are published here, one waits for an
+    // answer that is late. On a machine that has time it is a reason like any other.
+    let was_busy =
+        checks.clone().any(|check| BUSY.contains(&check)) || run.measured.generator.loop_lag.p99_ns > BUSY_LAG_NS;
+    let is_excused = |check: &str| BUSY.contains(&check) || was_busy && check == "publish-connections";
+    checks.filter(|check| !is_excused(check)).collect()
 }
 
 /// True of a run that nothing speaks against but that the machine was busy.
