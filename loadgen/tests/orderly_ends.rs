@@ -93,6 +93,17 @@ async fn a_stream_whose_answers_end_with_their_connection_comes_back_on_another(
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_at_once_without_an_event_is_asked_for_ten_times_a_second_at_most() {
+    let server = Raw::serve(Manner { holds: false, ..Manner::default() }).await;
+    let measured = measure(&server, "sse", "", &["--reconnect", "immediate"]).await;
+    let run = whole(&measured);
+    // Four clients, some three seconds, and 20 events for which each comes back at once.
+    let requests = server.requests().len();
+    assert!(requests < 4 * (100 + 2 * 20), "{requests} requests");
+    assert!(run.measured.connections.orderly.unwrap().answers >= 80);
+}
+
+#[tokio::test]
 async fn a_204_on_an_event_stream_ends_reconnecting_for_good() {
     // Welcomes four clients and the probe, then sends everybody away at the next request.
     let server = Raw::serve(Manner::ending(|asked: Asked| match asked.kind {

@@ -23,16 +23,32 @@ path = "/events"
 live = "head"
 "#;
 
+/// The same server, published to through its WebSocket.
+const TALKED_TO: &str = r#"
+name = "rude"
+[publish]
+via = "ws"
+path = "/ws"
+message = "{payload}"
+[transports.ws]
+path = "/ws"
+"#;
+
 /// A run of a server with these answers, the first of which lets the probe in; each of the others is for one client.
 async fn measured(transport: &str, answers: Vec<Vec<u8>>) -> Measured {
     let clients = (answers.len() - 1).to_string();
+    measured_as(TARGET, transport, &clients, answers).await
+}
+
+/// The same by another target file.
+async fn measured_as(target: &str, transport: &str, clients: &str, answers: Vec<Vec<u8>>) -> Measured {
     let url = rude::serve(answers).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rude.toml");
-    std::fs::write(&file, TARGET).unwrap();
+    std::fs::write(&file, target).unwrap();
     let mut command = loadgen();
     command.args(["run", "--transport", transport, "--target", file.to_str().unwrap(), "--url", &url]);
-    command.args(["--token", TOKEN, "--clients", &clients, "--rate", "4", "--reconnect", "off", "--pin", "off"]);
+    command.args(["--token", TOKEN, "--clients", clients, "--rate", "4", "--reconnect", "off", "--pin", "off"]);
     // Who is gone when publishing is to begin is not waited for.
     command.args(["--warmup", "0s", "--settle", "200ms", "--duration", "1s", "--drain", "100ms"]).args(WIDE_BOUNDS);
     command.args(["--connect-rate", "500", "--start-at", "+4s"]);
@@ -106,4 +122,20 @@ async fn what_an_event_stream_gets_wrong_is_named_too() {
     assert!(told.contains("protocol: malformed chunked body: ") && told.contains(" (RFC 9112 7.1) 1"), "{told}");
     assert!(told.contains("protocol: not an HTTP/1.1 answer (RFC 9112 4) "), "{told}");
     assert!(told.contains("(RFC 9112 4), the first: `") && told.contains("SSH-2.0-OpenSSH_9.6"), "{told}");
+}
+
+/// The second connection is the publisher's.
+#[tokio::test]
+async fn what_ends_the_publishers_own_socket_is_named_as_for_clients() {
+    let switching = rude::SWITCHING.as_bytes();
+    let told = async |end: &[u8]| {
+        let answers = vec![switching.to_vec(), [switching, end].concat(), switching.to_vec()];
+        measured_as(TALKED_TO, "ws", "1", answers).await
+    };
+    let masked = told(&[0x81, 0x81, 1, 2, 3, 4, b'x']).await.stdout;
+    assert!(masked.contains("publish-protocol: a masked frame from the server (RFC 6455 5.1) 1"), "{masked}");
+    let closed = told(&close(1008, format!("{TOKEN} may not publish").as_bytes())).await;
+    assert!(closed.stdout.contains("publish-ended-1008 1"), "{}", closed.stdout);
+    assert!(closed.stdout.contains("publish-ended-1008, the first: `*** may not publish`"), "{}", closed.stdout);
+    assert!(!closed.everything().contains(TOKEN), "{}", closed.everything());
 }

@@ -1,56 +1,122 @@
 //! `loadgen selftest`: measures a server whose behaviour is known, and says where the measurement departs from it.
 
+use std::path::PathBuf;
+use std::time::Instant;
+
 use anyhow::Context;
+use feed::Transport;
+use futures_util::future::try_join_all;
 use results::numbers::time_ns;
 
 use super::End;
 use crate::clock;
-use crate::config::SelftestArgs;
+use crate::config::{Bounds, SelftestArgs};
 use crate::interrupt::Interrupt;
-use crate::selftest::{ADVICE, Resolution, Row, Trial, examine, table};
+use crate::selftest::{ADVICE, Findings, OddServer, Resolution, Row, Trial, examine, table};
 
-/// How often, in all, a transport is tested once more when nothing is wrong but times that are too long: so often that the
-/// whole test still ends within a minute. All else has no second chance.
+/// How often, in all, a trial is carried out once more when nothing is wrong but what a busy machine adds: so often that the
+/// whole test still ends within little more than a minute. All else has no second chance.
 const SECOND_CHANCES: u32 = 2;
 
-/// Tests every transport, prints a table, and ends well only if all of it is ok.
+/// What all trials need, and what came of them.
+struct Selftest {
+    program: PathBuf,
+    bounds: Bounds,
+    interrupt: Interrupt,
+    second_chances: u32,
+    rows: usize,
+    wrong: usize,
+}
+
+/// Tests every transport and every odd server, prints tables, and ends well only if all of it is ok.
 pub async fn exec(args: SelftestArgs) -> anyhow::Result<End> {
     let began = clock::now();
     let interrupt = Interrupt::listen();
     let program = std::env::current_exe().context("cannot find this program, which the stub server is part of")?;
+    let mut test =
+        Selftest { program, bounds: args.bounds, interrupt, second_chances: SECOND_CHANCES, rows: 0, wrong: 0 };
     println!("{}", Resolution::measure().await?);
-    let mut all = 0;
-    let mut wrong = 0;
-    let mut again = SECOND_CHANCES;
     for transport in args.transports {
+        test.try_transport(transport).await?;
+        if test.interrupt.is_wanted() {
+            return Ok(End::Unfinished);
+        }
+    }
+    test.try_odd_servers().await?;
+    if test.interrupt.is_wanted() {
+        return Ok(End::Unfinished);
+    }
+    Ok(test.conclude(began))
+}
+
+impl Selftest {
+    async fn try_transport(&mut self, transport: Transport) -> anyhow::Result<()> {
         let trial = Trial::thorough(transport);
-        let rows = loop {
-            let findings = trial.carry_out(&program, &args.bounds, &interrupt).await?;
-            if interrupt.is_wanted() {
-                return Ok(End::Unfinished);
+        loop {
+            let findings = self.carry_out(&trial).await?;
+            if self.interrupt.is_wanted() {
+                return Ok(());
             }
             let rows = examine(&trial, &findings);
             print!("{}", table(transport, &findings.truth, &rows));
-            let may_be_noise = !all_ok(&rows) && rows.iter().all(|row| row.is_ok || row.can_be_noise);
-            if !may_be_noise || again == 0 {
-                break rows;
+            if !self.may_try_again(transport.name(), &rows) {
+                self.count(&rows);
+                return Ok(());
             }
-            again -= 1;
-            println!("  only some times are too long, as on a busy machine: testing {transport} once more");
-        };
-        all += rows.len();
-        wrong += rows.iter().filter(|row| !row.is_ok).count();
+        }
     }
-    let took = time_ns(clock::now().saturating_duration_since(began).as_nanos() as u64);
-    if wrong == 0 {
-        println!("all ok: {all} of {all} in {took}");
-        return Ok(End::Fine);
-    }
-    println!("NOT OK: {wrong} of {all} in {took}");
-    println!("{ADVICE}");
-    Ok(End::Unfinished)
-}
 
-fn all_ok(rows: &[Row]) -> bool {
-    rows.iter().all(|row| row.is_ok)
+    /// All odd servers at a time, for they are light; then those once more, one by one, that had to wait for the machine.
+    async fn try_odd_servers(&mut self) -> anyhow::Result<()> {
+        let servers = OddServer::all();
+        let all = try_join_all(servers.iter().map(|server| self.carry_out(&server.trial))).await?;
+        for (server, mut findings) in servers.iter().zip(all) {
+            loop {
+                if self.interrupt.is_wanted() {
+                    return Ok(());
+                }
+                let rows = server.examine(&findings);
+                print!("{}", server.table(&rows));
+                if !self.may_try_again(server.name, &rows) {
+                    self.count(&rows);
+                    break;
+                }
+                findings = self.carry_out(&server.trial).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, trial: &Trial) -> anyhow::Result<Findings> {
+        trial.carry_out(&self.program, &self.bounds, &self.interrupt).await
+    }
+
+    /// True, after saying so, when a busy machine can be the reason of all that is wrong, and there is a second chance left.
+    fn may_try_again(&mut self, name: &str, rows: &[Row]) -> bool {
+        let is_wrong = rows.iter().any(|row| !row.is_ok);
+        let may_be_noise = is_wrong && rows.iter().all(|row| row.is_ok || row.can_be_noise);
+        if !may_be_noise || self.second_chances == 0 {
+            return false;
+        }
+        self.second_chances -= 1;
+        println!("  only some times are too long, as on a busy machine: testing {name} once more");
+        true
+    }
+
+    fn count(&mut self, rows: &[Row]) {
+        self.rows += rows.len();
+        self.wrong += rows.iter().filter(|row| !row.is_ok).count();
+    }
+
+    fn conclude(&self, began: Instant) -> End {
+        let Self { rows, wrong, .. } = self;
+        let took = time_ns(clock::now().saturating_duration_since(began).as_nanos() as u64);
+        if *wrong == 0 {
+            println!("all ok: {rows} of {rows} in {took}");
+            return End::Fine;
+        }
+        println!("NOT OK: {wrong} of {rows} in {took}");
+        println!("{ADVICE}");
+        End::Unfinished
+    }
 }

@@ -13,7 +13,7 @@ const CHECK_EXIT_CODES: &str = "Exit codes: 0 every step held (with --target: ev
                                 With --target, two clients subscribe to each transport of the file, and 100 bytes are published. subscribed: \
                                 time until a client is live; came back: from publishing to receipt; receivers: who got it; framing: bytes \
                                 around it; history: whether a client that comes later is given it; comes back to: what a client gets that was \
-                                away.";
+                                away; topics: whether what is published on one comes to a client of another (mixed) or not (kept apart).";
 
 /// Flags of `loadgen check`.
 #[derive(Debug, Args)]

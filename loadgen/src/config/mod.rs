@@ -51,7 +51,7 @@ pub enum Command {
     Diff(DiffArgs),
     /// Walk a server through the feed's contract, step by step, and say where it departs from it
     Check(CheckArgs),
-    /// Measure a server whose behaviour is known, over every transport, and compare: is this machine fit to measure on?
+    /// Measure a server whose behaviour is known, over every transport and with odd habits, and compare: is this machine fit to measure on?
     Selftest(SelftestArgs),
     /// Be a WebSocket client that says everything back, for the server of a conformance suite to try
     #[command(hide = true)]

@@ -50,6 +50,11 @@ pub fn for_run(title: &str) -> Box<dyn Display> {
     }
 }
 
+/// Plain lines wherever they go, for one of several runs at a time.
+pub fn in_lines(title: &str) -> Box<dyn Display> {
+    Box::new(plain::Plain::new(title))
+}
+
 /// Tells the process that leads this one.
 pub fn for_leader() -> Box<dyn Display> {
     Box::new(relay::Relay)

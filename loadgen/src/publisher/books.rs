@@ -9,6 +9,7 @@ use results::{Accepted, Percentiles, Published, new_histogram};
 
 use super::Report;
 use super::http::NOT_ACCEPTED;
+use super::ws::SocketEnd;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
 use crate::recording::{Departures, PublishOrder};
@@ -172,6 +173,14 @@ impl Books {
     /// Something went wrong in this way.
     pub(super) fn count_failure(&mut self, kind: &str) {
         *self.failures.entry(publish(kind)).or_default() += 1;
+    }
+
+    /// The server ended a publisher's socket, in words of which the first of this kind are kept.
+    pub(super) fn socket_ended(&mut self, SocketEnd { kind, words }: SocketEnd) {
+        self.count_failure(&kind);
+        if !words.is_empty() && self.refusals.len() < MOST_QUOTES {
+            self.refusals.entry(publish(&kind)).or_insert(words);
+        }
     }
 
     fn not_accepted(&mut self, arrive: Arrive, kind: &str) {

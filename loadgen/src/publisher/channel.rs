@@ -225,9 +225,12 @@ impl Channel {
     /// Reads what comes, and connects again whenever the connection is lost.
     async fn keep_reading(self: Rc<Self>, mut reader: Reading, mut rest: Vec<u8>) {
         loop {
-            match &self.kind {
+            let end = match &self.kind {
                 Kind::Ws(_) => super::ws::discard(&mut reader, std::mem::take(&mut rest), &self).await,
                 Kind::SocketIo(session) => super::socketio::listen(&mut reader, session, &self, &self.books).await,
+            };
+            if let Some(end) = end.filter(|_| !self.is_leaving.get()) {
+                self.books.borrow_mut().socket_ended(end);
             }
             self.lose();
             while !self.is_leaving.get() {

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::books::Books;
 use super::channel::{Channel, Reading, Writing};
 use super::message::{Message, text_of};
+use super::ws::SocketEnd;
 use crate::clock;
 use crate::plan::Plan;
 use crate::target::{Condition, Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
@@ -151,7 +152,7 @@ impl SocketIo {
         self.frames.borrow_mut().read(received, |message| match message {
             Frame::Text(text) => heard.packet(text, &self.namespace),
             Frame::Ping(payload) => heard.replies.extend(frame(Opcode::Pong, payload)),
-            Frame::Close(..) => heard.is_over = true,
+            Frame::Close(code, reason) => (heard.is_over, heard.end) = (true, SocketEnd::closed(code, reason)),
             Frame::Pong(_) => self.was_answered.set(true),
             Frame::Binary(_) => {}
         })?;
@@ -175,6 +176,8 @@ struct Heard {
     acknowledged: Vec<(u64, Vec<u8>)>,
     /// True when the session has ended.
     is_over: bool,
+    /// Why, where the server gave a close code that says so.
+    end: Option<SocketEnd>,
 }
 
 #[derive(Debug)]
@@ -212,11 +215,19 @@ impl Heard {
 }
 
 /// Answers pings, matches acknowledgements, and returns when the session or its connection ends.
-pub(super) async fn listen(reader: &mut Reading, session: &SocketIo, channel: &Channel, books: &RefCell<Books>) {
+pub(super) async fn listen(
+    reader: &mut Reading,
+    session: &SocketIo,
+    channel: &Channel,
+    books: &RefCell<Books>,
+) -> Option<SocketEnd> {
     let mut received = Vec::new();
     while let Ok(1..) = reader.read_buf(&mut received).await {
         let at_ns = clock::now_ns();
-        let Ok(heard) = session.hear(&received) else { return };
+        let heard = match session.hear(&received) {
+            Ok(heard) => heard,
+            Err(rule) => return Some(SocketEnd::broken(&rule)),
+        };
         for (number, data) in &heard.acknowledged {
             let Some((topic, sequence)) = notification_of(*number) else { continue };
             let mut books = books.borrow_mut();
@@ -225,11 +236,12 @@ pub(super) async fn listen(reader: &mut Reading, session: &SocketIo, channel: &C
             books.acknowledge(topic, sequence, is_accepted.then_some(at_ns));
         }
         if heard.is_over {
-            return;
+            return heard.end;
         }
         channel.answer_with(&heard.replies).await;
         received.clear();
     }
+    None
 }
 
 /// The number under which a notification is acknowledged: topic and sequence number in one, exact in JavaScript.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use feed::Transport;
 use rand::RngExt;
 
@@ -19,7 +19,7 @@ use crate::plan::{Arrival, PUBLISH_CONNECTIONS, Plan, Reuse, SocketIoMode};
 use crate::reconnection::Reconnection;
 use crate::server_process::ServerProcess;
 use crate::shard::Shard;
-use crate::target::{Target, Trust};
+use crate::target::{Target, TargetFile, Trust};
 use crate::{clock, display};
 
 /// Longest wait until the stub has seen the end of every client.
@@ -69,6 +69,12 @@ pub struct Trial {
     pub drain: Duration,
     /// When the publisher is held up, from the start of publishing.
     pub hold_up: Option<Range<Duration>>,
+    /// What its progress is shown as, in plain lines, where it may be one of several trials at a time.
+    pub title: Option<&'static str>,
+    /// Topics; the stub gives all of them to all.
+    pub topics: u16,
+    /// How one speaks with the stub, as a target file says it; as with a feed where nothing is said.
+    pub target: Option<&'static str>,
     /// Flags of `loadgen stub`.
     pub script: Vec<String>,
 }
@@ -92,6 +98,9 @@ impl Trial {
             duration: Duration::from_secs(2),
             drain: Duration::from_secs(1),
             hold_up: None,
+            title: None,
+            topics: 1,
+            target: None,
             script: script.iter().map(|&word| word.to_owned()).collect(),
         }
     }
@@ -108,9 +117,15 @@ impl Trial {
         }
     }
 
-    /// The number of the first notification of the window.
+    /// The number of the first notification of the window, which is that of every topic.
     fn first(&self) -> anyhow::Result<u32> {
-        Ok(self.plan()?.window_sequences().first().map_or(0, |sequences| sequences.start))
+        let windows = self.plan()?.window_sequences();
+        let first = windows.first().map_or(0, |sequences| sequences.start);
+        ensure!(
+            windows.iter().all(|sequences| sequences.start == first),
+            "topics whose windows begin with different numbers: expected a warm-up of whole intervals, but they begin as {windows:?}"
+        );
+        Ok(first)
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
@@ -119,7 +134,9 @@ impl Trial {
             transport: self.transport,
             clients: self.clients,
             shard: Shard::WHOLE,
-            topics: vec!["selftest".parse()?],
+            topics: (0..self.topics)
+                .map(|topic| Ok(format!("selftest-{topic}").parse()?))
+                .collect::<anyhow::Result<_>>()?,
             rate: self.rate,
             payload: 100,
             arrival: Arrival::Constant,
@@ -160,7 +177,9 @@ impl Trial {
     pub async fn lead(&self, stub: ServerProcess, bounds: &Bounds, interrupt: &Interrupt) -> anyhow::Result<Findings> {
         let plan = Arc::new(self.plan()?);
         let cores = Cores::divide(Pin::Off, true)?;
-        let target = Target::resolve(&stub.url, &Trust::default())?;
+        let file =
+            self.target.map_or_else(|| Ok(TargetFile::feed()), |text| TargetFile::parse(text, Path::new(".")))?;
+        let target = Target::resolve_as(&stub.url, Arc::new(file), None, &Trust::default())?;
         let setup = Setup {
             plan: Arc::clone(&plan),
             target: target.clone(),
@@ -173,13 +192,11 @@ impl Trial {
             connect_timeout: Duration::from_secs(10),
             bounds: bounds.clone(),
         };
-        let outcome = conductor::conduct(
-            &setup,
-            results::LatencyLog::default(),
-            &mut *display::for_run(self.transport.name()),
-            interrupt,
-        )
-        .await?;
+        let mut display = match self.title {
+            Some(title) => display::in_lines(title),
+            None => display::for_run(self.transport.name()),
+        };
+        let outcome = conductor::conduct(&setup, results::LatencyLog::default(), &mut *display, interrupt).await?;
         let truth = ask(&target).await?;
         stub.stop().await?;
         Ok(Findings { outcome, truth })

@@ -16,6 +16,16 @@ pub struct Truth {
     pub delivered: u64,
     /// Left out on purpose, per subscriber.
     pub dropped: u64,
+    /// Written to subscribers of other topics, whether or not they are of the window.
+    pub misdelivered: u64,
+    /// Publications refused inside an answer 200.
+    pub refused: u64,
+    /// Publishing requests that came before the one before them was answered, on connections that are worked off one after another.
+    pub pipelined: u64,
+    /// Publishing connections closed on purpose, over the stub's whole life.
+    pub closed: u64,
+    /// Answers to event streams that were ended, over the stub's whole life.
+    pub answers_ended: u64,
     /// Written a second time on purpose.
     pub repeated: u64,
     /// Written after one that was published later, on purpose.
@@ -42,6 +52,7 @@ pub struct Truth {
     pub latency: Percentiles,
     /// From the accepted connection until the end of the first answer was handed to the system.
     pub connect: Percentiles,
-    /// From a publishing request until its answer was handed to the system.
+    /// From a publishing request, or from when it is begun where they are worked off one after another, until its answer was handed to
+    /// the system.
     pub publish_time: Percentiles,
 }

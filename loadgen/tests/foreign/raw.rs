@@ -138,6 +138,8 @@ pub struct Manner {
     pub closes_idle: Duration,
     /// Answers the first request of a stream at once.
     pub greets: bool,
+    /// Holds the answer of a stream until there is an event; else one without an event ends at once.
+    pub holds: bool,
     /// Ends no connection that is a publisher's.
     pub spares_publishers: bool,
     /// Says that answers to polls which bring something are compressed, as a compressor does that leaves small ones alone.
@@ -153,6 +155,7 @@ impl Default for Manner {
             closes_after: usize::MAX,
             closes_idle: Duration::from_secs(60),
             greets: true,
+            holds: true,
             spares_publishers: false,
             codes_news: false,
         }
@@ -300,6 +303,9 @@ impl Connection {
                 let (content, brings) = match place {
                     None if self.state.manner.greets => {
                         (format!("retry: 50\nid: {}\ndata: welcome\n\n", all.len()), false)
+                    }
+                    place if !self.state.manner.holds && place.unwrap_or(all.len()) >= all.len() => {
+                        (":\n\n".to_owned(), false)
                     }
                     place => {
                         let place = place.unwrap_or(all.len());

@@ -1,7 +1,7 @@
 //! What was published, in order, and what each subscriber is to be written of it next.
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -14,9 +14,16 @@ const NOTE: &str = "häßlich, 日本語, 🦀";
 /// What is due so long after an answer was written is sent after that was received, ns.
 const CERTAINLY_LATER_NS: u64 = 2_000_000;
 
+/// A notification is written behind so many others at most; where the order of all of them is uncertain, it is written in its place.
+const MOST_OVERTAKING: usize = 8;
+
+/// A notification that is due waits so long at most for others to be written before it; then it is written in its place.
+const SWAP_PATIENCE: Duration = Duration::from_millis(500);
+
 /// A notification as it was published.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
+    pub topic: String,
     pub sequence: u32,
     pub intended_ns: u64,
     /// Encoded as the feed does it, with one more field.
@@ -35,7 +42,7 @@ impl Entry {
     }
 }
 
-/// The one topic of the stub.
+/// What was published on all topics: subscribers of each are given all of it.
 #[derive(Debug)]
 pub(super) struct Log {
     entries: RefCell<Vec<Entry>>,
@@ -72,7 +79,7 @@ impl Log {
         .into_bytes();
         encoded.extend_from_slice(payload);
         encoded.push(b'}');
-        entries.push(Entry { sequence, intended_ns, encoded, answered_ns: 0 });
+        entries.push(Entry { topic: topic.to_owned(), sequence, intended_ns, encoded, answered_ns: 0 });
         self.head.send_replace(id);
         id
     }
@@ -117,24 +124,34 @@ impl Log {
         let entries = self.entries.borrow();
         let now = clock::now();
         let mut batch = Batch { next: at, ..Batch::default() };
-        while let Some(entry) = entries.get(batch.next) {
+        while !script.is_full(batch.write.len())
+            && let Some(entry) = entries.get(batch.next)
+        {
             let number = entry.sequence;
             let counts = u64::from(number >= script.first);
             let is = |series: Option<super::script::Every>| series.is_some_and(|every| every.has(number));
             let due_of =
                 |entry: &Entry| clock::instant_at(entry.intended_ns) + script.delay_of(connection, entry.sequence);
-            if is(script.drop) {
+            if is(script.drop) || (script.is_deaf(connection) && due_of(entry) <= now) {
                 batch.dropped += counts;
                 batch.next += 1;
                 continue;
             }
             let mut is_swapped = is(script.swap);
             let mut due = due_of(entry);
+            // The place behind which it is written: on a busy machine, the next one may have been sent before this one was answered.
+            let mut behind = batch.next;
             if is_swapped {
-                let Some(successor) = entries.get(batch.next + 1) else { return (batch, None) };
-                is_swapped = entry.certainly_precedes(successor);
-                if is_swapped {
-                    due = due.max(due_of(successor));
+                let successors = entries[behind + 1..].iter().take(MOST_OVERTAKING);
+                match successors.clone().position(|successor| entry.certainly_precedes(successor)) {
+                    Some(place) => {
+                        behind += 1 + place;
+                        due = entries[batch.next..=behind].iter().map(due_of).fold(due, Instant::max);
+                    }
+                    None if successors.len() < MOST_OVERTAKING && now < due + SWAP_PATIENCE => {
+                        return (batch, Some(due + SWAP_PATIENCE));
+                    }
+                    None => is_swapped = false,
                 }
             }
             if due > now {
@@ -148,14 +165,12 @@ impl Log {
                 }
                 break;
             }
-            if is_swapped {
-                batch.write.push(batch.next + 1);
-                batch.swapped += counts;
-                batch.next += 1;
-            }
-            batch.write.push(if is_swapped { batch.next - 1 } else { batch.next });
+            batch.write.extend(batch.next + 1..=behind);
+            batch.write.push(batch.next);
+            batch.swapped += u64::from(is_swapped) * counts;
+            let own = std::mem::replace(&mut batch.next, behind);
             if is(script.repeat) {
-                batch.write.push(batch.next);
+                batch.write.push(own);
                 batch.repeated += counts;
             }
             batch.next += 1;

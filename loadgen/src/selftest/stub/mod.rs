@@ -17,7 +17,7 @@ pub use script::{Every, Script};
 use std::rc::Rc;
 
 use anyhow::Context;
-use feed::{After, Cursor, Epoch};
+use feed::{After, Cursor, Epoch, Subscribed, Transport};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
@@ -79,7 +79,9 @@ impl Stub {
                     reader.book = Some(Rc::clone(&self.book));
                     let mut writer = LineWriter { half, book: Rc::clone(&self.book), splits: self.script.split };
                     clock::sleep_until(clock::now() + self.script.connect_delay_of(connection)).await;
-                    let served = if asked.transport.is_poll() {
+                    // Event streams whose answers end are asked for again and again, as polls are.
+                    let is_asked_again = asked.transport == Transport::Sse && self.script.end_answers;
+                    let served = if asked.transport.is_poll() || is_asked_again {
                         self.poll(connection, accepted_ns, asked, &mut reader, &mut writer).await
                     } else {
                         self.stream(connection, accepted_ns, &asked, &mut reader, &mut writer).await
@@ -111,12 +113,21 @@ impl Stub {
         Cursor { epoch: self.epoch, offset: place as u64 }
     }
 
-    /// Enters a batch that was written, each of its notifications at one of the instants (ns).
-    fn enter(&self, batch: &Batch, instants: &[u64]) {
+    /// What a stream says first to a subscriber that begins behind `start`.
+    fn greeting(&self, topic: &str, start: Cursor) -> anyhow::Result<Vec<u8>> {
+        let subscribed =
+            Subscribed { topic: topic.to_owned(), epoch: start.epoch, offset: start.offset, recovered: true };
+        Ok(serde_json::to_vec(&subscribed)?)
+    }
+
+    /// Enters a batch that was written to a subscriber of `topic`, each of its notifications at one of the instants (ns).
+    fn enter(&self, topic: &str, batch: &Batch, instants: &[u64]) {
         let mut last = None;
         for (&place, &at_ns) in batch.write.iter().zip(instants) {
             let entry = self.log.entry(place);
-            if entry.sequence >= self.script.first && last != Some(place) {
+            if entry.topic != topic {
+                self.book.count(|truth| truth.misdelivered += 1);
+            } else if entry.sequence >= self.script.first && last != Some(place) {
                 self.book.record_latency(at_ns.saturating_sub(entry.intended_ns));
             }
             last = Some(place);
@@ -132,6 +143,12 @@ impl Stub {
 
 /// A small JSON answer.
 fn answer(status: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+    answer_with(status, "", body)
+}
+
+/// A small JSON answer with more fields, each with its line end.
+fn answer_with(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+    let len = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{fields}Content-Length: {len}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }

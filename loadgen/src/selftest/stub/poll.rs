@@ -1,14 +1,20 @@
-//! Polls: one answer per request, with a length or in chunks, now and then cut.
+//! Polls, and event streams of one answer an event: one answer per request, with a length or in chunks, now and then cut.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use feed::framings::{chunked, poll};
+use feed::framings::{chunked, poll, sse};
 use feed::{After, BatchHead, Transport};
 
 use super::Stub;
 use super::line::{LineReader, LineWriter};
 use super::log::Batch;
 use super::request::{self, Asks, Subscription};
+
+/// What clients of ended answers are told to wait for before they ask again, ms.
+const RETRY_MS: u32 = 50;
+/// An event stream waits for its next event for ever.
+const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An answer and how much of it is for its first notification, head included.
 struct Answer {
@@ -30,23 +36,28 @@ impl Stub {
         loop {
             let at = self.place(asked.after);
             let mut batch = self.log.due_now(&self.script, connection, at).0;
-            if asked.transport == Transport::LongPoll && batch.next == at && !asked.wait.is_zero() {
+            if batch.next == at
+                && let Some(longest) = longest_wait(&asked)
+            {
                 let due = self.log.due(&self.script, connection, at);
                 tokio::select! {
-                    due = tokio::time::timeout(asked.wait, due) => if let Ok(due) = due {
+                    due = tokio::time::timeout(longest, due) => if let Ok(due) = due {
                         batch = due;
                     },
                     // Between a poll and its answer, a client has nothing to say but goodbye.
                     _ = reader.read_more() => return Ok(()),
                 }
             }
-            let Answer { bytes, first } = self.answer_poll(&asked, &batch);
+            let Answer { bytes, first } = match asked.transport {
+                Transport::Sse => self.answer_events(&asked, &batch)?,
+                _ => self.answer_poll(&asked, &batch),
+            };
             if batch.is_cut {
                 return Ok(writer.cut(&bytes).await?);
             }
             // A client looks at an answer when it is whole, so all that is in it is received with its last byte.
             let at_ns = writer.write(&bytes, first, &[bytes.len()]).await?[0];
-            self.enter(&batch, &vec![at_ns; batch.write.len()]);
+            self.enter(&asked.topic, &batch, &vec![at_ns; batch.write.len()]);
             if std::mem::take(&mut is_first) {
                 self.book.record_connect(at_ns - accepted_ns);
             }
@@ -59,6 +70,23 @@ impl Stub {
                 }
             };
         }
+    }
+
+    /// The events as a body of known length; a greeting where there are none.
+    fn answer_events(&self, asked: &Subscription, batch: &Batch) -> anyhow::Result<Answer> {
+        let mut body = format!("retry: {RETRY_MS}\n").into_bytes();
+        for &place in &batch.write {
+            body.extend(sse::write(None, Some(self.cursor(place + 1)), None, &self.log.entry(place).encoded));
+        }
+        if batch.write.is_empty() {
+            let start = self.cursor(batch.next);
+            body.extend(sse::write(Some("subscribed"), Some(start), None, &self.greeting(&asked.topic, start)?));
+        }
+        self.book.count(|truth| truth.answers_ended += 1);
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {}\r\n\r\n", body.len());
+        let bytes = [head.as_bytes(), &body].concat();
+        Ok(Answer { first: if batch.write.is_empty() { 0 } else { bytes.len() }, bytes })
     }
 
     fn answer_poll(&self, asked: &Subscription, batch: &Batch) -> Answer {
@@ -104,5 +132,15 @@ impl Stub {
             _ => before + first,
         };
         Answer { bytes, first }
+    }
+}
+
+/// How long an answer may wait for something to say; `None`: not at all. The first request of an event stream is answered at once, so that its
+/// client knows where it begins.
+fn longest_wait(asked: &Subscription) -> Option<Duration> {
+    match asked.transport {
+        Transport::LongPoll => (!asked.wait.is_zero()).then_some(asked.wait),
+        Transport::Sse => (asked.after != After::Now).then_some(FOR_EVER),
+        Transport::ShortPoll | Transport::Ws | Transport::SocketIo => None,
     }
 }

@@ -46,8 +46,8 @@ pub struct Script {
     /// Writes notifications twice
     #[arg(long, value_name = "EVERY:FROM")]
     pub repeat: Option<Every>,
-    /// Writes notifications after their successor, if that was published after they were answered, which they are at once; a last one without
-    /// successor is never written
+    /// Writes notifications after the first of their successors that was certainly published after they were answered, which they are at
+    /// once; in their place where half a second brings none
     #[arg(long, value_name = "EVERY:FROM")]
     pub swap: Option<Every>,
     /// Writes a comment or a ping before notifications
@@ -62,6 +62,24 @@ pub struct Script {
     /// How many connections are cut: the first ones that were opened
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub cut_connections: u64,
+    /// How long each publishing request is worked on; the next one on the same connection is begun afterwards (0s: at once)
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub serial_posts: Duration,
+    /// Ends the answer to an event stream after each event, by its length; the connection stays open for the next request
+    #[arg(long)]
+    pub end_answers: bool,
+    /// Writes no notification to the stream of this connection, counted from 0
+    #[arg(long, value_name = "NUMBER")]
+    pub deaf: Option<u64>,
+    /// Refuses publications inside an answer 200
+    #[arg(long, value_name = "EVERY:FROM")]
+    pub refuse_inside: Option<Every>,
+    /// Closes a publishing connection after so many answers, the last of which says so with `Connection: close`; what comes behind it is not read
+    #[arg(long, value_name = "N")]
+    pub close_after: Option<u64>,
+    /// The last answer does not say so
+    #[arg(long, requires = "close_after")]
+    pub close_silently: bool,
 }
 
 impl Script {
@@ -88,6 +106,21 @@ impl Script {
     /// True when this connection is cut in the middle of this notification.
     pub fn cuts(&self, connection: u64, sequence: u32) -> bool {
         self.cut == Some(sequence) && connection < self.cut_connections
+    }
+
+    /// True when an answer holds no more than the `notifications` that it has.
+    pub fn is_full(&self, notifications: usize) -> bool {
+        self.end_answers && notifications > 0
+    }
+
+    /// True when this connection's notifications are left out.
+    pub fn is_deaf(&self, connection: u64) -> bool {
+        self.deaf == Some(connection)
+    }
+
+    /// True when this publication is refused inside an answer 200.
+    pub fn refuses_inside(&self, sequence: u32) -> bool {
+        self.refuse_inside.is_some_and(|every| every.has(sequence))
     }
 
     fn rng(&self, of: u64) -> SmallRng {

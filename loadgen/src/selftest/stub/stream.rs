@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use feed::framings::websocket::{self, Message, Opcode, Role, close};
 use feed::framings::{chunked, sse};
-use feed::{Cursor, Subscribed, Transport};
+use feed::{Cursor, Transport};
 
 use super::Stub;
 use super::line::{LineReader, LineWriter};
@@ -28,10 +28,8 @@ impl Stub {
     ) -> anyhow::Result<()> {
         let place = self.place(asked.after);
         let start = self.cursor(place);
-        let subscribed =
-            Subscribed { topic: asked.topic.clone(), epoch: start.epoch, offset: start.offset, recovered: true };
         let (mut bytes, mut live) = head(asked);
-        bytes.extend(frame_greeting(asked.transport, start, &serde_json::to_vec(&subscribed)?));
+        bytes.extend(frame_greeting(asked.transport, start, &self.greeting(&asked.topic, start)?));
         // A WebSocket is live with its 101, an event stream with its first event.
         if asked.transport == Transport::Sse {
             live = bytes.len();
@@ -40,7 +38,7 @@ impl Stub {
         self.book.record_connect(instants[0] - accepted_ns);
         let says_goodbye = tokio::select! {
             says_goodbye = hear(asked.transport, reader) => says_goodbye?,
-            delivered = self.deliver(connection, place, asked.transport, writer) => return delivered,
+            delivered = self.deliver(connection, place, asked, writer) => return delivered,
         };
         if says_goodbye {
             writer.say_goodbye(&websocket::write(Opcode::Close, &websocket::close_payload(close::NORMAL, ""))).await?;
@@ -53,9 +51,10 @@ impl Stub {
         &self,
         connection: u64,
         mut place: usize,
-        transport: Transport,
+        asked: &Subscription,
         writer: &mut LineWriter,
     ) -> anyhow::Result<()> {
+        let transport = asked.transport;
         loop {
             let batch = self.log.due(&self.script, connection, place).await;
             place = batch.next;
@@ -75,9 +74,9 @@ impl Stub {
             }
             if let Some(&first) = ends.first() {
                 let instants = writer.write(&bytes, first, &ends).await?;
-                self.enter(&batch, &instants);
+                self.enter(&asked.topic, &batch, &instants);
             } else {
-                self.enter(&batch, &[]);
+                self.enter(&asked.topic, &batch, &[]);
             }
         }
     }

@@ -66,5 +66,7 @@ pub(super) fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     }
     let until = httpdate::parse_http_date(value).ok()?;
     let since = date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now);
-    Some(until.duration_since(since).unwrap_or_default())
+    let wait = until.duration_since(since).unwrap_or_default();
+    // A date is of whole seconds: never come back before it.
+    Some(Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
 }
