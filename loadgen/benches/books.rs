@@ -32,7 +32,7 @@ fn ledgers(c: &mut Criterion) {
         let (mut ledger, mut sequence) = (Ledger::new(0), 0);
         b.iter(|| {
             sequence += 1;
-            ledger.enter(black_box(sequence), false)
+            ledger.enter(black_box(sequence), false, |_| None)
         });
     });
 }

@@ -44,8 +44,7 @@ pub fn room_for(plan: &Plan, target: Option<&Target>) -> anyhow::Result<u64> {
     let descriptors = process::raise_descriptor_limit();
     let clients = plan.own_clients().len() as u64;
     let connections = clients * u64::from(plan.connections_per_client()) + plan.vanished_connections();
-    // No publication takes more than one connection.
-    let publishing = u64::from(plan.own_publish_connections()).min(notifications.ceil() as u64);
+    let publishing = u64::from(plan.own_publish_connections());
     if connections + publishing + SPARE_DESCRIPTORS > descriptors {
         bail!(
             "{} clients do not fit: this process may hold {} file descriptors, room for {} beside {} connections for publishing; lower \

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Most shards of one run: each client keeps a ledger, 56 bytes, for the publisher of each.
+/// Most shards of one run: each client keeps a ledger, 64 bytes, for the publisher of each.
 pub const MOST_SHARDS: u32 = 64;
 
 /// One of the equal parts of a plan, written `2/4`.

@@ -76,7 +76,12 @@ impl Line {
     /// ends the server on purpose each connection that ends with it is a loss, for that is what is measured there.
     fn may_send_again(&self, site: &Site, error: &ClientError) -> bool {
         let is_unanswered = self.connection.as_ref().is_none_or(|connection| !connection.is_keeping());
-        let is_end = matches!(error, ClientError::Io(_) | ClientError::Http(HttpError::Io(_) | HttpError::Closed));
+        let is_end = match error {
+            ClientError::Io(_) | ClientError::Http(HttpError::Io(_) | HttpError::Closed) => true,
+            // The server waited for a request too long, and says so to the next one (RFC 9110, section 15.5.9).
+            ClientError::Status(408) => site.plan.transport != Transport::LongPoll,
+            _ => false,
+        };
         self.is_used && is_unanswered && is_end && !site.plan.ends_server()
     }
 

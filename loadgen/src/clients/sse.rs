@@ -193,6 +193,8 @@ impl Sse {
         match head.status {
             200 => {}
             204 => return Err(ClientError::ToldToStop),
+            // The server waited for a request too long, and says so to the next one (RFC 9110, section 15.5.9).
+            408 if self.is_used => return Err(ClientError::KeptConnectionEnded),
             _ => return Err(ClientError::refusal(&head)),
         }
         if head.content_type.as_deref() != Some(EVENT_STREAM) {

@@ -12,10 +12,12 @@ use super::http::NOT_ACCEPTED;
 use super::ws::SocketEnd;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
-use crate::recording::{Departures, PublishOrder};
+use crate::recording::{Departures, Proof, PublishOrder};
 
 /// It was sent, and no answer tells what became of it.
 pub(super) const UNKNOWN: &str = "unknown";
+/// It was sent, and the publisher's time was over before the server had answered.
+pub(super) const UNANSWERED: &str = "unanswered";
 /// It was due, but was not sent before the publisher's time was over.
 pub(super) const UNSENT: &str = "unsent";
 /// There was no connection at the time, nor one on its way.
@@ -75,6 +77,7 @@ struct Written {
 impl Books {
     /// Empty books of a publisher whose requests are answered one by one, so that the answers prove the order.
     pub(super) fn of_requests(plan: &Plan, departures: Arc<Departures>, sent: Arc<AtomicU64>) -> Self {
+        departures.prove_order_by(Proof::Answers);
         Self::new(plan, Accepted::Answered, Order::Answers, departures, sent)
     }
 
@@ -85,6 +88,7 @@ impl Books {
         departures: Arc<Departures>,
         sent: Arc<AtomicU64>,
     ) -> Self {
+        departures.prove_order_by(Proof::Writing);
         let order = Order::Writing(vec![Written::default(); plan.topics.len()]);
         Self::new(plan, accepted_when, order, departures, sent)
     }
@@ -159,14 +163,28 @@ impl Books {
     /// The server refused it, in words of which the first of this kind are kept.
     pub(super) fn refuse_with(&mut self, arrive: Arrive, in_window: bool, kind: &str, words: impl FnOnce() -> String) {
         self.refuse(arrive, in_window, kind);
-        if self.refusals.len() < MOST_QUOTES {
-            self.refusals.entry(publish(kind)).or_insert_with(words);
+        self.quote(kind, || Some(words()));
+    }
+
+    /// Something went wrong in this way, of which these are the server's own words.
+    pub(super) fn fails_with(&mut self, kind: &str, words: impl FnOnce() -> Option<String>) {
+        self.count_failure(kind);
+        self.quote(kind, words);
+    }
+
+    fn quote(&mut self, kind: &str, words: impl FnOnce() -> Option<String>) {
+        let kind = publish(kind);
+        if self.refusals.len() < MOST_QUOTES
+            && !self.refusals.contains_key(&kind)
+            && let Some(words) = words()
+        {
+            self.refusals.insert(kind, words);
         }
     }
 
-    /// It was sent, and nobody says whether the server took it.
-    pub(super) fn unknown(&mut self, arrive: Arrive, in_window: bool) {
-        self.not_accepted(arrive, UNKNOWN);
+    /// It was sent, and nobody says whether the server took it, for a reason of this kind.
+    pub(super) fn unknown(&mut self, arrive: Arrive, in_window: bool, kind: &str) {
+        self.not_accepted(arrive, kind);
         self.published.unknown += u64::from(in_window);
     }
 
@@ -194,7 +212,7 @@ impl Books {
         if is_written {
             self.published.accepted += u64::from(pending.in_window);
         } else {
-            self.unknown(pending.arrive, pending.in_window);
+            self.unknown(pending.arrive, pending.in_window, UNKNOWN);
         }
     }
 
@@ -226,6 +244,8 @@ impl Books {
     /// The connection that carried these topics is lost and, if it `is_answered`, with it every answer that has not come.
     pub(super) fn lose_connection(&mut self, is_carried: impl Fn(u16) -> bool, is_answered: bool) {
         if let Order::Writing(topics) = &mut self.order {
+            // What comes after it over another one may overtake it.
+            self.departures.prove_order_by(Proof::InTheEnd);
             let carried = topics.iter_mut().enumerate().filter(|(topic, _)| is_carried(*topic as u16));
             carried.for_each(|(_, written)| written.connections.push(written.next));
         }
@@ -237,7 +257,7 @@ impl Books {
     fn lose_pending(&mut self, is_carried: impl Fn(u16) -> bool) {
         for pending in std::mem::take(&mut self.pending) {
             if is_carried(pending.arrive.topic) {
-                self.unknown(pending.arrive, pending.in_window);
+                self.unknown(pending.arrive, pending.in_window, UNKNOWN);
             } else {
                 self.pending.push_back(pending);
             }

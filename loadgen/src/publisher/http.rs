@@ -46,6 +46,11 @@ impl Http {
         self.requests.iter().all(Message::is_unique)
     }
 
+    /// True when the body of an answer says whether it is an acceptance.
+    pub(super) fn reads_bodies(&self) -> bool {
+        self.accepted.is_some()
+    }
+
     /// Why an answer is no acceptance; `None` when it is one.
     pub(super) fn refusal(&self, head: &Head, body: &[u8]) -> Option<String> {
         if !(200..300).contains(&head.status) {

@@ -32,11 +32,16 @@ const SHORT_REST: Duration = Duration::from_millis(10);
 /// A connection that ends sooner than this, without an answer on it, was turned away rather than ended.
 const SHORT_LIFE: Duration = Duration::from_millis(200);
 
+/// 408 Request Timeout (RFC 9110, section 15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     /// The server ended it between two requests, or had said with an answer that it would: another one may be opened at once.
     Orderly,
+    /// The server ended it as soon as it was open, and nothing had been asked of it.
+    Unused,
     /// In any other way.
     Failed,
 }
@@ -50,7 +55,9 @@ pub(super) struct HttpConnection {
     in_flight: RefCell<VecDeque<Attempt>>,
     /// The task that sleeps until there is something to do.
     sleeper: RefCell<Option<Waker>>,
-    has_answered: Cell<bool>,
+    /// Requests that were answered, and when the last of them was.
+    answers: Cell<u32>,
+    answered_at: Cell<Option<Instant>>,
 }
 
 /// The connection's own side of it.
@@ -134,7 +141,7 @@ impl HttpConnection {
                     Ok(()) => {}
                     Err(NoMore::Closing) => return self.close(pool, opened),
                     Err(NoMore::Unreadable(error)) => {
-                        pool.unreadable(&error);
+                        pool.unreadable(error);
                         return self.lose(pool, opened);
                     }
                 },
@@ -154,6 +161,9 @@ impl HttpConnection {
             }
             let is_free = wire.outgoing.is_empty() && self.in_flight.borrow().is_empty();
             if is_free && !is_idle && self.assigned.borrow().is_empty() {
+                if !pool.pipelines() && pool.is_worn_out(self.answers.get()) {
+                    return Ended::Orderly;
+                }
                 match pool.next_waiting() {
                     Some(attempt) => self.assigned.borrow_mut().push_back(attempt),
                     None => {
@@ -204,23 +214,32 @@ impl HttpConnection {
     /// Matches whole answers to requests.
     fn take_answers(&self, received: &mut Vec<u8>, pool: &Pool) -> Result<(), NoMore> {
         let at_ns = clock::now_ns();
-        let mut used = 0;
+        // An empty line before an answer is passed over (RFC 9112, section 2.2).
+        let mut used = received.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
         while used < received.len() {
             // A server that times out says so unasked (RFC 9110, section 15.5.9).
             let Some(attempt) = self.in_flight.borrow().front().copied() else { return Err(NoMore::Closing) };
             let answer = http::take_answer(&received[used..], &[], |head, body| {
-                pool.answered(attempt, &head, body, at_ns);
-                head.keeps_alive
+                // On a connection that it had kept, the server says so that it waited for a request too long: it has read none.
+                let is_late = head.status == REQUEST_TIMEOUT && !head.keeps_alive && self.answers.get() > 0;
+                if !is_late {
+                    pool.answered(attempt, &head, body, at_ns);
+                }
+                (is_late, head.keeps_alive)
             });
-            let Some((len, keeps_alive)) = answer.map_err(NoMore::Unreadable)? else { break };
+            let Some((len, (is_late, keeps_alive))) = answer.map_err(NoMore::Unreadable)? else { break };
+            if is_late {
+                return Err(NoMore::Closing);
+            }
             self.in_flight.borrow_mut().pop_front();
-            self.has_answered.set(true);
+            self.answers.set(self.answers.get() + 1);
             used += len;
             if !keeps_alive {
                 return Err(NoMore::Closing);
             }
         }
         received.drain(..used);
+        self.answered_at.set(Some(clock::now()));
         Ok(())
     }
 
@@ -230,36 +249,51 @@ impl HttpConnection {
         // An answer may end with its connection (RFC 9112, section 6.3).
         if let Some(attempt) = oldest
             && let Ok(Some((head_len, head))) = http::read_head(received)
-            && head.body == Body::UntilClose
         {
-            pool.answered(attempt, &head, &received[head_len..], clock::now_ns());
             self.in_flight.borrow_mut().pop_front();
-            self.has_answered.set(true);
-            return self.close(pool, opened);
+            self.answers.set(self.answers.get() + 1);
+            if head.body == Body::UntilClose {
+                pool.answered(attempt, &head, &received[head_len..], clock::now_ns());
+                return self.close(pool, opened);
+            }
+            pool.cut_off(attempt, &head, clock::now_ns());
+        } else if oldest.is_none() && self.has_just_answered() {
+            pool.ended_silently_after(self.answers.get());
         }
         self.lose(pool, opened)
+    }
+
+    /// True when the end belongs to the last answer, rather than to the rest after it.
+    fn has_just_answered(&self) -> bool {
+        self.answered_at.get().is_some_and(|at| clock::now().saturating_duration_since(at) < SHORT_LIFE)
     }
 
     /// The server closes the connection, and has said so: it acts on no request behind the one that it has answered.
     fn close(&self, pool: &Pool, opened: Instant) -> Ended {
         let (begun, unbegun) = self.take_unanswered();
+        let was_asked = !(begun.is_empty() && unbegun.is_empty());
         // The last first, for each goes to the front.
         begun.into_iter().chain(unbegun).rev().for_each(|attempt| pool.again(attempt));
-        self.ended(opened)
+        self.ended(opened, was_asked)
     }
 
     /// The connection is gone, and with it every answer that has not come.
     fn lose(&self, pool: &Pool, opened: Instant) -> Ended {
         let (begun, unbegun) = self.take_unanswered();
-        let ended = if begun.is_empty() { self.ended(opened) } else { Ended::Failed };
+        let ended = if begun.is_empty() { self.ended(opened, !unbegun.is_empty()) } else { Ended::Failed };
         unbegun.into_iter().rev().for_each(|attempt| pool.again(attempt));
         begun.into_iter().rev().for_each(|attempt| pool.unanswered(attempt));
         ended
     }
 
-    fn ended(&self, opened: Instant) -> Ended {
+    /// How it ended, with or without something that it `was_asked` to carry.
+    fn ended(&self, opened: Instant, was_asked: bool) -> Ended {
         let has_lived = clock::now().saturating_duration_since(opened) >= SHORT_LIFE;
-        if self.has_answered.get() || has_lived { Ended::Orderly } else { Ended::Failed }
+        match self.answers.get() > 0 || has_lived {
+            true => Ended::Orderly,
+            false if was_asked => Ended::Failed,
+            false => Ended::Unused,
+        }
     }
 }
 

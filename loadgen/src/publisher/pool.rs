@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::books::{Books, Pending, UNCONNECTED, UNSENT};
+use super::books::{Books, Pending, UNANSWERED, UNCONNECTED, UNKNOWN, UNSENT};
 use super::http::Http;
 use super::http_connection::{Ended, HttpConnection};
 use super::publication::Publication;
+use crate::clients::ClientError;
 use crate::clock;
 use crate::plan::Plan;
 use crate::target::{Line, Target};
@@ -43,6 +44,8 @@ pub(super) struct Attempt {
     sent_ns: Option<u64>,
     /// When it found no free connection, ns.
     waits_since_ns: Option<u64>,
+    /// True when a request of it was left without an answer, so that the server may have taken it.
+    may_be_taken: bool,
 }
 
 /// All HTTP connections of a publisher.
@@ -66,6 +69,10 @@ pub(super) struct Pool {
     undecided: Cell<usize>,
     /// True after a failure, until connecting is tried again.
     is_pausing: Cell<bool>,
+    /// True while no connection is opened that is not needed at once: the server ends those that wait for a request.
+    is_sparing: Cell<bool>,
+    /// After how many answers connections ended without a word of it, and how often in a row it was so many.
+    ends_after: Cell<(u32, u32)>,
     /// True once nothing more is waited for.
     is_over: Cell<bool>,
 }
@@ -107,6 +114,8 @@ impl Pool {
             waiting: RefCell::default(),
             undecided: Cell::new(0),
             is_pausing: Cell::new(false),
+            is_sparing: Cell::new(false),
+            ends_after: Cell::new((0, 0)),
             is_over: Cell::new(false),
         });
         let line = pool.dial().await?;
@@ -118,7 +127,7 @@ impl Pool {
     /// Publishes one notification over a free connection, or over the next that is free.
     pub(super) fn publish(self: &Rc<Self>, publication: Publication) {
         self.undecided.set(self.undecided.get() + 1);
-        let attempt = Attempt { publication, requests: 0, sent_ns: None, waits_since_ns: None };
+        let attempt = Attempt { publication, requests: 0, sent_ns: None, waits_since_ns: None, may_be_taken: false };
         match self.take_free() {
             Some(connection) => connection.assign(attempt),
             None if self.is_cut_off() => self.refuse(attempt, UNCONNECTED),
@@ -191,16 +200,31 @@ impl Pool {
     /// The connection was lost before the server had answered.
     pub(super) fn unanswered(&self, attempt: Attempt) {
         if self.http.has_idempotency_key() && attempt.requests < MOST_REQUESTS && !self.is_over.get() {
-            return self.again(attempt);
+            return self.again(Attempt { may_be_taken: true, ..attempt });
         }
+        self.unknown(attempt, UNKNOWN);
+    }
+
+    fn unknown(&self, attempt: Attempt, kind: &str) {
         let Publication { arrive, in_window, .. } = attempt.publication;
-        self.books.borrow_mut().unknown(arrive, in_window);
+        self.books.borrow_mut().unknown(arrive, in_window, kind);
         self.decided();
     }
 
+    /// The head of the answer has come, and its body was cut off: the status counts, unless the body is to say what it is.
+    pub(super) fn cut_off(&self, attempt: Attempt, head: &Head, at_ns: u64) {
+        let is_success = (200..300).contains(&head.status);
+        if is_success && self.http.reads_bodies() {
+            self.unknown(attempt, UNKNOWN);
+        } else {
+            self.answered(attempt, head, b"", at_ns);
+        }
+    }
+
     /// What the server sent was no answer.
-    pub(super) fn unreadable(&self, error: &HttpError) {
-        self.books.borrow_mut().count_failure(&format!("unreadable-answer: {error}"));
+    pub(super) fn unreadable(&self, error: HttpError) {
+        let error = ClientError::from(error);
+        self.books.borrow_mut().fails_with(&error.kind(), || error.quote());
     }
 
     /// The server has certainly not acted on it, or recognises it: it goes over the next connection that is free.
@@ -240,8 +264,14 @@ impl Pool {
 
     /// Sends nothing more of what waits.
     pub(super) fn stop_sending(&self) {
-        let waiting = self.waiting.take();
-        waiting.into_iter().for_each(|attempt| self.refuse(self.waited(attempt), UNSENT));
+        for attempt in self.waiting.take() {
+            let attempt = self.waited(attempt);
+            if attempt.may_be_taken {
+                self.unknown(attempt, UNANSWERED);
+            } else {
+                self.refuse(attempt, UNSENT);
+            }
+        }
     }
 
     /// Waits for no answer any more, and ends all connections.
@@ -250,7 +280,7 @@ impl Pool {
         self.stop_sending();
         for connection in &self.connections.borrow().open {
             let (begun, unbegun) = connection.take_unanswered();
-            begun.into_iter().for_each(|attempt| self.unanswered(attempt));
+            begun.into_iter().for_each(|attempt| self.unknown(attempt, UNANSWERED));
             unbegun.into_iter().for_each(|attempt| self.refuse(attempt, UNSENT));
             connection.wake();
         }
@@ -276,7 +306,10 @@ impl Pool {
             let free = connections.used.len() + connections.fresh.len();
             let busy = connections.open.len() - free.min(connections.open.len());
             let while_opening = (self.rate * connections.took.as_secs_f64()).ceil() as usize;
-            let ready = LEAST_READY.max(busy / READY_SHARE).max(while_opening);
+            let ready = match self.is_sparing.get() {
+                true => 0,
+                false => LEAST_READY.max(busy / READY_SHARE).max(while_opening),
+            };
             let wanted = self.waiting.borrow().len() + ready;
             let room = self.most.saturating_sub(connections.open.len() + connections.opening);
             wanted.saturating_sub(free + connections.opening).min(room)
@@ -330,6 +363,7 @@ impl Pool {
             pool.forget(&connection);
             match ended {
                 Ended::Orderly => pool.open_ahead(),
+                Ended::Unused => pool.spare(),
                 Ended::Failed => pool.pause(),
             }
         });
@@ -343,14 +377,42 @@ impl Pool {
         connections.fresh.retain(is_other);
     }
 
+    /// Opens no connection ahead of need for a while.
+    fn spare(self: &Rc<Self>) {
+        if !self.is_sparing.replace(true) {
+            let pool = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+                pool.is_sparing.set(false);
+            });
+        }
+        self.open_ahead();
+    }
+
+    /// A connection ended without a word of it after so many answers.
+    pub(super) fn ended_silently_after(&self, answers: u32) {
+        let (before, times) = self.ends_after.get();
+        self.ends_after.set((answers, if answers == before { times + 1 } else { 1 }));
+    }
+
+    /// True when connections end without a word after so many answers, one like the other: the end may be on its way.
+    pub(super) fn is_worn_out(&self, answers: u32) -> bool {
+        const ALIKE: u32 = 2;
+        let (after, times) = self.ends_after.get();
+        times >= ALIKE && answers >= after
+    }
+
     /// Connects no more for a while. What waits, and has no connection to wait for, is told as refused.
     fn pause(self: &Rc<Self>) {
         if self.is_over.get() {
             return;
         }
         if self.connections.borrow().open.is_empty() {
-            let waiting = self.waiting.take();
-            waiting.into_iter().for_each(|attempt| self.refuse(attempt, UNCONNECTED));
+            // What the server recognises is sent once it is back.
+            let (kept, refused): (VecDeque<_>, VecDeque<_>) =
+                self.waiting.take().into_iter().partition(|attempt| attempt.may_be_taken);
+            self.waiting.borrow_mut().extend(kept);
+            refused.into_iter().for_each(|attempt| self.refuse(attempt, UNCONNECTED));
         }
         if self.is_pausing.replace(true) {
             return;

@@ -230,8 +230,10 @@ impl Account {
             return false;
         }
         let shard = window.shard;
-        let entry = self.ledgers.as_mut()[shard].enter(postmark.sequence, self.recorder.is_too_late(at_ns));
         let is_own = shard == self.shard.index as usize;
+        let precedes = |later| self.recorder.precedes(postmark, later, is_own);
+        let is_too_late = self.recorder.is_too_late(at_ns);
+        let entry = self.ledgers.as_mut()[shard].enter(postmark.sequence, is_too_late, precedes);
         let is_new = entry == Entry::New && (!is_own || self.recorder.is_in_window(postmark.intended_ns));
         if is_new && is_own {
             self.recorder.record_latency(postmark, at_ns, self.is_struck);

@@ -1,6 +1,6 @@
 //! When each notification of the window left and was answered: written by the publisher's thread, read by the players'.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::{PublishOrder, Windows};
 use crate::plan::Plan;
@@ -12,6 +12,20 @@ pub struct Departures {
     base: u16,
     /// First number of the window and the instants for each, per publisher.
     publishers: Vec<(u32, Vec<Instants>)>,
+    /// What proves the order of publishing: a [`Proof`].
+    proof: AtomicU8,
+}
+
+/// What proves the order of publishing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Proof {
+    /// It is not known yet.
+    InTheEnd,
+    /// One notification was answered before the other was sent.
+    Answers,
+    /// Everything was written to one connection, in order.
+    Writing,
 }
 
 /// What is known of one notification, ns; 0 for what has not happened.
@@ -28,7 +42,7 @@ impl Departures {
         let room = |sequences: std::ops::Range<u32>| {
             (sequences.start, sequences.map(|_| Instants::default()).collect::<Vec<_>>())
         };
-        Self { base: plan.publisher(0), publishers: own.map(room).collect() }
+        Self { base: plan.publisher(0), publishers: own.map(room).collect(), ..Self::default() }
     }
 
     /// Enters when a notification of a topic leaves, ns. To be called before it does; one that is sent again left the first time.
@@ -52,14 +66,35 @@ impl Departures {
         happened(&self.place(publisher.checked_sub(self.base)?, sequence)?.sent)
     }
 
+    /// Whether one notification of a publisher was certainly published before another one that has been received by now; `None` where that is known
+    /// only in the end. Exact at once: an answer that came before the other was sent was entered before that.
+    pub fn precedes(&self, publisher: u16, sequence: u32, later: u32) -> Option<bool> {
+        let proof = self.proof.load(Ordering::Relaxed);
+        if proof == Proof::Writing as u8 {
+            return Some(true);
+        }
+        if proof != Proof::Answers as u8 {
+            return None;
+        }
+        let sent_ns = self.of(publisher, later)?;
+        let answered_ns = happened(&self.place(publisher.checked_sub(self.base)?, sequence)?.answered);
+        Some(answered_ns.is_some_and(|answered_ns| answered_ns <= sent_ns))
+    }
+
+    /// Enters what proves the order from now on.
+    pub fn prove_order_by(&self, proof: Proof) {
+        self.proof.store(proof as u8, Ordering::Relaxed);
+    }
+
     /// In which order a topic's notifications of the window were published, as the answers prove it.
     pub fn order_of_answers(&self, topic: u16) -> PublishOrder {
         let Some((first, instants)) = self.publishers.get(usize::from(topic)) else {
-            return PublishOrder::of_answers(0, &[]);
+            return PublishOrder::of_answers(0, std::iter::empty());
         };
-        let instants: Vec<_> =
-            instants.iter().map(|instants| (happened(&instants.sent), happened(&instants.answered))).collect();
-        PublishOrder::of_answers(*first, &instants)
+        PublishOrder::of_answers(
+            *first,
+            instants.iter().map(|instants| (happened(&instants.sent), happened(&instants.answered))),
+        )
     }
 
     fn place(&self, topic: u16, sequence: u32) -> Option<&Instants> {
@@ -105,5 +140,13 @@ mod tests {
         assert_eq!(departures.of(0, 10), Some(6));
         let order = departures.order_of_answers(0);
         assert!(order.proves(10, 11) && !order.proves(12, 13));
+        assert_eq!(departures.precedes(0, 10, 11), None, "nobody has said that answers prove anything");
+        departures.prove_order_by(Proof::Answers);
+        // 11 was sent after the answer to 10 and answered; 12 was sent before that.
+        departures.enter(0, 12, 8);
+        assert_eq!(
+            [(10, 11), (11, 12), (12, 11)].map(|(a, b)| departures.precedes(0, a, b)),
+            [Some(true), Some(false), Some(false)]
+        );
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     fn received(numbers: &[u32]) -> Received {
         let mut ledger = Ledger::new(10);
         for &number in numbers {
-            ledger.enter(number, false);
+            ledger.enter(number, false, |_| None);
         }
         Received::of(&ledger)
     }

@@ -13,7 +13,8 @@ pub(super) struct Inversion {
     pub clients: u64,
 }
 
-/// The inversions of one ledger, or of several that were put together. Most ledgers have none, which takes 8 bytes; each costs 16.
+/// The inversions of one ledger, or of several that were put together. Most ledgers have none, which takes 8 bytes; each costs 16. Only those of
+/// other shards' notifications are kept, and those after a socket for publishing was lost: all others are judged when they arrive.
 // A ledger is touched by every delivery: what is hardly ever there is one pointer in it, not three.
 #[allow(clippy::box_collection)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,6 +32,9 @@ pub struct Ledger {
     /// Holes below `next`, ascending.
     missing: Vec<Range<u32>>,
     duplicated: u64,
+    /// Arrivals out of order that were judged when they came.
+    reordered: u64,
+    /// Those that cannot be judged yet.
     inversions: Inversions,
     late: u64,
 }
@@ -39,11 +42,21 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger of a window that starts with sequence number `first`.
     pub fn new(first: u32) -> Self {
-        Self { first, next: first, missing: Vec::new(), duplicated: 0, inversions: Inversions::default(), late: 0 }
+        Self {
+            first,
+            next: first,
+            missing: Vec::new(),
+            duplicated: 0,
+            reordered: 0,
+            inversions: Inversions::default(),
+            late: 0,
+        }
     }
 
-    /// Enters one notification. One that comes `too_late`, after the drain bound, is counted as late and stays lost.
-    pub fn enter(&mut self, sequence: u32, too_late: bool) -> Entry {
+    /// Enters one notification. One that comes `too_late`, after the drain bound, is counted as late and stays lost. Of one that comes below the
+    /// highest number so far, `precedes` is asked whether it was certainly published before that; where it does not know, the pair is kept
+    /// until the books are closed.
+    pub fn enter(&mut self, sequence: u32, too_late: bool, precedes: impl FnOnce(u32) -> Option<bool>) -> Entry {
         // One past the last of all numbers is no number: a server made it up.
         if sequence < self.first || sequence == u32::MAX {
             return Entry::Before;
@@ -64,7 +77,10 @@ impl Ledger {
             return Entry::New;
         }
         if self.fill(sequence) {
-            self.inversions.enter(sequence, self.next - 1);
+            match precedes(self.next - 1) {
+                Some(is_reordered) => self.reordered += u64::from(is_reordered),
+                None => self.inversions.enter(sequence, self.next - 1),
+            }
             Entry::New
         } else {
             self.duplicated += 1;
@@ -98,7 +114,7 @@ impl Ledger {
 
     fn reordered(&self, order: &PublishOrder) -> u64 {
         let proven = self.inversions.iter().filter(|pair| order.proves(pair.sequence, pair.highest));
-        proven.map(|pair| pair.clients).sum()
+        self.reordered + proven.map(|pair| pair.clients).sum::<u64>()
     }
 
     /// The numbers below `end` that have not been received.
@@ -116,6 +132,7 @@ impl Ledger {
     /// Takes over what another ledger of the same shape counted.
     pub(super) fn take_counts(&mut self, other: &Self) {
         self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
         self.inversions.add(&other.inversions);
         self.late += other.late;
     }
@@ -150,7 +167,7 @@ mod tests {
     fn account(first: u32, end: u32, refused: &[u32], received: &[u32]) -> [u64; 5] {
         let mut ledger = Ledger::new(first);
         for &sequence in received {
-            ledger.enter(sequence, false);
+            ledger.enter(sequence, false, |_| None);
         }
         let books = ledger.close(end, refused, &PublishOrder::of_writing(&[]));
         [books.expected, books.delivered, books.lost, books.duplicated, books.reordered]
@@ -177,23 +194,23 @@ mod tests {
     fn an_arrival_is_reordered_only_against_what_was_published_after_its_answer() {
         let mut ledger = Ledger::new(0);
         for sequence in [1, 0, 3, 2] {
-            ledger.enter(sequence, false);
+            ledger.enter(sequence, false, |_| None);
         }
         // 0 and 1 overlapped; 3 was sent after the answer to 2.
         let at = |sent, answered| (Some(sent), Some(answered));
-        let order = PublishOrder::of_answers(0, &[at(0, 20), at(10, 30), at(40, 50), at(60, 70)]);
+        let order = PublishOrder::of_answers(0, [at(0, 20), at(10, 30), at(40, 50), at(60, 70)].into_iter());
         assert_eq!(ledger.close(4, &[], &order).reordered, 1);
         assert_eq!(ledger.close(4, &[], &PublishOrder::of_writing(&[])).reordered, 2);
         assert_eq!(ledger.close(4, &[], &PublishOrder::of_writing(&[3])).reordered, 1);
-        assert_eq!(size_of::<Ledger>(), 56);
+        assert_eq!(size_of::<Ledger>(), 64);
     }
 
     #[test]
     fn what_comes_after_the_drain_bound_is_late_and_lost() {
         let mut ledger = Ledger::new(0);
-        ledger.enter(0, false);
-        assert_eq!(ledger.enter(1, true), Entry::Late);
-        assert_eq!(ledger.enter(0, true), Entry::Repeated);
+        ledger.enter(0, false, |_| None);
+        assert_eq!(ledger.enter(1, true, |_| None), Entry::Late);
+        assert_eq!(ledger.enter(0, true, |_| None), Entry::Repeated);
         let books = ledger.close(2, &[], &PublishOrder::of_writing(&[]));
         assert_eq!((books.lost, books.late, books.duplicated), (1, 1, 1));
     }
@@ -202,7 +219,7 @@ mod tests {
     fn what_was_not_heard_is_told_by_number() {
         let mut ledger = Ledger::new(5);
         for sequence in [6, 9] {
-            ledger.enter(sequence, false);
+            ledger.enter(sequence, false, |_| None);
         }
         assert_eq!(ledger.unheard(12).collect::<Vec<_>>(), [5..6, 7..9, 10..12]);
         assert_eq!(ledger.unheard(8).collect::<Vec<_>>(), [5..6, 7..8], "what was never published is no loss");

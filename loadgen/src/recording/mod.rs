@@ -22,7 +22,7 @@ mod unheard;
 
 pub use account::{Account, InFlight, Window, Windows};
 pub use changes::{Moment, merge_moments};
-pub use departures::Departures;
+pub use departures::{Departures, Proof};
 pub use hearing::{ClientGroup, Received, Share, group};
 pub use ledger::{Entry, Ledger};
 pub use live::{Live, LiveClients};

@@ -37,20 +37,19 @@ impl PublishOrder {
 
     /// The order that answers prove; for each notification from number `first` on, when it was sent and when its answer came (ns; `None` for what did
     /// not happen).
-    pub fn of_answers(first: u32, instants: &[(Option<u64>, Option<u64>)]) -> Self {
+    pub fn of_answers(
+        first: u32,
+        instants: impl DoubleEndedIterator<Item = (Option<u64>, Option<u64>)> + ExactSizeIterator + Clone,
+    ) -> Self {
         // The earliest instant at which any notification from here on was sent: retries are not sent in the order of their numbers.
-        let mut earliest = u64::MAX;
-        let mut earliest_from: Vec<u64> = instants
-            .iter()
-            .rev()
-            .map(|(sent, _)| {
-                earliest = earliest.min(sent.unwrap_or(u64::MAX));
-                earliest
-            })
-            .collect();
+        let mut earliest_from = Vec::with_capacity(instants.len());
+        for (sent, _) in instants.clone().rev() {
+            let earliest = earliest_from.last().copied().unwrap_or(u64::MAX);
+            earliest_from.push(earliest.min(sent.unwrap_or(u64::MAX)));
+        }
         earliest_from.reverse();
         let mut stretches: Vec<Stretch> = Vec::new();
-        for (place, (_, answered)) in instants.iter().enumerate() {
+        for (place, (_, answered)) in instants.enumerate() {
             let later = answered.map(|answered| {
                 let behind = &earliest_from[place + 1..];
                 behind.partition_point(|&sent| sent < answered)
@@ -76,11 +75,15 @@ impl PublishOrder {
 mod tests {
     use super::*;
 
+    fn of(first: u32, instants: &[(Option<u64>, Option<u64>)]) -> PublishOrder {
+        PublishOrder::of_answers(first, instants.iter().copied())
+    }
+
     #[test]
     fn what_was_answered_before_another_was_sent_is_before_it() {
         let at = |sent, answered| (Some(sent), Some(answered));
         // 5 and 6 overlap, 7 was sent after both, 8 was never answered, 9 after everything.
-        let order = PublishOrder::of_answers(5, &[at(10, 30), at(20, 40), at(50, 60), (Some(70), None), at(80, 90)]);
+        let order = of(5, &[at(10, 30), at(20, 40), at(50, 60), (Some(70), None), at(80, 90)]);
         let proven: Vec<_> =
             (5..10).flat_map(|a| (a + 1..10).map(move |b| (a, b))).filter(|&(a, b)| order.proves(a, b)).collect();
         assert_eq!(proven, [(5, 7), (5, 8), (5, 9), (6, 7), (6, 8), (6, 9), (7, 8), (7, 9)]);
@@ -90,14 +93,14 @@ mod tests {
     fn what_was_sent_again_out_of_turn_is_after_nothing_that_was_sent_later() {
         let at = |sent, answered| (Some(sent), Some(answered));
         // 0 was answered at 20; 1 was sent then, and 2 before.
-        let order = PublishOrder::of_answers(0, &[at(0, 20), at(25, 30), at(10, 40), at(50, 60)]);
+        let order = of(0, &[at(0, 20), at(25, 30), at(10, 40), at(50, 60)]);
         assert_eq!([1, 2, 3].map(|later| order.proves(0, later)), [false, false, true]);
     }
 
     #[test]
     fn one_after_the_other_takes_one_stretch_however_many_there_are() {
         let instants: Vec<_> = (0..1_000).map(|n| (Some(n * 10), Some(n * 10 + 5))).collect();
-        let order = PublishOrder::of_answers(7, &instants);
+        let order = of(7, &instants);
         assert_eq!(order.stretches, [Stretch { from: 7, distance: 1, until: u32::MAX }]);
         assert!(order.proves(7, 8) && order.proves(1_000, 1_006) && !order.proves(8, 8) && !order.proves(8, 7));
     }

@@ -24,6 +24,10 @@ use crate::wire::Traffic;
 
 /// Most kinds of errors that are told apart: a server may make up close codes.
 const MOST_KINDS: usize = 64;
+/// Most arrivals out of order of which it is kept, until the end, in which order they were published, 16 bytes each.
+const MOST_KEPT_PAIRS: u64 = 1_000_000;
+/// An arrival out of order beyond that: whether it is reordered is not known.
+const ORDER_UNJUDGED: &str = "order-unjudged";
 /// What further kinds are counted as.
 const OTHER_KIND: &str = "other";
 
@@ -50,6 +54,8 @@ pub struct Recorder {
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
     told: RefCell<Told>,
+    /// Arrivals out of order that are judged in the end.
+    kept_pairs: Cell<u64>,
     /// What no quote may show.
     secret: Option<Token>,
     /// Receipt minus intended instant, each on the clock of its own process, ns: the smallest that was heard of each shard's
@@ -85,6 +91,7 @@ impl Recorder {
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
             told: RefCell::default(),
+            kept_pairs: Cell::new(0),
             secret: None,
             heard: RefCell::default(),
             ledgers: RefCell::default(),
@@ -163,6 +170,21 @@ impl Recorder {
         if let Some(left_ns) = self.departures.of(postmark.publisher, postmark.sequence) {
             self.record(&self.latency_from_actual, at_ns.checked_sub(left_ns));
         }
+    }
+
+    /// Whether a notification, of this process if it `is_own`, was certainly published before number `later` of its publisher, which has arrived;
+    /// `None` where that is known only in the end, and the pair is to be kept. Beyond a bound, which counts as an error of its own, none is
+    /// kept.
+    pub fn precedes(&self, postmark: &Postmark, later: u32, is_own: bool) -> Option<bool> {
+        let known = if is_own { self.departures.precedes(postmark.publisher, postmark.sequence, later) } else { None };
+        if known.is_none() {
+            self.kept_pairs.set(self.kept_pairs.get() + 1);
+            if self.kept_pairs.get() > MOST_KEPT_PAIRS {
+                self.record_error(ORDER_UNJUDGED);
+                return Some(false);
+            }
+        }
+        known
     }
 
     /// Records that a notification of another shard was received at `at_ns`. Its instant is of another clock, so this says how

@@ -60,7 +60,7 @@ mod tests {
     fn of_one(publisher: u16, received: &[u32]) -> Stack {
         let mut ledger = Ledger::new(10);
         for &sequence in received {
-            ledger.enter(sequence, false);
+            ledger.enter(sequence, false, |_| None);
         }
         Stack { publisher, clients: 1, ledger }
     }

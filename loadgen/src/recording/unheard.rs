@@ -27,7 +27,7 @@ mod tests {
     fn ledger(received: &[u32]) -> Ledger {
         let mut ledger = Ledger::new(10);
         for &sequence in received {
-            ledger.enter(sequence, false);
+            ledger.enter(sequence, false, |_| None);
         }
         ledger
     }
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn what_came_too_late_was_not_heard() {
         let mut late = ledger(&[10]);
-        late.enter(11, true);
+        late.enter(11, true, |_| None);
         assert_eq!(unheard(&[vec![11]], std::iter::once((0, &late))), [vec![11]]);
     }
 }

@@ -202,7 +202,9 @@ pub fn parse(text: &str) -> anyhow::Result<Url> {
     let url: Url = text.parse().with_context(|| format!("`{shown}` is not a URL: {expected}"))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        "ws" | "wss" => Ok(text.replacen("ws", "http", 1).parse()?),
+        // The scheme is the beginning of the text, in whatever case.
+        "ws" => Ok(format!("http{}", &text.trim_start()["ws".len()..]).parse()?),
+        "wss" => Ok(format!("https{}", &text.trim_start()["wss".len()..]).parse()?),
         other => bail!("`{shown}` has the scheme `{other}`: {expected}"),
     }
 }
@@ -274,6 +276,13 @@ mod tests {
         let (file, trust) = (Arc::new(TargetFile::feed()), Trust::default());
         let target = Target::resolve_as("http://127.0.0.1/s3 cr\"t/x", file, Some(token), &trust).unwrap();
         assert_eq!(target.shown_url(), "http://127.0.0.1/***/x");
+    }
+
+    #[test]
+    fn a_websockets_scheme_is_told_in_either_case() {
+        let parsed =
+            ["WS://ws.example/ws", "wss://a", "WSS://u:p@wss.example"].map(|text| parse(text).unwrap().to_string());
+        assert_eq!(parsed, ["http://ws.example/ws", "https://a/", "https://u:p@wss.example/"]);
     }
 
     #[test]

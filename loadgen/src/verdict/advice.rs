@@ -130,9 +130,14 @@ fn of_kind(kind: &str) -> Advice {
             "the server said what `refused` in the target file calls a refusal",
             "See what it said, in its own words, and what it wants of those who subscribe.",
         ),
+        "unanswered" => (
+            "they were sent, and the server had not answered 5 s after the last one was due",
+            "Lower --rate until the server keeps up, or lengthen --duration, so that the last ones are a smaller share.",
+        ),
         "unsent" => (
-            "the server did not take in what was written for it",
-            "Lower --rate or --payload until the server reads as fast as is published; see its log.",
+            "they were due and could not be sent in time: no connection for publishing was free, or the server did not take in what was \
+             written for it",
+            "Lower --rate or --payload until the server keeps up, or raise --publish-connections; see the server's log.",
         ),
         _ => return of_family(kind),
     };

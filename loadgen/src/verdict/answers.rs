@@ -10,7 +10,10 @@ const CODED: &str = "coded: ";
 
 /// Answers that could not be read, because they were coded.
 pub(super) fn unreadable(measured: &Measured) -> Option<Reason> {
-    let coded = measured.connections.errors.iter().filter_map(|(kind, times)| Some((kind.strip_prefix(CODED)?, times)));
+    let coded = measured.connections.errors.iter().filter_map(|(kind, times)| {
+        // Those to publications are told as their publisher's.
+        Some((kind.strip_prefix("publish-").unwrap_or(kind).strip_prefix(CODED)?, times))
+    });
     let coded: Vec<String> = coded.map(|(name, times)| format!("{} with {name}", count(*times))).collect();
     (!coded.is_empty()).then(|| {
         reason(

@@ -22,7 +22,7 @@ use crate::clock;
 use crate::plan::tests::plan;
 use crate::plan::{Arrive, Plan};
 use crate::recording::{Departures, Windows};
-use crate::target::{Target, Trust};
+use crate::target::{Target, TargetFile, Trust};
 
 /// Longest wait for anything that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,10 +38,13 @@ struct Publisher {
 
 impl Publisher {
     async fn open(plan: Plan, url: &str) -> Self {
-        let target = Target::resolve(url, &Trust { insecure: true, ..Trust::default() }).unwrap();
+        Self::to(plan, &Target::resolve(url, &Trust { insecure: true, ..Trust::default() }).unwrap()).await
+    }
+
+    async fn to(plan: Plan, target: &Target) -> Self {
         let departures = Arc::new(Departures::new(&plan, &Windows::of(&plan)));
         let books = Rc::new(RefCell::new(Books::of_requests(&plan, departures, Arc::default())));
-        let pool = Pool::open(&plan, &target, Duration::from_millis(1), Rc::clone(&books)).await.unwrap();
+        let pool = Pool::open(&plan, target, Duration::from_millis(1), Rc::clone(&books)).await.unwrap();
         Self { pool, books, plan }
     }
 
@@ -304,6 +307,172 @@ async fn answers_prove_the_order_of_publishing() {
         publisher.settle().await;
         let order = publisher.close().orders.remove(0);
         assert_eq!([(10, 11), (10, 12), (11, 12)].map(|(a, b)| order.proves(a, b)), [false, true, true]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_ends_unused_connections_at_once_is_published_to_all_the_same() {
+    local(async {
+        let url = server(|mut socket, _| async move {
+            let mut received = Vec::new();
+            // Sooner than any life of a connection that counts.
+            let patience = Duration::from_millis(20);
+            while let Ok(true) = tokio::time::timeout(patience, read_request(&mut socket, &mut received)).await {
+                socket.write_all(OK).await.unwrap();
+            }
+        })
+        .await;
+        let publisher = Publisher::open(plan(), &url).await;
+        for sequence in 10..16 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            publisher.publish(sequence).await;
+            publisher.settle().await;
+        }
+        let report = publisher.close();
+        assert_eq!(report.published.accepted, 6, "{:?} {:?}", report.published, report.failures);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_close_that_follows_each_answer_without_a_word_is_learnt() {
+    local(async {
+        // The end comes a moment after the answer, when the next request may be on its way.
+        let url = server(|mut socket, _| async move {
+            read_request(&mut socket, &mut Vec::new()).await;
+            socket.write_all(OK).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        })
+        .await;
+        let publisher = Publisher::open(plan(), &url).await;
+        for sequence in 10..13 {
+            publisher.publish(sequence).await;
+            publisher.settle().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // From now on one follows the other at once.
+        for sequence in 13..30 {
+            publisher.publish(sequence).await;
+            publisher.settle().await;
+        }
+        let report = publisher.close();
+        assert_eq!(report.published.accepted, 20, "{:?} {:?}", report.published, report.failures);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_carries_a_key_is_sent_once_the_server_is_back() {
+    const KEYED: &str = r#"
+name = "keyed"
+[publish]
+path = "/say"
+headers = { Idempotency-Key = "{unique}" }
+[transports.sse]
+path = "/events"
+"#;
+    local(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let file = Arc::new(TargetFile::parse(KEYED, ".".as_ref()).unwrap());
+        let target = Target::resolve_as(&format!("http://{address}"), file, None, &Trust::default()).unwrap();
+        let publisher = Publisher::to(plan(), &target).await;
+        publisher.publish(10).await;
+        let (mut socket, _) = listener.accept().await.unwrap();
+        assert!(read_request(&mut socket, &mut Vec::new()).await);
+        // It is gone with all its connections, and nobody listens.
+        drop((socket, listener));
+        let cut_off = async {
+            while !publisher.pool.is_cut_off() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, cut_off).await.expect("it is noticed");
+        let listener = TcpListener::bind(address).await.unwrap();
+        tokio::task::spawn_local(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::task::spawn_local(async move {
+                    let mut received = Vec::new();
+                    while read_request(&mut socket, &mut received).await {
+                        socket.write_all(OK).await.unwrap();
+                    }
+                });
+            }
+        });
+        publisher.settle().await;
+        let published = publisher.close().published;
+        assert_eq!((published.accepted, published.refused, published.sent_again), (1, 0, 1), "{published:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_an_answer_that_is_cut_off_the_status_counts_and_408_on_a_kept_connection_answers_nothing() {
+    const CUT: &[u8] = b"HTTP/1.1 201 Created\r\nContent-Length: 20\r\n\r\nten bytes.";
+    const REFUSED: &[u8] = b"HTTP/1.1 503 Busy\r\nContent-Length: 20\r\n\r\nten bytes.";
+    const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    local(async {
+        for (first, second, accepted, kinds) in [
+            (CUT, OK, 2, vec![]),
+            (REFUSED, OK, 1, vec!["publish-status-503"]),
+            (OK, LATE, 2, vec![]),
+            (LATE, OK, 1, vec!["publish-status-408"]),
+        ] {
+            let url = server(move |mut socket, number| async move {
+                let mut received = Vec::new();
+                for turn in 0.. {
+                    if !read_request(&mut socket, &mut received).await {
+                        return;
+                    }
+                    let answer = match (number, turn) {
+                        (0, 0) => first,
+                        (0, _) => second,
+                        _ => OK,
+                    };
+                    socket.write_all(answer).await.unwrap();
+                    if answer != OK {
+                        return;
+                    }
+                }
+            })
+            .await;
+            let publisher = Publisher::open(plan(), &url).await;
+            for sequence in 10..12 {
+                publisher.publish(sequence).await;
+                publisher.settle().await;
+            }
+            let report = publisher.close();
+            assert_eq!(report.published.accepted, accepted, "{:?} {:?}", report.published, report.failures);
+            assert_eq!(report.failures.keys().collect::<Vec<_>>(), kinds);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_one_kind_of_failure_whatever_it_says() {
+    local(async {
+        let url = server(|mut socket, number| async move {
+            read_request(&mut socket, &mut Vec::new()).await;
+            socket.write_all(format!("{{\"id\":{number}}}\r\n").as_bytes()).await.unwrap();
+        })
+        .await;
+        let publisher = Publisher::open(plan(), &url).await;
+        for sequence in 10..13 {
+            publisher.publish(sequence).await;
+            publisher.settle().await;
+            let pausing = async {
+                while publisher.pool.is_pausing.get() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, pausing).await.expect("it goes on");
+        }
+        let report = publisher.close();
+        let kind = "publish-protocol: not an HTTP/1.1 answer (RFC 9112 4)";
+        assert_eq!(report.failures, [(kind.to_owned(), 3), ("publish-unknown".to_owned(), 3)].into());
+        assert!(report.quotes[kind].contains("{\"id\":"), "{:?}", report.quotes);
     })
     .await;
 }

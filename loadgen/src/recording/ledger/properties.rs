@@ -33,7 +33,7 @@ proptest! {
                 (false, true) => Entry::Late,
                 (false, false) => Entry::New,
             };
-            prop_assert_eq!(ledger.enter(sequence, too_late), expected);
+            prop_assert_eq!(ledger.enter(sequence, too_late, |_| None), expected);
             match expected {
                 Entry::New => {
                     counts[1] += u64::from(highest > Some(sequence));
@@ -58,7 +58,7 @@ proptest! {
     fn holes_are_apart_and_ascending_and_few(first in 0..10_u32, arrivals in arrivals()) {
         let mut ledger = Ledger::new(first);
         for (sequence, too_late) in arrivals {
-            ledger.enter(sequence, too_late);
+            ledger.enter(sequence, too_late, |_| None);
         }
         prop_assert!(ledger.missing.iter().all(|hole| hole.start < hole.end && hole.end <= ledger.next));
         prop_assert!(ledger.missing.windows(2).all(|two| two[0].end < two[1].start), "{:?}", ledger.missing);

@@ -12,7 +12,7 @@ const ALL: Judged = Judged { window: true, last_third: true };
 fn clients(topic: u16, clients: u64, numbers: impl IntoIterator<Item = u32>) -> ClientGroup {
     let mut ledger = Ledger::new(SPAN.first);
     for number in numbers {
-        ledger.enter(number, false);
+        ledger.enter(number, false, |_| None);
     }
     ClientGroup { topic, clients, received: vec![Received::of(&ledger)] }
 }
