@@ -12,6 +12,9 @@ use crate::reading_room::Room;
 use crate::reconnection::Pauses;
 use crate::recording::Account;
 
+/// An answer of an event stream ended before the empty line that ends an event, which was discarded.
+const CUT_EVENT: &str = "event-without-end";
+
 /// One simulated client.
 #[derive(Debug)]
 pub struct Subscriber {
@@ -176,6 +179,9 @@ impl Subscriber {
             let told = lost.as_ref().and_then(ClientError::retry_after).or(self.resume.retry);
             let end = match (lost, blow) {
                 (Some(error), _) if error.is_orderly() => {
+                    if let ClientError::AnswerEnded { within_event: true, .. } = error {
+                        account.recorder().record_error(CUT_EVENT);
+                    }
                     account.recorder().count(|counters| {
                         counters.returning += 1;
                         match error {
@@ -261,7 +267,7 @@ impl Subscriber {
     async fn pause_after(&mut self, end: &ClientError, account: &Account, stopped: Stopped<'_>) -> bool {
         let rules = &self.site.plan.reconnection;
         let pause = match end {
-            ClientError::AnswerEnded { at_once } => {
+            ClientError::AnswerEnded { at_once, .. } => {
                 Pauses::after_end(rules, self.resume.retry, *at_once, &mut rand::rng())
             }
             _ => Some(Duration::ZERO),

@@ -137,12 +137,21 @@ fn quote(measured: &Measured, kind: &str, before: &str) -> String {
     measured.quotes.get(kind).map(|words| format!("{before} `{words}`")).unwrap_or_default()
 }
 
+/// The events that were discarded because their answers ended before they did, if there were any.
+fn cut_events(measured: &Measured) -> String {
+    let cut = measured.connections.errors.get("event-without-end");
+    let told =
+        |n: &u64| format!("; {} events ended without the empty line that ends one, and were discarded", count(*n));
+    cut.map(told).unwrap_or_default()
+}
+
 fn something_arrived(measured: &Measured) -> Option<Reason> {
     (measured.published.accepted > 0 && measured.latency.count == 0).then(|| {
         reason(
             "latency",
             format!(
-                "not measured: nothing that was published in the window arrived{}{}",
+                "not measured: nothing that was published in the window arrived{}{}{}",
+                cut_events(measured),
                 quote(measured, FOREIGN, "; the first message was"),
                 quote(measured, EMPTY_ANSWER, "; the first answer was")
             ),

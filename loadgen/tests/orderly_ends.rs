@@ -45,6 +45,17 @@ fn whole(measured: &Measured) -> Run {
     run
 }
 
+#[tokio::test]
+async fn an_event_without_the_line_that_ends_it_is_discarded_and_that_is_said() {
+    let server = Raw::serve(Manner { ends_within_event: true, ..Manner::default() }).await;
+    let measured = measure(&server, "sse", "", &[]).await;
+    assert_eq!(measured.code, 3, "{}", measured.stdout);
+    let said = "events ended without the empty line that ends one, and were discarded";
+    assert!(measured.stdout.contains(said), "{}", measured.stdout);
+    let run = results::load(&measured.out).unwrap().run;
+    assert!(run.measured.connections.errors["event-without-end"] >= 4, "{:?}", run.measured.connections.errors);
+}
+
 /// Tries the target out; exit code and what was said.
 async fn check(server: &Raw, sse: &str) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();

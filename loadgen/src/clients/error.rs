@@ -47,6 +47,8 @@ pub enum ClientError {
     AnswerEnded {
         /// True when it brought no event and ended as soon as it had begun.
         at_once: bool,
+        /// True when it ended within an event, which is discarded then (WHATWG HTML, section 9.2.6).
+        within_event: bool,
     },
     /// The server had ended the kept connection before the request on it was answered: no error, the client asks again at once.
     #[error("the server ended the connection that it had kept")]

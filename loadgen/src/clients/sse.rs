@@ -233,7 +233,10 @@ impl Stream {
     /// The orderly end of this answer, of a request that was sent at `asked_ns`.
     fn ended(&self, at_ns: u64, asked_ns: u64) -> ClientError {
         let took = Duration::from_nanos(at_ns.saturating_sub(asked_ns));
-        ClientError::AnswerEnded { at_once: !self.has_events && took < RETRY_AT_ONCE }
+        ClientError::AnswerEnded {
+            at_once: !self.has_events && took < RETRY_AT_ONCE,
+            within_event: self.events.has_unfinished_event(),
+        }
     }
 }
 

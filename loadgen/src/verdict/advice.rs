@@ -130,6 +130,10 @@ fn of_kind(kind: &str) -> Advice {
             "the server said what `refused` in the target file calls a refusal",
             "See what it said, in its own words, and what it wants of those who subscribe.",
         ),
+        "event-without-end" => (
+            "answers of event streams ended before the empty line that ends an event, so those events were discarded",
+            "Have the server end each event with an empty line (WHATWG HTML, section 9.2.6).",
+        ),
         "unanswered" => (
             "they were sent, and the server had not answered 5 s after the last one was due",
             "Lower --rate until the server keeps up, or lengthen --duration, so that the last ones are a smaller share.",

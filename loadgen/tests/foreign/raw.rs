@@ -138,6 +138,8 @@ pub struct Manner {
     pub closes_after: usize,
     /// A connection that is idle for so long ends.
     pub closes_idle: Duration,
+    /// Leaves out the empty line behind each event.
+    pub ends_within_event: bool,
     /// Answers the first request of a stream at once.
     pub greets: bool,
     /// Holds the answer of a stream until there is an event; else one without an event ends at once.
@@ -156,6 +158,7 @@ impl Default for Manner {
             event_stream: "text/event-stream",
             closes_after: usize::MAX,
             closes_idle: Duration::from_secs(60),
+            ends_within_event: false,
             greets: true,
             holds: true,
             spares_publishers: false,
@@ -317,6 +320,10 @@ impl Connection {
                         };
                         (format!("retry: 50\nid: {}\ndata: {}\n\n", place + 1, all[place]), true)
                     }
+                };
+                let content = match self.state.manner.ends_within_event && brings {
+                    true => content.strip_suffix('\n').unwrap_or_default().to_owned(),
+                    false => content,
                 };
                 (Kind::Sse, fields, content, brings)
             }

@@ -85,6 +85,11 @@ impl Reader {
         self.retry
     }
 
+    /// True when an event has begun and not ended: at the end of a stream, it is discarded (WHATWG HTML, section 9.2.6).
+    pub fn has_unfinished_event(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
     /// Calls `dispatch` for each event that ends in `input`.
     pub fn read(&mut self, input: &[u8], mut dispatch: impl FnMut(Event<'_>)) -> Result<(), EventTooLarge> {
         if self.unfinished.is_empty() && self.started {
