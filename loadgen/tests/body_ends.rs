@@ -38,7 +38,8 @@ fn expected(ending: Ending, reader: Reader) -> &'static str {
         (Reader::Sse, Ending::Status205) => "all, status-205",
         (Reader::Sse | Reader::LongPoll | Reader::ShortPoll, _) => "all",
         (Reader::Publish, Ending::Status304) => "refused by 304",
-        (Reader::Publish, ending) if ending.is_cut() => "told",
+        // Its status counts.
+        (Reader::Publish, ending) if ending.is_cut() => "accepted, truncated",
         (Reader::Publish, _) => "accepted",
         (Reader::Probe, Ending::Status204) => "told to stop / passes",
         (Reader::Probe, Ending::Status304) => "answered 304 / passes",
@@ -173,9 +174,7 @@ async fn publish(ending: Ending) -> (String, String) {
     let word = match errors.as_slice() {
         [] if run.published.accepted == 20 && loaded.run.verdict.is_valid() => "accepted",
         [kind] if kind.ends_with("304") && run.published.accepted == 0 => "refused by 304",
-        _ if ending.is_cut() && run.published.accepted > 0 && (run.published.accepted == 20 || !errors.is_empty()) => {
-            "told"
-        }
+        ["publish-truncated"] if run.published.accepted == 20 && loaded.run.verdict.is_valid() => "accepted, truncated",
         _ => return (format!("{:?} {errors:?}", run.published), said),
     };
     (if is_whole { word.into() } else { format!("{word}, but {:?}", run.deliveries) }, said)

@@ -12,12 +12,14 @@ use super::http::NOT_ACCEPTED;
 use super::ws::SocketEnd;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
-use crate::recording::{Departures, Proof, PublishOrder};
+use crate::recording::{Departures, Proof, PublishOrder, count_numbers};
 
 /// It was sent, and no answer tells what became of it.
 pub(super) const UNKNOWN: &str = "unknown";
 /// It was sent, and the publisher's time was over before the server had answered.
 pub(super) const UNANSWERED: &str = "unanswered";
+/// The answer to it broke off behind its head.
+pub(super) const TRUNCATED: &str = "truncated";
 /// It was due, but was not sent before the publisher's time was over.
 pub(super) const UNSENT: &str = "unsent";
 /// There was no connection at the time, nor one on its way.
@@ -284,6 +286,11 @@ impl Books {
     /// What the server answered to the first publication, if it has.
     pub(super) fn told_first(&self) -> Option<String> {
         self.first_answer.clone()
+    }
+
+    /// How many were not accepted so far, or are not known to be.
+    pub(super) fn count_not_accepted(&self) -> u64 {
+        count_numbers(&self.refused)
     }
 
     /// What kept notifications from being accepted so far, by kind.

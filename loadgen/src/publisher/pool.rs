@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::books::{Books, Pending, UNANSWERED, UNCONNECTED, UNKNOWN, UNSENT};
+use super::books::{Books, Pending, TRUNCATED, UNANSWERED, UNCONNECTED, UNKNOWN, UNSENT};
 use super::http::Http;
 use super::http_connection::{Ended, HttpConnection};
 use super::publication::Publication;
@@ -214,6 +214,7 @@ impl Pool {
     /// The head of the answer has come, and its body was cut off: the status counts, unless the body is to say what it is.
     pub(super) fn cut_off(&self, attempt: Attempt, head: &Head, at_ns: u64) {
         let is_success = (200..300).contains(&head.status);
+        self.books.borrow_mut().count_failure(TRUNCATED);
         if is_success && self.http.reads_bodies() {
             self.unknown(attempt, UNKNOWN);
         } else {

@@ -414,8 +414,8 @@ async fn of_an_answer_that_is_cut_off_the_status_counts_and_408_on_a_kept_connec
     const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     local(async {
         for (first, second, accepted, kinds) in [
-            (CUT, OK, 2, vec![]),
-            (REFUSED, OK, 1, vec!["publish-status-503"]),
+            (CUT, OK, 2, vec!["publish-truncated"]),
+            (REFUSED, OK, 1, vec!["publish-status-503", "publish-truncated"]),
             (OK, LATE, 2, vec![]),
             (LATE, OK, 1, vec!["publish-status-408"]),
         ] {
