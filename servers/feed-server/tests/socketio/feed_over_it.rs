@@ -224,6 +224,7 @@ async fn a_held_poll_outlasts_the_bounds_on_requests() {
     let mut polls = Polls::enter(&server).await;
     polls.post(subscribe("")).await;
     polls.next_json("430").await;
+    polls.settle().await;
     let before = now();
     let (answer, ()) = tokio::join!(polls.poll(), async {
         tokio::time::sleep(Duration::from_secs(1)).await;

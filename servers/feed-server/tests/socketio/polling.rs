@@ -73,6 +73,7 @@ async fn waits() {
     let mut polls = Polls::enter(&server).await;
     polls.post(r#"420["subscribe",{"topic":"news"}]"#).await;
     polls.next_json("430").await;
+    polls.settle().await;
     let before = now();
     let (answer, ()) = tokio::join!(polls.poll(), async {
         sleep(Duration::from_millis(300)).await;
