@@ -227,7 +227,7 @@ impl Recorder {
         }
     }
 
-    /// Counts an error by kind; once there are [`MOST_KINDS`] kinds, further ones as `other`.
+    /// Counts an error by kind; once there are `MOST_KINDS` kinds, further ones as `other`.
     pub fn record_error(&self, kind: &str) {
         let mut errors = self.errors.borrow_mut();
         if let Some(count) = errors.get_mut(kind) {
