@@ -144,7 +144,9 @@ fn a_stream_without_a_pause_lets_others_have_their_turn() {
         }
     });
     assert_eq!(heard.len(), 4_000 * (16 << 10));
-    assert!(turns.get() > 40, "{} turns beside 64 MB", turns.get());
+    // How often the runtime polls one task between two turns of the other is its own affair; who is starved has next to none.
+    let least = heard.len() / (4 * BYTES_AT_A_TIME);
+    assert!(turns.get() >= least, "{} turns of {least} beside 64 MB", turns.get());
 }
 
 /// A client that asks again after whatever it hears, and notes the order of it all.
