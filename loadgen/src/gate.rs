@@ -37,6 +37,8 @@ pub enum Said {
     Progress(Progress),
     /// That it is ready.
     Waiting(Waiting),
+    /// That it was asked to end by a signal: so is the run.
+    Stopping,
 }
 
 /// What a worker waits for, as it says so to its leader.

@@ -9,6 +9,7 @@
 
 pub mod assertion;
 pub mod check;
+pub mod children;
 pub mod clients;
 pub mod clock;
 pub mod commands;

@@ -6,11 +6,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use crate::children::Group;
 use crate::lines::next_line;
 use crate::server_flags::ServerFlags;
 use crate::target::{Start, Token, redacted};
@@ -29,6 +30,8 @@ const ERROR: &str = "error: ";
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
+    /// It, and all that it has started.
+    group: Group,
     /// Its base URL.
     pub url: String,
     /// Its process id.
@@ -84,7 +87,7 @@ impl ServerProcess {
         let pid = child.id().context("the server ended at once")?;
         let stderr = child.stderr.take().expect("its standard error is piped");
         let stdout = child.stdout.take().expect("its standard output is piped");
-        let mut this = Self { child, url: String::new(), pid };
+        let mut this = Self { child, group: Group::of(pid), url: String::new(), pid };
         let complaints = tokio::spawn(pass_on(name.clone(), BufReader::new(stderr), token.clone()));
         let mut stdout = BufReader::new(stdout);
         let ready = tokio::time::timeout(START_BOUND, find_url(&mut stdout, &name, token.as_ref())).await;
@@ -100,7 +103,7 @@ impl ServerProcess {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         if !self.has_ended().await {
-            self.signal(Signal::TERM);
+            self.group.signal(Signal::TERM);
         }
         if !self.has_ended().await {
             self.child.start_kill().context("cannot end the server")?;
@@ -111,7 +114,7 @@ impl ServerProcess {
 
     /// Ends it and all that it has started at once, as a crash would.
     pub async fn kill(mut self) -> anyhow::Result<()> {
-        self.signal(Signal::KILL);
+        self.group.signal(Signal::KILL);
         self.child.wait().await.context("cannot see the server's end")?;
         Ok(())
     }
@@ -120,7 +123,7 @@ impl ServerProcess {
     pub async fn terminate(mut self, bound: Duration) -> anyhow::Result<()> {
         // Waiting would close it, and be a second request to end, on which a server may well end on the spot.
         let _stdin = self.child.stdin.take();
-        self.signal(Signal::TERM);
+        self.group.signal(Signal::TERM);
         let Ok(ended) = tokio::time::timeout(bound, self.child.wait()).await else { return self.kill().await };
         let status = ended.context("cannot see the server's end")?;
         if !status.success() {
@@ -131,19 +134,6 @@ impl ServerProcess {
 
     async fn has_ended(&mut self) -> bool {
         tokio::time::timeout(STOP_BOUND, self.child.wait()).await.is_ok()
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            // A group that has ended cannot be told anything, and need not.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
     }
 }
 

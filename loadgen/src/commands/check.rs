@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 use super::{End, Usage};
 use crate::check::{Outcome, Walked, walk};
 use crate::config::CheckArgs;
+use crate::interrupt::Interrupt;
 use crate::server_process::ServerProcess;
 use crate::survey::{survey, table};
 use crate::target::{Target, Token, Trust, redacted};
@@ -20,6 +21,15 @@ const CONNECT_BOUND: Duration = Duration::from_secs(3);
 
 /// Checks a server as what it is said to be, and ends well only if all of that holds.
 pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
+    let interrupt = Interrupt::listen()?;
+    tokio::select! {
+        end = try_or_check(args) => end,
+        // Who is asked to end ends what it has started.
+        () = interrupt.wanted() => Ok(End::Unfinished),
+    }
+}
+
+async fn try_or_check(args: CheckArgs) -> anyhow::Result<End> {
     if !args.target.file.is_feed() {
         return try_out(args).await;
     }

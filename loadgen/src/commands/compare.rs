@@ -51,7 +51,7 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
         .collect();
     orders.iter().try_for_each(Order::check)?;
     let cores = Cores::divide(args.load.pin, true)?;
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
     let mut comparison = Comparison {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),

@@ -52,7 +52,7 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
     let mut hunt = Hunt::new(vary, start, ceiling, args.resolution);
     let mut runs: Vec<Run> = Vec::new();
     let cores = Cores::divide(args.load.pin, args.url.is_none())?;
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
     let latest = clock::now() + args.max_time;
     search.ending = loop {
         let load = match hunt.next() {

@@ -38,7 +38,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let out = args.out.unwrap_or_else(|| default_folder(&title));
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
     let cores = Cores::divide(args.load.pin, args.url.is_empty())?;
-    let (place, leader) = place(&args.part);
+    let (place, leader) = place(&args.part)?;
     let mut order = Order {
         transport: args.transport,
         token: args.target.token()?,
@@ -66,7 +66,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
         measure(&order, &out, &cores, &leader.interrupt).await?;
         return Ok(End::Fine);
     }
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
     let run = match args.part.workers.filter(|&workers| workers > 1) {
         Some(workers) => {
             order.url = (!args.url.is_empty()).then(|| args.url.join(","));
@@ -84,14 +84,14 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
 }
 
 /// Which part of a load the command line asks this process for, and who leads it, if somebody does.
-fn place(part: &PartArgs) -> (Place, Option<Leader>) {
-    let leader = (part.start_at == Some(StartAt::Leader)).then(workers::obey);
+fn place(part: &PartArgs) -> anyhow::Result<(Place, Option<Leader>)> {
+    let leader = (part.start_at == Some(StartAt::Leader)).then(workers::obey).transpose()?;
     let gate = match (&leader, part.start_at) {
         (Some(leader), _) => leader.gate.clone(),
         (None, Some(StartAt::Time(time))) => Gate::At(time),
         (None, _) => Gate::Open,
     };
-    (Place { shard: part.shard.unwrap_or(Shard::WHOLE), run: part.run_id, gate }, leader)
+    Ok((Place { shard: part.shard.unwrap_or(Shard::WHOLE), run: part.run_id, gate }, leader))
 }
 
 /// How a run ended, as an exit code.

@@ -31,7 +31,7 @@ struct Selftest {
 /// Tests every transport and every odd server, prints tables, and ends well only if all of it is ok.
 pub async fn exec(args: SelftestArgs) -> anyhow::Result<End> {
     let began = clock::now();
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
     let program = std::env::current_exe().context("cannot find this program, which the stub server is part of")?;
     let mut test =
         Selftest { program, bounds: args.bounds, interrupt, second_chances: SECOND_CHANCES, rows: 0, wrong: 0 };

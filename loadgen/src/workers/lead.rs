@@ -229,6 +229,7 @@ impl Leader<'_> {
                     self.display.show(&progress);
                 }
             }
+            Event::Said(Said::Stopping) => self.interrupt.want(),
             Event::Said(Said::Waiting(Waiting::Start)) => self.ready[index] = true,
             Event::Said(Said::Waiting(Waiting::Close(opened))) => self.opened[index] = Some(opened),
             Event::Ended(Ok(status), _) if status.success() => self.gone[index] = true,
