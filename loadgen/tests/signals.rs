@@ -85,6 +85,20 @@ fn timeout_keeps_what_was_measured() {
 }
 
 #[test]
+fn signals_that_come_together_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let (child, mut lines) = started(loadgen().args(run_words("10min")).arg("--out").arg(&out));
+    lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
+    kill_process(pid(&child), Signal::TERM).unwrap();
+    // Long enough for the first to be heard alone, and far less than would make two of them.
+    std::thread::sleep(Duration::from_millis(20));
+    kill_process(pid(&child), Signal::TERM).unwrap();
+    lines.for_each(drop);
+    assert_kept(child, &out);
+}
+
+#[test]
 fn under_nohup_a_terminal_that_closes_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
