@@ -127,7 +127,7 @@ impl ServerProcess {
         let Ok(ended) = tokio::time::timeout(bound, self.child.wait()).await else { return self.kill().await };
         let status = ended.context("cannot see the server's end")?;
         if !status.success() {
-            eprintln!("warning: the server was asked to end (SIGTERM), and ended with {status}");
+            results::errln!("warning: the server was asked to end (SIGTERM), and ended with {status}");
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ async fn find_url(
         let url = line.split_once(READY).and_then(|(_, rest)| rest.split_whitespace().next());
         match url {
             Some(url) => return Ok(Some(url.to_owned())),
-            None => eprintln!("{name}: {}", redacted(token, &line)),
+            None => results::errln!("{name}: {}", redacted(token, &line)),
         }
     }
     Ok(None)
@@ -159,7 +159,7 @@ async fn pass_on(name: String, mut pipe: impl AsyncBufRead + Unpin, token: Optio
     let mut telling = String::new();
     while let Ok(Some(line)) = next_line(&mut pipe).await {
         let line = redacted(token.as_ref(), &line);
-        eprintln!("{name}: {line}");
+        results::errln!("{name}: {line}");
         if !telling.starts_with(ERROR) && !line.is_empty() {
             telling = line;
         }

@@ -54,7 +54,7 @@ async fn go_through(args: EchoArgs) -> anyhow::Result<End> {
         suite.talk(&path, |opcode, message, replies| replies.extend_from_slice(&frame(opcode, message))).await?;
     }
     suite.talk(&format!("/updateReports?agent={AGENT}"), |_, _, _| ()).await?;
-    println!("{count} cases done");
+    results::outln!("{count} cases done");
     Ok(End::Fine)
 }
 

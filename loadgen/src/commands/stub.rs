@@ -1,7 +1,5 @@
 //! `loadgen stub`: the server whose behaviour is known, as the self-test and the tests start it.
 
-use std::io::Write;
-
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -15,8 +13,7 @@ pub async fn exec(script: Script) -> anyhow::Result<End> {
     let interrupt = Interrupt::listen()?;
     let listener =
         TcpListener::bind(script.listen).await.with_context(|| format!("cannot listen on {}", script.listen))?;
-    println!("stub listening on http://{}", listener.local_addr()?);
-    std::io::stdout().flush()?;
+    results::outln!("stub listening on http://{}", listener.local_addr()?);
     if script.exit_on_stdin_close {
         stub::serve(listener, script, either(end_of_input(), interrupt)).await?;
     } else {

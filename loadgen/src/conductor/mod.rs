@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feed::ConnectionStats;
-use results::{LatencyLog, Phase};
+use results::{Phase, RunLogs};
 
 use crate::clock;
 use crate::config::Bounds;
@@ -77,10 +77,10 @@ impl Setup {
     }
 }
 
-/// Carries a run out. Its latencies go into `log`, second by second.
+/// Carries a run out. Its latencies and rows go into `logs`, second by second.
 pub async fn conduct(
     setup: &Setup,
-    log: LatencyLog,
+    logs: RunLogs,
     display: &mut dyn Display,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Outcome> {
@@ -98,7 +98,7 @@ pub async fn conduct(
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures, tolerated_wait).await;
     // The server's own words may stand in why not.
     let publisher = publisher.map_err(|error| setup.target.told(&error))?;
-    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), log);
+    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), logs);
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();

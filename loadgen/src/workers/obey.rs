@@ -37,11 +37,11 @@ pub fn obey() -> io::Result<Leader> {
             match line.strip_prefix(START) {
                 Some(time) => match humantime::parse_rfc3339(time) {
                     Ok(time) => tell.send_modify(|told| told.start = Some(time)),
-                    Err(error) => eprintln!("`{line}` names no time: {error}"),
+                    Err(error) => results::errln!("`{line}` names no time: {error}"),
                 },
                 None if line == CLOSE => tell.send_modify(|told| told.may_close = true),
                 None if line == STOP => wanted.want(),
-                None => eprintln!("`{line}` is no order that a worker knows"),
+                None => results::errln!("`{line}` is no order that a worker knows"),
             }
         }
         process::exit(ORPHANED);

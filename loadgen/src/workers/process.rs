@@ -90,7 +90,7 @@ async fn listen(
     while let Ok(Some(line)) = next_line(&mut pipe).await {
         match serde_json::from_str(&line) {
             Ok(said) => drop(events.send((shard.index as usize, Event::Said(said)))),
-            Err(_) => eprintln!("worker {shard}: {line}"),
+            Err(_) => results::errln!("worker {shard}: {line}"),
         }
     }
     (child.wait().await, complaints.await.unwrap_or_default())
@@ -101,7 +101,7 @@ async fn pass_on(shard: Shard, stderr: ChildStderr) -> String {
     let mut pipe = BufReader::new(stderr);
     let mut last = String::new();
     while let Ok(Some(line)) = next_line(&mut pipe).await {
-        eprintln!("worker {shard}: {line}");
+        results::errln!("worker {shard}: {line}");
         last = line;
     }
     last
