@@ -97,12 +97,14 @@ impl<'a> Journal<'a> {
         self.began
     }
 
-    /// Enters a phase; `length` if it is known.
-    pub fn enter(&mut self, phase: &'static str, length: Option<Duration>) {
+    /// Enters a phase; `length` if it is known. It is shown with counts of its beginning.
+    pub async fn enter(&mut self, phase: &'static str, length: Option<Duration>) -> anyhow::Result<()> {
         self.phase = phase;
         self.phase_began = clock::now();
         self.phase_length = length;
+        self.collect(false).await?;
         self.show();
+        Ok(())
     }
 
     /// From now on, what is collected goes into the latency log.
