@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use feed::framings::{chunked, sse};
-use feed::{After, Cursor};
+use feed::Cursor;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use rand::RngExt;
@@ -24,11 +24,11 @@ use crate::guards::grants::{Lease, Pass};
 use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
+use crate::last_event_id;
 use crate::refusal::Refusal;
 use crate::session::{Lost, Session, Wake};
 use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
-use crate::subscription::{self, Params};
 use crate::takeover::{self, Takeover};
 
 /// What a client may send after its request, though nobody listens; more ends the stream.
@@ -43,7 +43,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/topics/{topic}/sse", get(open))
 }
 
-/// Accepts a reader and takes its cursor: a browser that reconnects repeats its URL, so `Last-Event-ID` goes before `after`.
+/// Accepts a reader and takes its cursor.
 async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
@@ -57,12 +57,7 @@ async fn open(
         let error = "expected HTTP/1.1: a stream is sent in chunks";
         return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, error));
     }
-    let Params { after } = subscription::params(request.uri())?;
-    let after = match request.headers().get("last-event-id") {
-        Some(id) if !id.is_empty() => Some(last_event_id(id)?),
-        _ => subscription::after(after.as_deref())?,
-    }
-    .unwrap_or_default();
+    let after = last_event_id::start(request.uri(), request.headers())?;
     let log = topic.log(&app, after).await?;
     let head = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -85,11 +80,6 @@ async fn open(
         let lease = Lease::of(pass.as_deref());
         deliver(session, app.config.heartbeat, app.config.sse_retry, lease)
     }))
-}
-
-fn last_event_id(id: &HeaderValue) -> Result<After, Refusal> {
-    let text = String::from_utf8_lossy(id.as_bytes());
-    text.parse().map(After::Cursor).map_err(|error| Refusal::bad_request(format!("Last-Event-ID: {error}")))
 }
 
 /// The first events: where the subscription begins, and what is lost before it.
