@@ -5,14 +5,16 @@
 #   scripts/suite.sh [--log DIR] [--jobs N]
 #
 # Test programs run N at a time (3 unless told otherwise: most of them wait most of the time), those that measure the machine itself
-# alone, at the end. A program's output goes to DIR/NAME.out and DIR/NAME.err, where DIR is target/suite/<time> unless told otherwise;
+# alone, at the end. A program's output goes to DIR/NAME.out and DIR/NAME.err, where DIR is suite/<time> where cargo builds unless told otherwise;
 # the summary is there as well, in `summary`. A test that cannot be had here appends `name: reason` to the file that $WIRELAB_SKIPS
 # names, and counts as skipped, not as passed. Exits 1 if a test failed or a program ended without saying how many passed.
 set -uo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=target/suite/programs
-log=target/suite/$(date -u +%Y-%m-%dT%H-%M-%SZ)
+suite=$(scripts/programs.sh --target)/suite || exit 1
+programs=$suite/programs
+log=$suite/$(date -u +%Y-%m-%dT%H-%M-%SZ)
 jobs=3
 # They bind themselves to cores, count CPU time, or hold times against bounds: another program beside them would be in their figures.
 alone='^(known_server|starved|held_up|verdict|descriptors|floor|counted)$'
@@ -59,17 +61,17 @@ run() {
 began=$SECONDS
 # The longest come first, so that none of them is left over at the end: `programs` is in the order of their last times.
 running=0
-while read -r name folder program; do
+while IFS=$'\t' read -r name folder program; do
   [[ $name =~ $alone ]] && continue
   [ "$running" -lt "$jobs" ] || { wait -n; running=$((running - 1)); }
   run "$name" "$folder" "$program" &
   running=$((running + 1))
 done < "$programs"
 wait
-while read -r name folder program; do
+while IFS=$'\t' read -r name folder program; do
   if [[ $name =~ $alone ]]; then run "$name" "$folder" "$program"; fi
 done < "$programs"
-if [ ! -e target/suite/no-doctests ]; then
+if [ ! -e "$suite/no-doctests" ]; then
   run doctests "$PWD" cargo test --workspace --locked --doc --no-fail-fast
 fi
 took=$((SECONDS - began))
