@@ -17,6 +17,8 @@ pub struct Resume {
     pub cursor: Option<Cursor>,
     /// What else the target has it remember, by place.
     pub remembered: Vec<Option<String>>,
+    /// True when it was told that it has no place any more, whatever was said before.
+    pub starts_over: bool,
     /// How long it was told to wait before it connects again, where the server says so (`retry` of an event stream).
     pub retry: Option<Duration>,
     /// Where the answer before has ended in an orderly way: the connection that carries the next request.
@@ -48,7 +50,7 @@ impl Resume {
     /// This, or `other` where it says nothing.
     pub fn or(self, other: Self) -> Self {
         let retry = self.retry.or(other.retry);
-        let place = if self.is_empty() { other } else { self };
+        let place = if self.is_empty() && !self.starts_over { other } else { self };
         Self { retry, after_end: None, ..place }
     }
 
@@ -65,9 +67,8 @@ impl Resume {
                 Remember::Json(pointer) => value_at(body, pointer).and_then(text_of),
                 Remember::EventId => None,
             };
-            // A line break would end the field that repeats it.
-            if let Some(said) = said.filter(|said| !said.contains(char::is_control)) {
-                *value = Some(said);
+            if said.is_some() {
+                *value = said;
             }
         }
     }

@@ -103,13 +103,18 @@ impl Client for Sse {
         listener.room.listen(self, listener.account, stopped).await
     }
 
+    /// Where this stream has set an id, that is the place, and an empty one is none (WHATWG HTML, section 9.2.3); where it has not, the
+    /// place of the stream before stays.
     fn resume(&self) -> Resume {
-        let id = self.stream.as_ref().and_then(|stream| std::str::from_utf8(stream.events.last_id()).ok());
-        let id = id.filter(|id| !id.is_empty());
+        let events = self.stream.as_ref().map(|stream| &stream.events);
+        let id =
+            events.filter(|events| events.has_set_id()).and_then(|events| std::str::from_utf8(events.last_id()).ok());
+        let place = id.filter(|id| !id.is_empty());
         let now = Resume {
-            cursor: id.filter(|_| self.has_cursors).and_then(|id| id.parse().ok()),
-            remembered: id.map_or_else(Vec::new, |id| vec![Some(id.to_owned()); self.remembers]),
-            retry: self.stream.as_ref().and_then(|stream| stream.events.retry()),
+            cursor: place.filter(|_| self.has_cursors).and_then(|id| id.parse().ok()),
+            remembered: place.map_or_else(Vec::new, |id| vec![Some(id.to_owned()); self.remembers]),
+            starts_over: id.is_some() && place.is_none(),
+            retry: events.and_then(sse::Reader::retry),
             after_end: None,
         };
         now.or(self.before.clone())

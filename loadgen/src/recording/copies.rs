@@ -2,7 +2,8 @@
 //! that is.
 //!
 //! What a transport delimits is one message: an event of a stream, a WebSocket message, an event of Socket.IO. Where one of the first
-//! two is a JSON array, each element is a message of its own, and so is, of a poll's answer, each element of its outermost arrays
+//! two is a JSON array, each element is a message of its own, and so is each JSON value where there are several (JSON lines, or the
+//! sequences of RFC 7464, which SignalR and Centrifugo send); of a poll's answer, each element of its outermost arrays
 //! (`{"messages":[..]}` or `[..]`), each JSON value of several, or each line where it is no JSON. Within one message the same
 //! notification is delivered once, however often its text stands there; in two messages of one answer it is delivered twice.
 
@@ -14,6 +15,9 @@ use serde_json::value::RawValue;
 
 /// How deep an answer's objects are searched for arrays; what lies deeper is one message with what is around it.
 const DEEPEST: usize = 16;
+
+/// Stands before each value of a JSON text sequence (RFC 7464, section 2.2), and behind each message of SignalR.
+const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// What delimits a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,20 +114,28 @@ fn messages_of_each(bytes: &[u8], unit: Unit, run: u32) -> HashMap<Number, u32> 
 fn lists(bytes: &[u8], unit: Unit) -> Vec<Vec<&[u8]>> {
     match unit {
         Unit::Event => vec![vec![bytes]],
-        Unit::Message => vec![elements(bytes).unwrap_or_else(|| vec![bytes])],
-        Unit::Answer => {
-            let values = serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>();
-            match values.collect::<Result<Vec<_>, _>>().as_deref() {
-                Ok([whole]) => {
-                    let mut lists = Vec::new();
-                    outermost(whole.get().as_bytes(), 0, &mut lists);
-                    lists
-                }
-                Ok(several) => vec![several.iter().map(|value| value.get().as_bytes()).collect()],
-                Err(_) => vec![lines(bytes)],
+        Unit::Message => match values(bytes).as_deref() {
+            Some([whole]) => vec![elements(whole).unwrap_or_else(|| vec![bytes])],
+            Some(several) => vec![several.to_vec()],
+            None => vec![vec![bytes]],
+        },
+        Unit::Answer => match values(bytes).as_deref() {
+            Some([whole]) => {
+                let mut lists = Vec::new();
+                outermost(whole, 0, &mut lists);
+                lists
             }
-        }
+            Some(several) => vec![several.to_vec()],
+            None => vec![lines(bytes)],
+        },
     }
+}
+
+/// The JSON values that bytes are one after another, with white space or record separators between them; `None` where they are none.
+fn values(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let records = bytes.split(|&byte| byte == RECORD_SEPARATOR);
+    let values = records.flat_map(|record| serde_json::Deserializer::from_slice(record).into_iter::<&RawValue>());
+    values.map(|value| value.ok().map(|value| value.get().as_bytes())).collect()
 }
 
 /// The elements of the outermost arrays of a JSON value, array by array.
@@ -216,6 +228,9 @@ mod tests {
             (Answer, "{\"text\":\"A\"}\n{\"text\":\"A\"}\n", (2, 0)),
             (Answer, "A\r\nA\r\nB", (3, 0)),
             (Message, r#"[{"text":"A"},{"text":"A"}]"#, (2, 0)),
+            (Message, "{\"text\":\"A\"}\n{\"raw\":\"A\",\"cooked\":\"A\"}", (2, 1)),
+            (Message, "{\"text\":\"A\"}\u{1e}{\"text\":\"A\"}\u{1e}", (2, 0)),
+            (Answer, "\u{1e}{\"text\":\"A\"}\n\u{1e}{\"text\":\"A\"}\n", (2, 0)),
         ] {
             assert_eq!(told(unit, json), expected, "{unit:?} {json}");
         }

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 
-use super::token::percent_decode;
+use super::spelling::percent_decode;
 
 /// Shortest password that is looked for by itself in what is shown, characters; with its user's name it is whatever its length.
 const SHORTEST_PASSWORD: usize = 4;

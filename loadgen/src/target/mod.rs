@@ -12,6 +12,7 @@ mod json_value;
 mod publishing;
 mod request;
 mod session_url;
+mod spelling;
 mod subscription;
 mod template;
 mod tls;

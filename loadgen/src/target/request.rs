@@ -69,7 +69,10 @@ impl Request {
             let before = head.len();
             head.push_str(name);
             head.push_str(": ");
-            if template.write(values, Escape::Nothing, head) {
+            let value = head.len();
+            // A line break would end the field (RFC 9110, section 5.5).
+            let can_be_sent = |head: &str| !head[value..].contains(|c: char| c.is_control() && c != '\t');
+            if template.write(values, Escape::Nothing, head) && can_be_sent(head) {
                 head.push_str("\r\n");
                 authorization = authorization.filter(|_| !name.eq_ignore_ascii_case("Authorization"));
             } else {
@@ -128,6 +131,9 @@ mod tests {
         let first = Values { client: 3, wait_s: 2.5, ..Values::of("news", 1, None) };
         let expected = "GET /base/sub/news?wait=2.5 HTTP/1.1\r\nHost: here\r\nX-Client: 3\r\nConnection: close\r\n\r\n";
         assert_eq!(request.head("GET", "/base", "here", &first, "Connection: close\r\n"), expected);
+        let unfit = [Some("7\r\nX-Injected: yes".to_owned())];
+        let expected = "GET /base/sub/news?after=7%0D%0AX-Injected:%20yes&wait=2.5 HTTP/1.1\r\nHost: here\r\nX-Client: 3\r\n\r\n";
+        assert_eq!(request.head("GET", "/base", "here", &Values { remembered: &unfit, ..first }, ""), expected);
         let remembered = [Some("\"a&b\"".to_owned())];
         let later = Values { remembered: &remembered, ..first };
         let head = request.head("GET", "", "here", &later, "");

@@ -4,6 +4,8 @@ use std::fmt;
 
 use anyhow::bail;
 
+use super::spelling;
+
 /// The flag that says it.
 const FLAG: &str = "--token";
 /// Most characters of a reason for a failure; more is cut off, and dots say so. A server may answer with a whole page.
@@ -46,12 +48,12 @@ impl Token {
         self.secret.as_deref()
     }
 
-    /// `text` without the secret, as it is or percent-encoded (RFC 3986, section 2.1), whichever of its characters are.
+    /// `text` without the secret, as it is or in another spelling of some or all of its characters: see [`spelling`].
     pub fn redact(&self, text: &str) -> String {
         let mut redacted = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(next) = rest.chars().next() {
-            if let Some(len) = self.length_at_start(rest.as_bytes()) {
+            if let Some(len) = self.length_at_start(rest) {
                 redacted.push_str(Token::HIDDEN);
                 rest = &rest[len..];
             } else {
@@ -63,55 +65,27 @@ impl Token {
     }
 
     /// How many bytes a secret takes at the start of `text`; `None` when none stands there.
-    fn length_at_start(&self, text: &[u8]) -> Option<usize> {
-        self.hidden.iter().find_map(|secret| Self::length_of(secret.as_bytes(), text))
+    fn length_at_start(&self, text: &str) -> Option<usize> {
+        self.hidden.iter().find_map(|secret| length_of(secret, text))
     }
+}
 
-    fn length_of(secret: &[u8], text: &[u8]) -> Option<usize> {
-        if text.starts_with(secret) {
-            return Some(secret.len());
-        }
-        let mut at = 0;
-        for &byte in secret {
-            at += match text.get(at)? {
-                b'%' if text.get(at + 1..at + 3).and_then(hexadecimal) == Some(byte) => 3,
-                plain if *plain == byte => 1,
-                _ => return None,
-            };
-        }
-        Some(at)
+/// How many bytes `secret` takes at the start of `text`, which may spell each of its characters in any way.
+fn length_of(secret: &str, text: &str) -> Option<usize> {
+    if text.starts_with(secret) {
+        return Some(secret.len());
     }
+    let mut rest = text;
+    for character in secret.chars() {
+        rest = &rest[spelling::length_of(character, rest)?..];
+    }
+    Some(text.len() - rest.len())
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Token::HIDDEN)
     }
-}
-
-/// Text in which `%XX` are bytes again (RFC 3986, section 2.1); what is no UTF-8 is replaced.
-pub(super) fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        match behind.get(..2).filter(|_| first == b'%').and_then(hexadecimal) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The byte that two hexadecimal digits say.
-fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(digits[at]).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
 /// Why something failed, as a server may have put it: on one line, without the secret, and no longer than anybody reads.
@@ -228,6 +202,21 @@ mod tests {
         let token = Token::new("a b/\u{e9}%c".into()).unwrap();
         for echoed in ["a b/\u{e9}%c", "a%20b%2F%C3%A9%25c", "a%20b/%c3%a9%c", "a b\u{7}/\u{e9}%c"] {
             assert_eq!(reason(Some(&token), &format!("no {echoed}, sorry")), "no ***, sorry");
+        }
+        for spelt in [
+            r"a b\/\u00e9%c",
+            "a+b/\u{e9}%25c",
+            "a b&#47;&eacute;%c",
+            r"a\u0020b\u002f\u00E9\u0025c",
+            "a b&#x2F;&#233;%c",
+        ] {
+            let shown =
+                if spelt.contains("&eacute;") { format!("no {spelt}, sorry") } else { "no ***, sorry".to_owned() };
+            assert_eq!(
+                reason(Some(&token), &format!("no {spelt}, sorry")),
+                shown,
+                "of named entities only those of XML"
+            );
         }
         assert_eq!(reason(Some(&token), "a b/\u{e9}%d 100%"), "a b/\u{e9}%d 100%");
         assert_eq!(reason(None, "\u{1b}[31mred\r\n"), "[31mred");

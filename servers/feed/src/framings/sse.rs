@@ -69,6 +69,7 @@ pub struct EventTooLarge;
 #[derive(Debug, Clone, Default)]
 pub struct Reader {
     started: bool,
+    has_id: bool,
     unfinished: Vec<u8>,
     last_id: Id,
     retry: Option<Duration>,
@@ -78,6 +79,11 @@ impl Reader {
     /// The last event id, to be sent as `Last-Event-ID` when connecting again.
     pub fn last_id(&self) -> &[u8] {
         self.last_id.as_bytes()
+    }
+
+    /// True when the stream has set the last event id, be it to nothing: then an id of the stream before is not sent any more.
+    pub fn has_set_id(&self) -> bool {
+        self.has_id
     }
 
     /// The reconnection time that the server asked for.
@@ -153,6 +159,7 @@ impl Reader {
     fn finish(&mut self, block: &Block<'_>, dispatch: &mut impl FnMut(Event<'_>)) {
         if let Some(id) = block.id {
             self.last_id.set(id);
+            self.has_id = true;
         }
         let Some(first) = block.first else { return };
         let data = if block.joined.is_empty() { first } else { &block.joined };
@@ -282,8 +289,9 @@ mod tests {
             let id = "i".repeat(len);
             let (events, reader) = read(&[b"id: before\n\n", format!("id: {id}\ndata: x\n\n").as_bytes()]);
             assert_eq!(events, [seen("message", "x", &id)]);
-            assert_eq!(reader.last_id(), id.as_bytes());
+            assert_eq!((reader.last_id(), reader.has_set_id()), (id.as_bytes(), true));
         }
+        assert!(!read(&[b"data: x\n\nid: unfinished\n"]).1.has_set_id());
     }
 
     #[test]
