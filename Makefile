@@ -1,5 +1,5 @@
 # The chores of Wirelab, each one word. What they do is in scripts/, one file a chore.
-.PHONY: help build install uninstall report peers bench slow cluster test wirecheck autobahn fuzz abuse demo lint clean
+.PHONY: help build install uninstall report peers bench slow cluster test interop wirecheck autobahn fuzz abuse demo lint clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ bench: build ## Measure what a unit of work costs server and generator, beside t
 
 test: ## Set up what the tests need and run them all
 	scripts/test.sh
+
+interop: ## Run what takes heavy components or long minutes (half an hour; scripts/interop.sh --list says what)
+	scripts/interop.sh
 
 wirecheck: build ## Hold the bytes that loadgen counts against a packet capture
 	scripts/wirecheck.sh

@@ -112,6 +112,36 @@ fn the_suite_runs_programs_in_folders_with_spaces_and_counts_their_seconds_in_an
     assert_eq!(stderr, "");
 }
 
+#[test]
+fn other_programs_than_tests_are_counted_and_named_as_tests_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let chore = folder.path().join("a chore");
+    let text = r#"case $1 in
+        fine) echo 'test fine ... ok' ;;
+        absent) echo 'absent: no such thing here' >> "$WIRELAB_SKIPS" ;;
+        wrong) exit 1 ;;
+        late) sleep 60 ;;
+    esac"#;
+    write_program(&chore, text);
+    let words = ["fine", "absent", "wrong", "late"];
+    let lines: String =
+        words.map(|word| format!("{word}\t{0}\t{1}\t{word}\n", folder.path().display(), chore.display())).concat();
+    let programs = folder.path().join("chores");
+    std::fs::write(&programs, lines).unwrap();
+    let mut command = script("suite.sh");
+    command.arg("--programs").arg(&programs).args(["--jobs", "4", "--bound", "1", "--log"]);
+    command.arg(folder.path().join("log")).env("CARGO_TARGET_DIR", folder.path());
+    let (code, stdout, stderr) = finish(&mut command);
+    assert_eq!((code, stdout.lines().last()), (1, Some("1 passed, 2 failed, 1 skipped")), "{stdout}{stderr}");
+    for line in [
+        "SKIPPED absent: no such thing here",
+        "FAILED wrong: the program ended with 1",
+        "FAILED late: the program ended with 124",
+    ] {
+        assert!(stdout.lines().any(|told| told == line), "{line}: {stdout}");
+    }
+}
+
 /// Compiles the locale whose decimal point is a comma into `folder`, or says why that cannot be done.
 fn make_german(folder: &Path) -> Result<(), String> {
     std::fs::create_dir(folder).unwrap();
