@@ -1,6 +1,7 @@
 //! A server of a run's own, as a child process: started on a free port, stopped with the run, never left behind.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -172,14 +173,27 @@ async fn last_words(complaints: JoinHandle<String>) -> String {
     words.ok().and_then(Result::ok).unwrap_or_default()
 }
 
-/// Where our server is: beside this program, as a build leaves it, or on the search path.
+/// Where our server is: beside this program, as a build or an installation leaves it, or on the search path. A file that nobody may execute
+/// is none.
+///
+/// # Errors
+///
+/// Says where it was looked for and what to type when it is in neither place.
 pub fn find_server() -> anyhow::Result<PathBuf> {
     let name = format!("feed-server{}", std::env::consts::EXE_SUFFIX);
-    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(&name)));
+    let folder = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
     let on_path = std::env::var_os("PATH")
         .into_iter()
         .flat_map(|path| std::env::split_paths(&path).map(|folder| folder.join(&name)).collect::<Vec<_>>());
-    beside.into_iter().chain(on_path).find(|candidate| candidate.is_file()).with_context(|| {
-        format!("no {name} beside this program or on the PATH: build it with `cargo build --release`, or name a server with --url")
+    let beside = folder.iter().map(|folder| folder.join(&name));
+    beside.chain(on_path).find(|candidate| is_executable(candidate)).with_context(|| {
+        let place = folder.as_ref().map_or_else(|| "beside this program".into(), |own| format!("in {}", own.display()));
+        format!(
+            "no {name} {place} or on the PATH: type `cargo install --path servers/feed-server` in Wirelab's folder, or name a server with --url"
+        )
     })
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }

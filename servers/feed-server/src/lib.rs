@@ -25,6 +25,7 @@ mod guards;
 mod http2;
 mod hub;
 mod keys;
+mod last_event_id;
 mod line;
 #[doc(hidden)]
 pub mod measured_window;
