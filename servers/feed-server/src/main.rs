@@ -1,6 +1,8 @@
 //! `feed-server`: reads its flags, says where it listens, serves until it is told to stop.
 
-use std::io::{IsTerminal, Read, Write};
+mod signals;
+
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -8,15 +10,13 @@ use anyhow::Context;
 use clap::Parser;
 use feed_server::{Config, LogFormat, listen, run};
 use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match serve(Config::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("feed-server: {error:#}");
+            let _ = writeln!(std::io::stderr(), "feed-server: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -26,6 +26,8 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("bad --log `{}`: expected for example `info` or `feed_server=debug`", config.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It would say so on stderr, and panic: a log that nobody reads is no reason not to serve.
+    let log = log.log_internal_errors(false);
     match config.log_format {
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
@@ -39,9 +41,8 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let runtime = runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?;
     let served = runtime.block_on(async {
         let listening = listen(&config).await?;
-        let stop = stop(config.exit_on_stdin_close)?;
-        println!("feed-server listening on {}", listening.url()?);
-        std::io::stdout().flush()?;
+        let stop = signals::stop(config.exit_on_stdin_close)?;
+        announce(&listening.url()?)?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
         tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?
     });
@@ -50,32 +51,11 @@ fn serve(config: Config) -> anyhow::Result<()> {
     served
 }
 
-/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot, with the exit code that
-/// shells give a program which such a signal ended.
-fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let (stdin_ended, ended) = oneshot::channel();
-    if stdin_too {
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
-            let _ = stdin_ended.send(());
-        });
-    } else {
-        drop(stdin_ended);
+/// Says where it listens, for people and for programs that started it. A pipe that nobody reads is no reason not to serve.
+fn announce(url: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "feed-server listening on {url}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        said => said.context("cannot write to standard output where it listens"),
     }
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            Ok(()) = ended => {}
-        }
-        tokio::spawn(async move {
-            let signal = tokio::select! {
-                _ = interrupt.recv() => SignalKind::interrupt(),
-                _ = terminate.recv() => SignalKind::terminate(),
-            };
-            std::process::exit(128 + signal.as_raw_value());
-        });
-    })
 }
