@@ -171,6 +171,6 @@ mod tests {
             panic!("500 is no refusal");
         };
         assert!(expected.starts_with("400 with a JSON body"), "{expected}");
-        assert_eq!(seen, "GET /x answered 500");
+        assert_eq!(seen, "GET /x answered 500 (`oops`)");
     }
 }
