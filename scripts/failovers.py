@@ -508,8 +508,7 @@ def report(title, servers, failovers, held, rate):
     print(f"\nacknowledged and lost, in all: {sum(row[7] for row in summary)} of {sum(row[2] for row in summary):,}")
     for line in wrong:
         print(f"NOT AS DESIGNED: {line}")
-    if not wrong:
-        print("all as designed")
+    print(f"test failovers_{title.replace(' ', '_')} ... {'FAILED' if wrong else 'ok'}")
     return not wrong
 
 

@@ -9,15 +9,16 @@
 # twice; what a reader misses it is told as a gap, and there is no gap where nothing was lost; /readyz never says ready between two
 # publications that the same server refuses. Leaves every answer with its instant in DIR. Needs the programs of `make build`, or those
 # in $WIRELAB_PROGRAMS, and python3. A name that moves is a private /etc/hosts, for which it takes root or user namespaces; where it
-# cannot be had, and where Sentinel cannot, prints `SKIPPED failovers of a moved name: REASON` and does the rest.
+# cannot be had, and where Sentinel cannot, prints `SKIPPED failovers: KIND: REASON` and does the rest.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=${WIRELAB_PROGRAMS:-target/release}
+programs=$(scripts/programs.sh)
 failovers=10
 rate=200
 kinds=moved-name,sentinel
-out=wirelab-runs/$(date -u +%Y-%m-%dT%H-%M-%SZ)-failovers
+out=${WIRELAB_RUNS:-wirelab-runs}/$(date -u +%Y-%m-%dT%H-%M-%SZ)-failovers
 
 usage() {
   echo "error: $1; see the head of scripts/failovers.sh" >&2
@@ -74,14 +75,14 @@ for kind in ${kinds//,/ }; do
     moved-name)
       way=$(private_mount)
       [ -n "$way" ] || {
-        echo "SKIPPED failovers of a moved name: no private /etc/hosts here: $(tail -n 1 "$work/why")"
+        echo "SKIPPED failovers: moved-name: no private /etc/hosts here: $(tail -n 1 "$work/why")"
         continue
       }
       ;;
     sentinel)
       way=
       scripts/need.sh redis-sentinel 2> "$work/why" || {
-        echo "SKIPPED failovers by Sentinel: $(tail -n 1 "$work/why")"
+        echo "SKIPPED failovers: sentinel: $(tail -n 1 "$work/why")"
         continue
       }
       ;;

@@ -31,6 +31,7 @@ async fn pair(test: &str) -> Option<([Redis; 2], Server, Reader)> {
 
 /// Swaps them: nothing is written meanwhile.
 fn demote(old: &Redis, new: &Redis) {
+    new.has_copied(old);
     new.promote();
     old.follow(new);
 }
