@@ -3,8 +3,9 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod console;
+mod signals;
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -12,8 +13,6 @@ use anyhow::Context;
 use clap::Parser;
 use feed_server::{Config, LogFormat, listen, run};
 use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -58,7 +57,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let runtime = runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?;
     let served = runtime.block_on(async {
         let listening = listen(&config).await?;
-        let stop = stop(config.exit_on_stdin_close)?;
+        let stop = signals::stop(config.exit_on_stdin_close)?;
         console::say(&format!("feed-server listening on {}", listening.url()?))
             .context("cannot write to standard output where it listens")?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
@@ -67,34 +66,4 @@ fn serve(config: Config) -> anyhow::Result<()> {
     // Not waiting for whoever still asks the system for a broker's address, which can take longer than `--drain`.
     runtime.shutdown_background();
     served
-}
-
-/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot, with the exit code that
-/// shells give a program which such a signal ended.
-fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let (stdin_ended, ended) = oneshot::channel();
-    if stdin_too {
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
-            let _ = stdin_ended.send(());
-        });
-    } else {
-        drop(stdin_ended);
-    }
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            Ok(()) = ended => {}
-        }
-        tokio::spawn(async move {
-            let signal = tokio::select! {
-                _ = interrupt.recv() => SignalKind::interrupt(),
-                _ = terminate.recv() => SignalKind::terminate(),
-            };
-            std::process::exit(128 + signal.as_raw_value());
-        });
-    })
 }
