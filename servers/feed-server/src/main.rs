@@ -1,8 +1,11 @@
 //! `feed-server`: reads its flags, says where it listens, serves until it is told to stop.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod console;
 mod signals;
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -13,21 +16,34 @@ use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    match serve(Config::parse()) {
+    let config = match Config::try_parse() {
+        Ok(config) => config,
+        Err(told) => return show(&told),
+    };
+    match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "feed-server: {error:#}");
+            console::complain(&format!("feed-server: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Shows what stands for a configuration: help, the version, or what is wrong with a flag.
+fn show(told: &clap::Error) -> ExitCode {
+    match console::wrote(told.print()) {
+        Err(error) if !told.use_stderr() => {
+            console::complain(&format!("feed-server: cannot write to standard output: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(1)),
     }
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("bad --log `{}`: expected for example `info` or `feed_server=debug`", config.log))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // It would say so on stderr, and panic: a log that nobody reads is no reason not to serve.
-    let log = log.log_internal_errors(false);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(console::Log);
     match config.log_format {
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
@@ -42,20 +58,12 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let served = runtime.block_on(async {
         let listening = listen(&config).await?;
         let stop = signals::stop(config.exit_on_stdin_close)?;
-        announce(&listening.url()?)?;
+        console::say(&format!("feed-server listening on {}", listening.url()?))
+            .context("cannot write to standard output where it listens")?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
         tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?
     });
     // Not waiting for whoever still asks the system for a broker's address, which can take longer than `--drain`.
     runtime.shutdown_background();
     served
-}
-
-/// Says where it listens, for people and for programs that started it. A pipe that nobody reads is no reason not to serve.
-fn announce(url: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "feed-server listening on {url}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        said => said.context("cannot write to standard output where it listens"),
-    }
 }

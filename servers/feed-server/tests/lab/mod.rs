@@ -6,6 +6,7 @@ pub(crate) mod npm;
 pub(crate) mod program;
 mod reader;
 pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod secure;
 pub(crate) mod skip;
 
