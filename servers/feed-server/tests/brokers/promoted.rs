@@ -44,8 +44,7 @@ impl Case {
     /// Waits until the replica has what the primary has, and is surely older than whatever happens next: Redis tells its age in whole
     /// seconds, and the server saw the primary a second ago at most.
     async fn copied(&self) {
-        let offset = self.primary.field("replication", "master_repl_offset");
-        self.replica.await_information("replication", &format!("\nslave_repl_offset:{offset}\r"));
+        self.replica.has_copied(&self.primary);
         while self.replica.field("server", "uptime_in_seconds").parse::<u64>().unwrap() < 4 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

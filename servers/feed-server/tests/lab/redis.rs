@@ -76,6 +76,12 @@ impl Redis {
         self.await_information("replication", "\nmaster_link_status:up\r");
     }
 
+    /// Waits until it has all that `primary` has.
+    pub(crate) fn has_copied(&self, primary: &Self) {
+        let offset = primary.field("replication", "master_repl_offset");
+        self.await_information("replication", &format!("\nslave_repl_offset:{offset}\r"));
+    }
+
     /// Makes it a primary.
     pub(crate) fn promote(&self) {
         assert_eq!(self.command(&["REPLICAOF", "NO", "ONE"]).as_deref(), Some("+OK"));
