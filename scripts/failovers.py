@@ -30,6 +30,8 @@ STEP = 0.25
 PATIENCE = 40.0
 # How far behind a replica may be that is told of everything at once, seconds: it answers once a second.
 LAG = 1.0
+# How long a primary goes on without its replica before it is lost, seconds.
+CUT_OFF = 0.3
 
 
 def now():
@@ -229,7 +231,9 @@ class MovedName:
     """The name moves: it is a line of a private /etc/hosts."""
 
     title = "behind a name that moves"
-    hows = ("swapped", "killed")
+    # The last: lost a moment after the connection to its replica was, as when a machine goes rather than a process. What a process had
+    # said, the kernel still delivers.
+    hows = ("swapped", "killed", "cut off")
 
     def __init__(self, work):
         self.hosts = work / "hosts"
@@ -250,9 +254,15 @@ class MovedName:
         old, new = self.primary, self.replica
         failover.began = now()
         failover.window_begins = failover.began - LAG
-        if failover.how == "killed":
+        if failover.how == "cut off":
+            # Stopped, for it would connect again at once.
+            new.send(signal.SIGSTOP)
+            await command(old.address, "CLIENT", "KILL", "TYPE", "replica")
+            await asyncio.sleep(CUT_OFF)
+        if failover.how != "swapped":
             await old.kill()
             failover.window_ends = now()
+            new.send(signal.SIGCONT)
             # Somebody has to notice first.
             await asyncio.sleep(1)
         await command(new.address, "REPLICAOF", "NO", "ONE")
@@ -261,7 +271,7 @@ class MovedName:
             failover.window_ends = now()
         failover.taken_over = await new.holds()
         self.point_to(new)
-        if failover.how == "killed":
+        if failover.how != "swapped":
             await old.start(new)
         self.primary, self.replica = new, old
 

@@ -49,10 +49,10 @@ fn is_as_designed(said: &str, failovers: usize) {
 #[test]
 fn behind_a_name_that_moves_publishing_goes_on_and_what_is_lost_is_told() {
     let test = "behind_a_name_that_moves_publishing_goes_on_and_what_is_lost_is_told";
-    // One that is swapped, one that is killed.
-    let words = ["--kinds", "moved-name", "--failovers", "2"];
+    // One that is swapped, one that is killed, one that is killed after it was cut off from its replica.
+    let words = ["--kinds", "moved-name", "--failovers", "3"];
     let Some(said) = failovers(test, &words) else { return };
-    is_as_designed(&said, 2);
+    is_as_designed(&said, 3);
 }
 
 #[test]

@@ -17,6 +17,7 @@
 //! Sentinels tell of another primary, and what was under way on it is unconfirmed. `min-replicas-to-write` and `min-replicas-max-lag` in
 //! Redis's own configuration bound the loss (`NOREPLICAS` is passed on as 503). `WAIT` is not asked for: it would hold up the one
 //! connection over which everybody publishes until the slowest replica has answered, and what it does not confirm stays published.
+//! Figures are in `docs/failover.md`.
 //!
 //! A topic is a hash (epoch, head, bytes), a stream, and a hash of the keys of what is retained, changed by scripts that run as one step.
 //! A key holds across all servers, for as long as Redis retains what was published under it. News travel over pub/sub,
