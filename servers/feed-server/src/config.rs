@@ -50,8 +50,8 @@ pub struct Config {
     #[arg(long, default_value = "human", value_name = "FORMAT")]
     pub log_format: LogFormat,
 
-    /// Who numbers notifications and keeps their history: `memory`, this process alone, or `redis://HOST[:PORT]`, for several
-    /// servers that show the same. Servers that share a Redis should be given the same `--history` and `--history-bytes`.
+    /// Who numbers notifications and keeps their history: `memory`, this process alone, or, for several servers that show the same,
+    /// `redis://HOST[:PORT]`, or `redis-sentinel://HOST[:PORT],HOST[:PORT]/NAME`, which asks Sentinels where NAME is. Servers that share a Redis should be given the same `--history` and `--history-bytes`.
     #[arg(long, default_value = "memory", value_name = "BROKER")]
     pub broker: Choice,
 
@@ -113,7 +113,8 @@ pub struct Config {
 
     /// File of the keys by which tokens are known, a JWK set (RFC 7517): secrets for HS256 (`oct`), public keys for EdDSA (`OKP`, Ed25519).
     /// With it, who reads or publishes has to show a JWT in `Authorization: Bearer`, or as `access_token` in the query, whose claims
-    /// `read` and `write` list topics (`user-*` for all that begin so) and whose `exp` ends what it began. Without it, everybody may.
+    /// `read` and `write` list topics (`user-*` for all that begin so) and whose `exp` ends what it began. Keys of other kinds are skipped
+    /// with a warning. Without it, everybody may.
     #[arg(long, value_name = "FILE")]
     pub jwt_keys: Option<PathBuf>,
 

@@ -3,6 +3,8 @@
 //! Walk it in this order: `accept` -> `connection` and `direct` -> `entrance` and `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod accept;
 mod again;
 mod answer;
@@ -23,6 +25,7 @@ mod guards;
 mod http2;
 mod hub;
 mod keys;
+mod last_event_id;
 mod line;
 #[doc(hidden)]
 pub mod measured_window;
@@ -44,6 +47,7 @@ mod subscription;
 mod takeover;
 mod tls;
 mod transports;
+mod trim;
 mod window;
 
 use std::sync::Arc;
@@ -90,6 +94,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
         workers,
         closing: closing.clone(),
     });
+    let trimming = tokio::spawn(trim::watch(inside.clone()));
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, http2, entrance: app(app_state), closing, idle, write_timeout, head_max });
 
@@ -104,5 +109,6 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     if let Some(demo) = demo {
         demo.abort();
     }
+    trimming.abort();
     Ok(())
 }

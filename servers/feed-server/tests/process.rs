@@ -4,6 +4,7 @@ mod lab;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use lab::program::{Program, command};
 
@@ -45,6 +46,8 @@ fn a_second_signal_does_not_wait() {
         read_until(&mut stream, "\n\n\r\n");
         program.signal(name);
         assert_eq!(idle.read(&mut [0]).unwrap(), 0, "it has heard the first");
+        // What comes within 0.2 s is the same request (`timeout` sends its signal twice).
+        std::thread::sleep(Duration::from_millis(300));
         program.signal(name);
         assert_eq!(program.end().0, Some(code));
     }
@@ -99,7 +102,7 @@ fn what_keeps_it_from_starting_is_said_in_a_sentence() {
         (
             &["--listen", "127.0.0.1:0", "--broker", "kafka://me:s3cret@here"],
             1,
-            "bad --broker: expected `memory`, or redis://",
+            "bad --broker: expected `memory`, redis://",
         ),
         (
             &["--listen", "127.0.0.1:0", "--broker", "redis://me:s3cret@127.0.0.1:1"],

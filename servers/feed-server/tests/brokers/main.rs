@@ -3,8 +3,12 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod demoted;
 mod laws;
 mod loss;
 mod outage;
+mod promoted;
+mod ready;
 mod redis;
+mod sentinel;
 mod several;

@@ -10,6 +10,15 @@
 //! offset that its log still holds; all of the epoch is given up then. What escapes: a loss of which no server is left that had seen
 //! the end, and one that is noticed only after more than `--history` was published over it.
 //!
+//! Where Redis has replicas, they get everything later than it is answered (asynchronous replication). A failover loses what the old
+//! primary had answered and not yet told the one that is promoted; that is the guarantee's limit, and no server can do better without
+//! asking for it. Whoever saw what is lost notices, as above: its epoch ends. Otherwise a promoted replica keeps the epochs. What a
+//! demoted or replaced Redis answers is not believed: a connection is left as soon as Redis says that it is a replica, hangs for 2 s, or
+//! Sentinels tell of another primary, and what was under way on it is unconfirmed. `min-replicas-to-write` and `min-replicas-max-lag` in
+//! Redis's own configuration bound the loss (`NOREPLICAS` is passed on as 503). `WAIT` is not asked for: it would hold up the one
+//! connection over which everybody publishes until the slowest replica has answered, and what it does not confirm stays published.
+//! Figures are in `docs/failover.md`.
+//!
 //! A topic is a hash (epoch, head, bytes), a stream, and a hash of the keys of what is retained, changed by scripts that run as one step.
 //! A key holds across all servers, for as long as Redis retains what was published under it. News travel over pub/sub,
 //! whole, on a channel a topic; a server that notices a hole reads it from the stream. A server holds two connections: one
@@ -21,9 +30,14 @@
 //! at most `--history` until somebody deletes it. How many there are is bounded by what each server may follow or publish on
 //! (`--topics-max`), counted from its start.
 
+mod address;
 mod entry;
+mod lines;
 mod link;
+mod rules;
+mod run;
 mod scripts;
+mod sentinel;
 mod topic;
 
 use std::borrow::Cow;
@@ -35,6 +49,7 @@ use feed::{After, BrokerStats, Payload, TopicName};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+pub(super) use self::address::Address;
 use self::link::{Appended, Link};
 use super::Failure;
 use crate::hub::{Entered, Hub, Log, Numbered, Published};
@@ -54,8 +69,8 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// Connects, and stays connected from then on.
-    pub(crate) async fn connect(client: redis::Client, history: Limit, hub: Arc<Hub>) -> redis::RedisResult<Self> {
-        let link = Arc::new(Link::new(client, history, hub));
+    pub(crate) async fn connect(address: Address, history: Limit, hub: Arc<Hub>) -> redis::RedisResult<Self> {
+        let link = Arc::new(Link::new(address, history, hub));
         let news = link.dial().await?;
         let keeper = tokio::spawn(link.clone().keep(news)).abort_handle();
         Ok(Self { link, keeper })
@@ -69,8 +84,8 @@ impl Redis {
         key: Option<&Key>,
     ) -> Result<Published, Failure> {
         let topic = self.link.topic(topic)?;
-        let (cursor, timestamp_us) = match self.link.publish(&topic, payload, key).await? {
-            Appended::Now(cursor, timestamp_us) => (cursor, timestamp_us),
+        let (cursor, timestamp_us, lines) = match self.link.publish(&topic, payload, key).await? {
+            Appended::Now(cursor, timestamp_us, lines) => (cursor, timestamp_us, lines),
             Appended::Before(cursor) => return Ok(Published { cursor, is_repeated: true }),
         };
         if !topic.is_followed() {
@@ -79,8 +94,12 @@ impl Redis {
             let content_type = payload.content_type.as_deref();
             let numbered = Numbered { cursor, timestamp_us, content_type, payload: Cow::Borrowed(&payload.json) };
             if topic.enter(&self.link, &numbered) == Entered::Apart {
-                // Others published just before: theirs are on the way. It is published whether they come or not.
-                let _ = timeout(ANSWER, topic.log.reached(cursor)).await;
+                // Others published just before: theirs are on the way. It is published whether they come or not, unless Redis was
+                // replaced; that it was lost is noticed by who knows of it.
+                topic.remember(cursor);
+                if timeout(ANSWER, topic.log.reached(cursor)).await.is_err() && lines.is_left() {
+                    return Err(Failure::Unconfirmed);
+                }
             }
         }
         Ok(Published { cursor, is_repeated: false })
@@ -98,6 +117,11 @@ impl Redis {
             topic.catch_up(&self.link, Some(cursor)).await?;
         }
         Ok(topic.log.clone())
+    }
+
+    /// Whether Redis takes writes now: it was asked within the last second, or is asked.
+    pub(crate) async fn ready(&self) -> Result<(), Failure> {
+        self.link.ready().await
     }
 
     /// How the connections do.
