@@ -71,6 +71,7 @@ done
 make --no-print-directory build
 log=$(scripts/programs.sh --target)/interop/$(date -u +%Y-%m-%dT%H-%M-%SZ)
 mkdir -p "$log"
+export WIRELAB_RUNS=$log/runs
 for name in "${names[@]}"; do
   printf '%s\t%s\t%s\t%s\n' "$name" "$PWD" "$PWD/scripts/interop.sh" "--one=$name"
 done > "$log/chores"

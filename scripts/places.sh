@@ -25,6 +25,17 @@ usage() {
   exit 2
 }
 
+# The folder of the programs in this place. A tree that was built before has some of its own, which are not meant where another folder is named.
+programs_here() {
+  local named=${CARGO_TARGET_DIR:-${CARGO_BUILD_TARGET_DIR-}} programs
+  programs=$(scripts/programs.sh)
+  [[ -z $named || $programs == "$named"/* ]] || {
+    echo "error: the programs are said to be in $programs, where cargo builds into $named" >&2
+    return 1
+  }
+  echo "$programs"
+}
+
 # One chore, carried out inside a place; what it writes goes to the folder $2.
 chore() {
   local out=$2 programs
@@ -32,7 +43,7 @@ chore() {
   case $1 in
     build) make build ;;
     run)
-      programs=$(scripts/programs.sh)
+      programs=$(programs_here)
       # What is asked is whether it can measure here, not how fast: bounds are wide, and a machine that was too busy is asked again.
       for _ in 1 2 3; do
         rm -rf "$out/run"
@@ -42,7 +53,7 @@ chore() {
       return 1
       ;;
     report)
-      programs=$(scripts/programs.sh)
+      programs=$(programs_here)
       "$programs/report" "$out/run" --out "$out/page" && grep -q '</html>' "$out/page/index.html"
       ;;
     whole-report) WIRELAB_RUNS=$out/runs WIRELAB_REPORT=$out/whole make report && grep -q '</html>' "$out/whole/index.html" ;;
