@@ -39,6 +39,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often both connections are asked whether they still stand: a machine that is gone says nothing.
 const PULSE: Duration = Duration::from_secs(1);
+/// How often Sentinels are asked where the primary is, though they would tell: what they told may have been missed.
+const ASK: Duration = Duration::from_secs(5);
 /// Notifications read at a time when catching up, and bytes of them after which no more are: what a topic that catches up holds is at
 /// most that and two notifications.
 const READ: Limit = Limit { count: 64, bytes: 1 << 20 };
@@ -67,8 +69,8 @@ pub(super) struct Link {
 
 /// What Redis says of a publication.
 pub(super) enum Appended {
-    /// The cursor after it, and its timestamp in microseconds.
-    Now(Cursor, u64),
+    /// The cursor after it, and its timestamp in microseconds; over which connection.
+    Now(Cursor, u64, Arc<Lines>),
     /// It had been published before, under the same key; its cursor.
     Before(Cursor),
 }
@@ -138,7 +140,15 @@ impl Link {
         let mut why = RedisError::from((ErrorKind::InvalidClientConfig, "the name has no address"));
         for address in within(DIAL, self.address.resolve()).await? {
             match self.connect_to(address).await {
-                Ok(news) => return Ok(news),
+                Ok((lines, news)) => {
+                    // One that hung until now may have been replaced meanwhile, and not know it yet.
+                    if let Some(other) = self.elsewhere(address).await {
+                        let other = format!("it is at {other} now");
+                        return Err(RedisError::from((ErrorKind::Io, "the primary was replaced meanwhile", other)));
+                    }
+                    self.set_lines(Some(Arc::new(lines)));
+                    return Ok(news);
+                }
                 Err(error) => why = error,
             }
         }
@@ -146,7 +156,7 @@ impl Link {
     }
 
     /// Both connections lead to one address, whatever the name is moved to meanwhile.
-    async fn connect_to(&self, address: SocketAddr) -> RedisResult<PubSubStream> {
+    async fn connect_to(&self, address: SocketAddr) -> RedisResult<(Lines, PubSubStream)> {
         let client = self.address.client(address)?;
         let commands = async {
             let config = AsyncConnectionConfig::new()
@@ -168,8 +178,7 @@ impl Link {
         for channels in channels.chunks(CHANNELS) {
             within(ANSWER, listening.subscribe(channels)).await?;
         }
-        self.set_lines(Some(Arc::new(Lines::new(address, commands, listening))));
-        Ok(news)
+        Ok((Lines::new(address, commands, listening), news))
     }
 
     /// Tells Redis which run of it this server sees, so that a snapshot which came back is not taken for what was there; fails at a replica.
@@ -218,17 +227,22 @@ impl Link {
     async fn listen(self: &Arc<Self>, news: &mut PubSubStream) -> String {
         let Ok(lines) = self.lines() else { return "it is down".to_owned() };
         let mut pulse = std::pin::pin!(self.feel_pulse(&lines));
-        let mut useless = std::pin::pin!(lines.useless());
-        loop {
+        let mut moved = std::pin::pin!(self.moved(&lines));
+        let mut left = std::pin::pin!(lines.left());
+        let why = loop {
             tokio::select! {
                 message = news.next() => match message {
                     Some(message) => self.hear(message.get_channel_name(), message.get_payload_bytes()),
                     None => return "the connection ended".to_owned(),
                 },
-                why = &mut pulse => return why,
-                why = &mut useless => return why,
+                why = &mut pulse => break why,
+                to = &mut moved => break format!("the primary is at {to} now"),
+                why = &mut left => break why,
             }
-        }
+        };
+        // Whatever it still answers to what was asked before is not believed.
+        lines.leave(why.clone());
+        why
     }
 
     fn hear(self: &Arc<Self>, channel: &str, entry: &[u8]) {
@@ -242,7 +256,7 @@ impl Link {
         }
     }
 
-    /// Asks both connections from time to time; returns when one does not answer, or when another Redis is the primary.
+    /// Asks both connections from time to time; returns when one does not answer, or leads to a replica.
     async fn feel_pulse(&self, lines: &Lines) -> String {
         let (mut commands, mut listening) = (lines.commands.clone(), lines.listening.clone());
         loop {
@@ -256,19 +270,43 @@ impl Link {
                 return error.to_string();
             }
             self.set_answered(asked);
-            if let Some(other) = self.moved(lines).await {
-                return format!("the primary is at {other} now");
+        }
+    }
+
+    /// Waits until the primary is elsewhere; where.
+    async fn moved(&self, lines: &Lines) -> SocketAddr {
+        let Some(sentinels) = self.address.sentinels() else { return self.renamed(lines).await };
+        loop {
+            let mut switched = std::pin::pin!(sentinels.switched());
+            let (mut is_told, mut patience) = (false, PULSE);
+            while !is_told {
+                is_told = timeout(patience, &mut switched).await.is_ok();
+                if let Some(other) = self.elsewhere(lines.address).await {
+                    return other;
+                }
+                patience = ASK;
+            }
+            // None can be listened to, or it was nothing after all.
+            sleep(PULSE).await;
+        }
+    }
+
+    /// Waits until the name leads elsewhere, which is looked at only while Redis refuses writes: DNS is not to be asked all the time.
+    async fn renamed(&self, lines: &Lines) -> SocketAddr {
+        loop {
+            sleep(PULSE).await;
+            if lines.refuses()
+                && let Some(other) = self.elsewhere(lines.address).await
+            {
+                return other;
             }
         }
     }
 
     /// Where the primary is by now, if that is elsewhere. Who cannot be asked knows of nothing else.
-    async fn moved(&self, lines: &Lines) -> Option<SocketAddr> {
-        if !self.address.is_asked_often() && !lines.refuses() {
-            return None;
-        }
+    async fn elsewhere(&self, address: SocketAddr) -> Option<SocketAddr> {
         let addresses = within(ANSWER, self.address.resolve()).await.ok()?;
-        if addresses.contains(&lines.address) { None } else { addresses.first().copied() }
+        if addresses.contains(&address) { None } else { addresses.first().copied() }
     }
 
     /// Brings every followed topic up to date.
@@ -312,11 +350,15 @@ impl Link {
         address(&mut publish, topic, topic.seen());
         publish.arg(entry::write(payload)).arg(self.history.count).arg(self.history.bytes).arg(&topic.channel);
         publish.arg(key.map_or("", Key::as_str));
-        let (epoch, offset, timestamp): (String, u64, String) = self.run(&publish).await?.map_err(Rule::failure)?;
+        let lines = self.lines()?;
+        let answer: Result<(String, u64, String), Rule> = self.run(&lines, &publish).await;
+        let (epoch, offset, timestamp) = answer.map_err(Rule::failure)?;
         match (epoch.parse(), &*timestamp, timestamp.parse()) {
             (_, "differs", _) => return Err(Failure::KeyReused),
             (Ok(epoch), "repeated", _) => return Ok(Appended::Before(Cursor { epoch, offset })),
-            (Ok(epoch), _, Ok(timestamp_us)) => return Ok(Appended::Now(Cursor { epoch, offset }, timestamp_us)),
+            (Ok(epoch), _, Ok(timestamp_us)) => {
+                return Ok(Appended::Now(Cursor { epoch, offset }, timestamp_us, lines));
+            }
             _ => {}
         }
         self.strange(&format!("the epoch `{epoch}` or the timestamp `{timestamp}`"));
@@ -334,19 +376,20 @@ impl Link {
         let mut read = self.scripts.read.prepare_invoke();
         address(&mut read, topic, seen);
         read.arg(from).arg(READ.count).arg(READ.bytes);
-        let (epoch, head, entries): (String, u64, Vec<Vec<u8>>) =
-            self.run(&read).await?.map_err(|_| Failure::Unread)?;
+        let lines = self.lines()?;
+        let answer: Result<(String, u64, Vec<Vec<u8>>), Rule> = self.run(&lines, &read).await;
+        let (epoch, head, entries) = answer.map_err(|_| Failure::Unread)?;
         match epoch.parse() {
             Ok(epoch) => Ok((epoch, head, entries)),
             Err(_) => Err(self.strange(&format!("the epoch `{epoch}`"))),
         }
     }
 
-    /// What Redis answers, or why it does not; fails when there is no connection.
-    async fn run<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<Result<T, Rule>, Failure> {
-        let lines = self.lines()?;
+    /// What Redis answers, or why it does not. What comes from one that was left meanwhile is no answer: it may have been replaced.
+    async fn run<T: redis::FromRedisValue>(&self, lines: &Lines, script: &ScriptInvocation<'_>) -> Result<T, Rule> {
         let answer = script.invoke_async(&mut lines.commands.clone()).await;
-        Ok(answer.map_err(|error| self.failed(&lines, &error)))
+        let answer = answer.map_err(|error| self.failed(lines, &error))?;
+        if lines.is_left() { Err(Rule::Lost) } else { Ok(answer) }
     }
 
     /// Counts, logs, and sees to what follows: what Redis says is for who runs it, not for clients.
