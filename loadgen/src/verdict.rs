@@ -74,9 +74,13 @@ fn live(measured: &Measured, circumstances: Circumstances) -> u64 {
 fn clients_live(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
     let connections = &measured.connections;
     let live = live(measured, circumstances);
-    (live < connections.asked).then(|| {
+    // Who was told to stop is told as that.
+    let stopped = connections.orderly.map_or(0, |orderly| orderly.told_to_stop);
+    (live + stopped < connections.asked).then(|| {
         let refused = quote(measured, SUBSCRIPTION_REFUSED, "; the server refused the subscription:");
-        let seen = format!("{live} of {} clients were live{refused}", connections.asked);
+        let told_to_stop =
+            if stopped > 0 { format!("; {} were told to stop", count(stopped)) } else { String::new() };
+        let seen = format!("{live} of {} clients were live{told_to_stop}{refused}", connections.asked);
         match advice(&connections.errors, Side::Clients) {
             Some((cause, remedy)) => reason("clients-live", seen, "all of them".into(), &cause, &remedy),
             None => reason(
@@ -186,10 +190,12 @@ fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<
 }
 
 /// A value that no answer had is no fault of a run that lost nothing and got nothing twice. A stream's clients repeat it only when they come
-/// back.
+/// back, be it behind an answer that ended in order.
 fn never_learnt(measured: &Measured) -> Option<Reason> {
     let books = &measured.deliveries;
-    let was_asked_for = measured.polls.is_some() || measured.connections.reconnected > 0;
+    let connections = &measured.connections;
+    let have_ended = connections.orderly.is_some_and(|orderly| orderly.answers > 0);
+    let was_asked_for = measured.polls.is_some() || connections.reconnected > 0 || have_ended;
     let did_harm = books.lost + books.duplicated > 0 || measured.latency.count == 0;
     (!measured.never_learnt.is_empty() && was_asked_for && did_harm).then(|| {
         reason(
@@ -446,6 +452,18 @@ mod tests {
         let unheard = |at_all| Circumstances { unheard: Unheard { at_all, ..CALM.unheard }, ..CALM };
         assert_eq!(checks(&measured, unheard(2)), ["clients-live"]);
         assert_eq!(checks(&measured, unheard(3)), ["clients-live", "clients-unheard"]);
+    }
+
+    #[test]
+    fn who_was_told_to_stop_is_told_as_that_alone() {
+        let mut measured = healthy();
+        measured.connections.live_at_end = 0;
+        measured.connections.orderly = Some(results::OrderlyEnds { told_to_stop: 10, ..Default::default() });
+        assert_eq!(checks(&measured, CALM), ["told-to-stop"]);
+        measured.connections.orderly = Some(results::OrderlyEnds { told_to_stop: 9, ..Default::default() });
+        assert_eq!(checks(&measured, CALM), ["told-to-stop", "clients-live"]);
+        let live = judge(&measured, &bounds(), CALM).reasons.remove(1);
+        assert_eq!(live.seen, "0 of 10 clients were live; 9 were told to stop");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod support;
 
 use std::process::Command;
 
-use foreign::{Measured, carry_out, example, partial, rest};
+use foreign::{Measured, carry_out, doubled, example, partial, rest};
 use results::Run;
 use support::{WIDE_BOUNDS, loadgen, reasons};
 
@@ -99,6 +99,21 @@ async fn clients_that_faults_were_aimed_at_and_fewer_than_five_notifications_are
     assert_valid(measured(|_, _| true, "12", &cut).await);
     // Three notifications in all, of which one client hears none.
     assert_valid(measured_at("1", |listener, _| listener != 2, "8", &[]).await);
+}
+
+/// Each delivery comes 2.3 s after its publication, all the time: what is missing at the end was on its way.
+#[tokio::test]
+async fn clients_that_are_behind_are_told_as_late_and_not_as_deaf() {
+    let url = doubled::serve(|text| format!("{{\"text\":\"{text}\"}}")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("behind.toml");
+    std::fs::write(&file, doubled::TARGET.replace("/events", "/behind")).unwrap();
+    let mut command = loadgen();
+    command.args(["run", "--transport", "sse", "--target", file.to_str().unwrap(), "--url", &url]);
+    command.args(["--clients", "4", "--rate", "10", "--warmup", "500ms", "--settle", "300ms", "--duration", "3s"]);
+    command.args(["--drain", "1s"]);
+    let (measured, run) = run(command, folder).await;
+    assert_eq!((measured.code, reasons(&run)), (3, vec!["drain"]), "{}", measured.stdout);
 }
 
 #[tokio::test]

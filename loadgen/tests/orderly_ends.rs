@@ -134,6 +134,21 @@ async fn a_204_on_an_event_stream_ends_reconnecting_for_good() {
 }
 
 #[tokio::test]
+async fn clients_that_were_told_to_stop_are_not_told_as_still_connecting() {
+    let server = Raw::serve(Manner::ending(|asked: Asked| match asked.kind {
+        Kind::Sse if asked.number >= 40 => Ending::Status204,
+        _ => Ending::Length,
+    }))
+    .await;
+    let measured = measure(&server, "sse", "", &[]).await;
+    let run = results::load(&measured.out).unwrap().run;
+    let told = &measured.stdout;
+    assert_eq!((run.measured.connections.live_at_start, run.measured.connections.live_at_end), (4, 0), "{told}");
+    assert!(told.contains("told-to-stop: 4 clients were answered 204"), "{told}");
+    assert!(!told.contains("clients-live") && !told.contains("still connecting"), "{told}");
+}
+
+#[tokio::test]
 async fn a_204_to_the_first_request_of_a_stream_is_the_first_thing_that_is_said() {
     let server = Raw::serve(Manner::ending(|_| Ending::Status204)).await;
     let measured = measure(&server, "sse", "", &[]).await;

@@ -29,6 +29,8 @@ pub struct Account {
     shard: Shard,
     windows: Arc<Windows>,
     ledgers: Ledgers,
+    /// True once a notification of the window has come after the window's end.
+    is_behind: bool,
     /// True when the message that was entered last held notifications of other topics, and none of this client's.
     was_misdelivered: bool,
     /// What its client's target file says of other messages, where it says something.
@@ -136,6 +138,7 @@ impl Account {
             shard,
             windows,
             ledgers,
+            is_behind: false,
             was_misdelivered: false,
             expected: None,
             resumes_from_ns: 0,
@@ -235,6 +238,7 @@ impl Account {
         let precedes = |later| self.recorder.precedes(postmark, later, is_own);
         let is_too_late = self.recorder.is_too_late(at_ns);
         let entry = self.ledgers.as_mut()[shard].enter(postmark.sequence, is_too_late, precedes);
+        self.is_behind |= matches!(entry, Entry::New | Entry::Late) && self.recorder.is_behind_window(at_ns);
         let is_new = entry == Entry::New && (!is_own || self.recorder.is_in_window(postmark.intended_ns));
         if is_new && is_own {
             self.recorder.record_latency(postmark, at_ns, self.is_struck);
@@ -354,7 +358,7 @@ impl Account {
 
     /// Hands the ledgers in.
     pub fn deposit(self) {
-        self.recorder.enter_client(self.topic, self.is_struck, self.ledgers.as_ref());
+        self.recorder.enter_client(self.topic, self.is_struck, self.is_behind, self.ledgers.as_ref());
         for (index, ledger) in self.ledgers.into_vec().into_iter().enumerate() {
             let shard = Shard { index: index as u32, ..self.shard };
             self.recorder.deposit(shard.publisher(self.topic, self.windows.topics), ledger);

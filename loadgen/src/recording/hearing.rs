@@ -14,6 +14,10 @@ pub struct ClientGroup {
     pub topic: u16,
     /// How many clients.
     pub clients: u64,
+    /// True of those that still received notifications of the window, in time or late, after the window had ended: what they lack at its end may
+    /// have been on its way.
+    #[serde(default)]
+    pub is_behind: bool,
     /// What each of them received of the topic's publisher of each shard, by shard.
     pub received: Vec<Received>,
 }
@@ -69,11 +73,11 @@ impl Share {
 
 /// Puts clients that received the same into one group.
 pub fn group(clients: impl IntoIterator<Item = ClientGroup>) -> Vec<ClientGroup> {
-    let mut places: HashMap<(u16, Vec<Received>), u64> = HashMap::new();
-    for ClientGroup { topic, clients, received } in clients {
-        *places.entry((topic, received)).or_default() += clients;
+    let mut places: HashMap<(u16, bool, Vec<Received>), u64> = HashMap::new();
+    for ClientGroup { topic, clients, is_behind, received } in clients {
+        *places.entry((topic, is_behind, received)).or_default() += clients;
     }
-    let group = |((topic, received), clients)| ClientGroup { topic, clients, received };
+    let group = |((topic, is_behind, received), clients)| ClientGroup { topic, clients, is_behind, received };
     places.into_iter().map(group).collect()
 }
 
@@ -104,7 +108,12 @@ mod tests {
 
     #[test]
     fn clients_that_received_the_same_are_one_group() {
-        let client = |topic, numbers: &[u32]| ClientGroup { topic, clients: 1, received: vec![received(numbers)] };
+        let client = |topic, numbers: &[u32]| ClientGroup {
+            topic,
+            clients: 1,
+            is_behind: false,
+            received: vec![received(numbers)],
+        };
         let mut groups = group([client(0, &[10, 11]), client(0, &[11, 10]), client(0, &[10]), client(1, &[10, 11])]);
         groups.sort_by_key(|group| (group.topic, group.clients));
         assert_eq!(

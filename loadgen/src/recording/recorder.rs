@@ -122,6 +122,11 @@ impl Recorder {
         *self.window.borrow_mut() = window;
     }
 
+    /// True of an instant (ns) behind the window.
+    pub fn is_behind_window(&self, at_ns: u64) -> bool {
+        at_ns >= self.window.borrow().end
+    }
+
     /// True when a notification with this intended instant (ns) belongs to the window.
     pub fn is_in_window(&self, intended_ns: u64) -> bool {
         self.window.borrow().contains(&intended_ns)
@@ -247,12 +252,12 @@ impl Recorder {
         }
     }
 
-    /// Takes down what a client of `topic` that has ended received of each shard's publisher; one that faults were aimed at, and so
-    /// `is_struck`, is passed over.
-    pub fn enter_client(&self, topic: u16, is_struck: bool, ledgers: &[Ledger]) {
+    /// Takes down what a client of `topic` that has ended received of each shard's publisher, and whether it `is_behind`; one that faults were
+    /// aimed at, and so `is_struck`, is passed over.
+    pub fn enter_client(&self, topic: u16, is_struck: bool, is_behind: bool, ledgers: &[Ledger]) {
         if !is_struck {
             let received = ledgers.iter().map(Received::of).collect();
-            self.clients.borrow_mut().push(ClientGroup { topic, clients: 1, received });
+            self.clients.borrow_mut().push(ClientGroup { topic, clients: 1, is_behind, received });
         }
     }
 

@@ -103,21 +103,29 @@ pub struct Unheard {
 /// What a client was due and received: over the window, and over its last third.
 type Shares = [Share; 2];
 
-/// Finds them. `accepted` tells, by shard and topic, what a publisher's numbers are, and which of them were refused and received by
+/// Clients that received the same.
+struct Clients {
+    count: u64,
+    is_behind: bool,
+    shares: Shares,
+}
+
+/// Finds them; who still received something of the window after its end is behind, and none of them. `accepted` tells, by shard and topic, what a publisher's numbers are, and which of them were refused and received by
 /// nobody; `None` where that is not known.
 pub fn unheard<'a>(
     groups: &[ClientGroup],
     judged: Judged,
     accepted: impl Fn(usize, usize) -> Option<(Span, &'a [u32])>,
 ) -> Unheard {
-    let mut topics: BTreeMap<u16, Vec<(u64, Shares)>> = BTreeMap::new();
+    let mut topics: BTreeMap<u16, Vec<Clients>> = BTreeMap::new();
     for group in groups {
         let shares = group.received.iter().enumerate().filter_map(|(shard, received)| {
             let (span, refused) = accepted(shard, group.topic.into())?;
             Some([received.count(&span.window(), refused), received.count(&span.end_of_window(), refused)])
         });
         let shares = shares.fold(Shares::default(), |sum, more| [sum[0].plus(more[0]), sum[1].plus(more[1])]);
-        topics.entry(group.topic).or_default().push((group.clients, shares));
+        let clients = Clients { count: group.clients, is_behind: group.is_behind, shares };
+        topics.entry(group.topic).or_default().push(clients);
     }
     let mut unheard = Unheard::default();
     for clients in topics.values() {
@@ -126,25 +134,29 @@ pub fn unheard<'a>(
     unheard
 }
 
-fn enter_topic(clients: &[(u64, Shares)], judged: Judged, unheard: &mut Unheard) {
+fn enter_topic(clients: &[Clients], judged: Judged, unheard: &mut Unheard) {
     let count = |is: &dyn Fn(&Shares) -> bool| -> u64 {
-        clients.iter().filter(|(_, shares)| is(shares)).map(|(clients, _)| clients).sum()
+        clients.iter().filter(|clients| is(&clients.shares)).map(|clients| clients.count).sum()
+    };
+    // Who is behind is not deaf: the verdict says that deliveries were still arriving, or late.
+    let count_deaf = |is: &dyn Fn(&Shares) -> bool| -> u64 {
+        clients.iter().filter(|clients| !clients.is_behind && is(&clients.shares)).map(|clients| clients.count).sum()
     };
     let all = count(&|_| true);
     unheard.clients += all;
     let is_silent = |share: Share| share.due >= LEAST_DUE && share.received == 0;
     let is_well_served = |[window, _]: &Shares| window.received as f64 >= window.due as f64 * WELL_SERVED;
     if count(&is_well_served) * 2 >= all {
-        unheard.at_all += count(&|[window, _]| judged.window && is_silent(*window));
+        unheard.at_all += count_deaf(&|[window, _]| judged.window && is_silent(*window));
         let at_the_end = |[window, last]: &Shares| judged.last_third && window.received > 0 && is_silent(*last);
-        unheard.at_the_end += count(&at_the_end);
+        unheard.at_the_end += count_deaf(&at_the_end);
         return;
     }
     let sum = |part: usize| {
-        clients.iter().fold(Share::default(), |sum, (clients, shares)| sum.plus(shares[part].times(*clients)))
+        clients.iter().fold(Share::default(), |sum, clients| sum.plus(clients.shares[part].times(clients.count)))
     };
     let is_silenced = sum(0).received > 0 && sum(1).received == 0 && sum(1).due >= LEAST_DUE_TO_TOPIC;
-    if judged.last_third && is_silenced && count(&|[_, last]| is_silent(*last)) == all {
+    if judged.last_third && is_silenced && count_deaf(&|[_, last]| is_silent(*last)) == all {
         unheard.of_silenced_topics += all;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,6 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::{SinkExt, StreamExt, stream};
+use loadgen::clock;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::Message;
@@ -70,6 +72,7 @@ pub async fn serve(wrapping: Wrapping) -> String {
 pub async fn serve_answering(wrapping: Wrapping, answering: Answering) -> String {
     let server = Server { log: Arc::default(), news: broadcast::channel(4096).0, wrapping, answering };
     let app = Router::new().route("/say", post(say)).route("/log", get(read)).route("/events", get(listen));
+    let app = app.route("/one", get(listen_once)).route("/behind", get(listen_behind));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, app.with_state(server)).await.unwrap() });
@@ -112,6 +115,35 @@ async fn listen(State(server): State<Server>) -> Response {
     let events = stream::unfold(server.news.subscribe(), |mut news| async {
         let text = news.recv().await.ok()?;
         Some((Ok::<_, std::io::Error>(format!("data: {text}\n\n")), news))
+    });
+    ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
+}
+
+/// An event stream that ends its answer behind the next event, which has no id.
+async fn listen_once(State(server): State<Server>) -> Response {
+    let mut news = server.news.subscribe();
+    let next = tokio::time::timeout(Duration::from_millis(300), news.recv()).await;
+    let event = next.ok().and_then(Result::ok).map(|text| format!("data: {text}\n\n")).unwrap_or_default();
+    ([(CONTENT_TYPE, "text/event-stream")], format!("retry: 400\n\n{event}")).into_response()
+}
+
+/// How far [`TARGET`]'s path `/behind` is.
+pub const BEHIND: Duration = Duration::from_millis(2300);
+
+/// An event stream that is so far behind.
+async fn listen_behind(State(server): State<Server>) -> Response {
+    let (queue, ripe) = tokio::sync::mpsc::unbounded_channel();
+    let mut news = server.news.subscribe();
+    tokio::spawn(async move {
+        while let Ok(text) = news.recv().await {
+            queue.send((clock::now() + BEHIND, text)).ok()?;
+        }
+        Some(())
+    });
+    let events = stream::unfold(ripe, |mut ripe| async {
+        let (at, text) = ripe.recv().await?;
+        tokio::time::sleep_until(at.into()).await;
+        Some((Ok::<_, std::io::Error>(format!("data: {text}\n\n")), ripe))
     });
     ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
 }

@@ -14,7 +14,7 @@ fn clients(topic: u16, clients: u64, numbers: impl IntoIterator<Item = u32>) -> 
     for number in numbers {
         ledger.enter(number, false, |_| None);
     }
-    ClientGroup { topic, clients, received: vec![Received::of(&ledger)] }
+    ClientGroup { topic, clients, is_behind: false, received: vec![Received::of(&ledger)] }
 }
 
 /// Clients unheard at all, at the end, and with all of their topic.
@@ -36,6 +36,16 @@ fn clients_that_all_fall_silent_after_something_are_found() {
     assert_eq!(found(&[clients(0, 4, 10..11)], ALL), [0, 0, 4]);
     assert_eq!(found(&[clients(0, 3, 10..30), clients(0, 1, [])], ALL), [0, 0, 4]);
     assert_eq!(found(&[clients(0, 1, 10..11)], ALL), [0, 0, 0], "ten due to one client are too few to tell");
+}
+
+#[test]
+fn who_is_behind_is_not_deaf() {
+    let behind = |group: ClientGroup| ClientGroup { is_behind: true, ..group };
+    assert_eq!(found(&[clients(0, 99, 10..40), behind(clients(0, 1, []))], ALL), [0, 0, 0], "all of it came late");
+    assert_eq!(found(&[clients(0, 99, 10..40), behind(clients(0, 1, 10..20))], ALL), [0, 0, 0]);
+    assert_eq!(found(&[behind(clients(0, 4, 10..25))], ALL), [0, 0, 0]);
+    assert_eq!(found(&[clients(0, 1, 10..25), behind(clients(0, 3, 10..25))], ALL), [0, 0, 0], "the topic goes on");
+    assert_eq!(found(&[behind(clients(0, 99, 10..40)), clients(0, 1, [])], ALL), [1, 0, 0], "deaf among others");
 }
 
 #[test]
@@ -78,7 +88,12 @@ fn what_is_not_judged_is_not_found() {
 #[test]
 fn a_client_of_several_publishers_is_judged_by_all_that_was_due_to_it() {
     let of = |numbers: std::ops::Range<u32>| clients(0, 1, numbers).received.remove(0);
-    let group = |clients, received: [Received; 2]| ClientGroup { topic: 0, clients, received: received.into() };
+    let group = |clients, received: [Received; 2]| ClientGroup {
+        topic: 0,
+        clients,
+        is_behind: false,
+        received: received.into(),
+    };
     let groups =
         [group(8, [of(10..40), of(10..40)]), group(1, [of(10..10), of(10..40)]), group(1, [of(10..10), of(10..10)])];
     let found = unheard(&groups, ALL, |_, _| Some((SPAN, &[])));
