@@ -23,7 +23,6 @@ vendored      vendored.sh        5  builds without a network from `cargo vendor`
 rust-version  rust_version.sh    3  compiles with the minimum Rust version that Cargo.toml states
 installed     installed.sh       3  what `cargo install` and `make install` leave works without the tree
 failovers     failovers.sh       6  ten failovers of Redis, by name and by Sentinel
-guards        guards.sh          1  every guard of feed-server refuses and lets in
 wirecheck     wirecheck.sh       1  bytes that loadgen counts against a packet capture
 autobahn      autobahn.sh        2  WebSocket, both ends, by the Autobahn test suite
 abuse         abuse.sh           3  strangers who mean no good, and what they cost the others
