@@ -187,13 +187,17 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             let error = target.told(&error.into());
             bail!("{error:#}: that is what {url} answered to GET {path}")
         }
-        Probed::Failed(error) => Err(target.told(&error.into())).with_context(|| {
-            let (what, check) = match target.file.is_feed() {
-                true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
-                false => (format!("is no `{name}`"), format!("loadgen check --target {source} {url}")),
-            };
-            format!("{url} {what}: GET {path} failed; `{check}` says more")
-        }),
+        Probed::Failed(error) => {
+            let is_hindered = is_hindered(&error);
+            Err(target.told(&error.into())).with_context(|| {
+                let (what, check) = match target.file.is_feed() {
+                    true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
+                    false => (format!("is no `{name}`"), format!("loadgen check --target {source} {url}")),
+                };
+                let what = if is_hindered { "did not let the probe in".to_owned() } else { what };
+                format!("{url} {what}: GET {path} failed; `{check}` says more")
+            })
+        }
         Probed::Unreached => bail!("cannot reach {url}: no connection within {}", humantime::format_duration(bound)),
         Probed::Unanswered => bail!(
             "{url} did not answer GET {path} within {}{}",
@@ -216,6 +220,11 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             }
         ),
     }
+}
+
+/// True of an answer that says nothing of what the server is: a redirection, too many requests, a failure of its own or behind it.
+fn is_hindered(error: &ClientError) -> bool {
+    matches!(error, ClientError::Status(wrong) if matches!(wrong.status, 300..=399 | 408 | 429 | 500 | 502..=599))
 }
 
 /// Path and query of the first request, without the secrets that may stand in them.
@@ -255,7 +264,7 @@ enum Farewell {
 async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) -> Probed {
     let traffic = Rc::new(Traffic::default());
     let dialer = Dialer::unbound(target, Rc::clone(&traffic));
-    let site = Site::new(Arc::clone(plan), dialer, target);
+    let site = Site::new(Arc::clone(plan), dialer, target).patient();
     let recorder = Rc::new(Recorder::new(traffic));
     let mut account = Account::alone(plan.run, 0..0, Rc::clone(&recorder)).expecting(site.replies());
     let connecting = C::connect(&site, 0, Resume::default(), &mut account);

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use results::{FolderError, LATENCY_FILE, RUN_FILE, SERIES_FILE, load, read_latency_log};
 use rustix::process::Signal;
@@ -102,10 +102,13 @@ fn a_run_that_is_killed_at_any_instant_leaves_whole_lines_and_a_whole_run_json_o
 fn a_run_that_is_killed_leaves_the_seconds_that_it_has_had() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("run");
-    let mut child = run(loadgen(), "10min", &out).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    // Told with the figures of a row that has been written.
-    lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
+    let mut child = run(loadgen(), "10min", &out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // What stands in the files while it runs. Rows are written before the latencies of the same second.
+    let bound = SystemTime::now() + Duration::from_secs(20);
+    while !read_latency_log(&out.join(LATENCY_FILE)).is_ok_and(|spans| !spans.is_empty()) {
+        assert!(SystemTime::now() < bound, "no second is in the log: {:?}", names(&out));
+        std::thread::sleep(Duration::from_millis(20));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!assert_whole(&out));

@@ -21,7 +21,9 @@ RATIO_MAX = 2.0
 # Resident memory by which the server may grow, MiB: 800 strangers at a time, hyper's 16 KiB and as much of theirs that waits, and
 # what an allocator keeps.
 GROWTH_MAX = 64
-# How long the server may take to let go of the last of them, seconds.
+# Resident memory by which it may be larger once they are gone, MiB: pages of its program that it had not needed before, and a little.
+KEPT_MAX = 6
+# How long the server may take to let go of the last of them, and to give back what they needed, seconds.
 SETTLE = 15
 
 
@@ -64,9 +66,12 @@ def at_rest(victim):
 
 
 def settled(victim, before):
-    """What the server holds once they are gone; waits for its descriptors, at most SETTLE seconds."""
+    """What the server holds once they are gone; waits for its descriptors and its memory, at most SETTLE seconds."""
     until = time.monotonic() + SETTLE
-    while victim.now()[1] > before[1] and time.monotonic() < until:
+    while time.monotonic() < until:
+        resident, descriptors = victim.now()
+        if descriptors <= before[1] and resident <= before[0] + KEPT_MAX:
+            break
         time.sleep(0.1)
     return victim.now()
 
@@ -119,6 +124,8 @@ def main():
         print(f"{name:14} {row[0]:9.1f} {row[1]:9.1f} {row[2]:9.1f}")
     if victim.peak[0] > before[0] + GROWTH_MAX:
         faults.append(f"memory grew by {victim.peak[0] - before[0]:.0f} MiB, where {GROWTH_MAX} is the bound")
+    if after[0] > before[0] + KEPT_MAX:
+        faults.append(f"{after[0] - before[0]:.0f} MiB more are resident than before, where {KEPT_MAX} is the bound")
     if after[1] > before[1]:
         faults.append(f"{after[1]} descriptors are open, where there were {before[1]}")
     if code != 0:

@@ -4,6 +4,7 @@ use reqwest::header::HeaderMap;
 
 use super::message::Object;
 use super::step::{Held, departs, ensure, quoted};
+use crate::wire::http::first_words;
 
 /// A whole answer, and what it answers.
 #[derive(Debug)]
@@ -42,13 +43,9 @@ impl Answer {
         Ok(self)
     }
 
-    /// `GET /x answered 404`, with the error that the server gives, if it gives one.
+    /// `GET /x answered 404`, with what the server says of it, if it is no success.
     pub(super) fn seen(&self) -> String {
-        let error = Object::read("", &self.body).and_then(|object| object.string("error"));
-        match error {
-            Ok(error) => format!("{} answered {} ({})", self.request, self.status, quoted(error.as_bytes())),
-            Err(_) => format!("{} answered {}", self.request, self.status),
-        }
+        seen(&self.request, self.status, &self.headers, &self.body)
     }
 
     /// What a header field says, for people to read.
@@ -94,6 +91,21 @@ impl Answer {
             Ok(error) => Err(departs(expected, format!("{} with the error {}", self.seen(), quoted(error.as_bytes())))),
             Err(_) => Err(departs(expected, format!("{} with the body {}", self.seen(), quoted(&self.body)))),
         }
+    }
+}
+
+/// `GET /x answered 404`, with `Location` and the error, or else the first words, of an answer that is no success.
+pub(super) fn seen(request: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> String {
+    let error = Object::read("", body).and_then(|object| object.string("error")).ok();
+    let is_success = (200..300).contains(&status);
+    let words = || first_words(body).filter(|_| !is_success && ensure_uncoded(request, headers).is_ok());
+    let location = headers.get("location").filter(|_| !is_success).map(|value| quoted(value.as_bytes()));
+    let location = location.map(|value| format!("Location: {value}"));
+    let said = error.or_else(words).map(|said| quoted(said.as_bytes()));
+    let said: Vec<String> = location.into_iter().chain(said).collect();
+    match said.is_empty() {
+        true => format!("{request} answered {status}"),
+        false => format!("{request} answered {status} ({})", said.join("; ")),
     }
 }
 
@@ -159,6 +171,6 @@ mod tests {
             panic!("500 is no refusal");
         };
         assert!(expected.starts_with("400 with a JSON body"), "{expected}");
-        assert_eq!(seen, "GET /x answered 500");
+        assert_eq!(seen, "GET /x answered 500 (`oops`)");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use feed::{Cursor, TopicName, Transport};
 use reqwest::{Method, Response};
 
-use super::answer::{ensure_uncoded, is_of_type};
+use super::answer::{self, ensure_uncoded, is_of_type};
 use super::events::{Event, Lines};
 use super::message::{Delivered, Message, Start};
 use super::reading::{self, Reader, Stream};
@@ -116,9 +116,13 @@ impl Sse {
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let (asked, response) = start(request).await?;
+        let (asked, mut response) = start(request).await?;
         let status = response.status().as_u16();
-        ensure(status == 200, "200", format!("{asked} answered {status}"))?;
+        if status != 200 {
+            // The beginning is enough; one that does not come is none.
+            let body = tokio::time::timeout(PATIENCE, response.chunk()).await.ok().and_then(Result::ok).flatten();
+            return Err(departs("200", answer::seen(&asked, status, response.headers(), &body.unwrap_or_default())));
+        }
         ensure_uncoded(&asked, response.headers())?;
         let (server, after) = (server.clone(), after.map(str::to_owned));
         let lines = Lines::default();

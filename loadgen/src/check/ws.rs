@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::answer::Answer;
+use super::answer::{Answer, seen};
 use super::frames::{CLOSE, Frame, LAST_FRAGMENT, PING, PONG, TEXT, TEXT_FRAGMENT, masked, masked_head, unmasked};
 use super::message::{Delivered, Message, Object, Start};
 use super::reading::{self, Reader, Stream};
@@ -47,7 +47,10 @@ impl Reader for Ws {
             client_async(request, stream).await
         };
         let (socket, _) = soon(&what, opening).await?.map_err(|error| match error {
-            Error::Http(response) => departs(&what, format!("GET {path} answered {}", response.status().as_u16())),
+            Error::Http(response) => {
+                let body = response.body().as_deref().unwrap_or_default();
+                departs(&what, seen(&format!("GET {path}"), response.status().as_u16(), response.headers(), body))
+            }
             other => departs(&what, format!("an error: {other}")),
         })?;
         let mut this = Self { topic: topic.clone(), socket, cursor: None };

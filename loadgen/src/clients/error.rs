@@ -10,7 +10,7 @@ use feed::framings::{engine_io, socket_io};
 
 use super::BrokenRule;
 use crate::recording::{Account, SUBSCRIPTION_REFUSED};
-use crate::wire::http::{Head, HttpError};
+use crate::wire::http::{Head, HttpError, WrongStatus};
 use crate::wire::websocket::{Farewell, Goodbye};
 
 /// What ended a connection, or kept it from being opened.
@@ -23,16 +23,8 @@ pub enum ClientError {
     #[error("{0}")]
     Http(#[from] HttpError),
     /// The server answered with a status that carries no notifications.
-    #[error("the server answered {0}")]
-    Status(u16),
-    /// The server refused for now, and said how long to wait (`Retry-After`, RFC 9110, section 10.2.3).
-    #[error("the server answered {status}: not before {}", humantime::format_duration(*wait))]
-    TryLater {
-        /// What it answered with.
-        status: u16,
-        /// How long.
-        wait: Duration,
-    },
+    #[error("{0}")]
+    Status(Box<WrongStatus>),
     /// The answer is of another kind than was asked for.
     #[error("the server's answer is no {0}")]
     Unexpected(&'static str),
@@ -77,12 +69,9 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Why an answer with this head carries no notifications.
-    pub fn refusal(head: &Head) -> Self {
-        match head.retry_after {
-            Some(wait) => Self::TryLater { status: head.status, wait },
-            None => Self::Status(head.status),
-        }
+    /// Why an answer with this head and body carries no notifications, where `expected` would.
+    pub fn refusal(head: &Head, expected: &'static str, body: &[u8]) -> Self {
+        WrongStatus::new(head, expected, body).into()
     }
 
     /// Passes on that the server has refused the client, if what `account` has heard is a refusal.
@@ -110,22 +99,21 @@ impl ClientError {
     /// How long the server told the client to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TryLater { wait, .. } => Some(*wait),
+            Self::Status(wrong) => wrong.retry_after,
             _ => None,
         }
     }
 
-    /// What the server said itself, where the kind does not say it: the reason of a close frame, of a refusal, of a broken rule.
+    /// What the server said itself, where the kind does not say it: the reason of a close frame, of a refusal, of a broken rule, the words of an answer.
     pub fn quote(&self) -> Option<String> {
         match self {
             Self::Ended(Some(said)) => Some(said.reason.clone()).filter(|reason| !reason.is_empty()),
             Self::ConnectError(said) | Self::Refused(said) => Some(said.clone()),
             Self::Protocol(rule) => rule.seen.clone(),
             Self::Http(HttpError::NotHttp(what)) => Some(what.clone()),
+            Self::Status(wrong) => wrong.quote(),
             Self::Io(_)
             | Self::Http(_)
-            | Self::Status(_)
-            | Self::TryLater { .. }
             | Self::Unexpected(_)
             | Self::AnswerEnded { .. }
             | Self::KeptConnectionEnded
@@ -151,7 +139,7 @@ impl ClientError {
             Self::Http(HttpError::NotHttp(_)) => protocol("not an HTTP/1.1 answer (RFC 9112 4)"),
             Self::Http(error) => protocol(&error.to_string()),
             Self::Protocol(rule) => protocol(&rule.name),
-            Self::Status(status) | Self::TryLater { status, .. } => format!("status-{status}"),
+            Self::Status(wrong) => format!("status-{}", wrong.status),
             Self::Unexpected(_) => "unexpected-answer".into(),
             Self::AnswerEnded { .. } => "answer-ended".into(),
             Self::KeptConnectionEnded => "kept-connection-ended".into(),
@@ -177,6 +165,12 @@ fn io_kind(error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => "no-free-port".into(),
         _ if error.raw_os_error() == Some(libc::EMFILE) => "no-free-descriptor".into(),
         kind => format!("{kind:?}").to_lowercase(),
+    }
+}
+
+impl From<WrongStatus> for ClientError {
+    fn from(wrong: WrongStatus) -> Self {
+        Self::Status(Box::new(wrong))
     }
 }
 

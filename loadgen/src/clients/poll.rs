@@ -94,7 +94,7 @@ impl Line {
         let is_end = match error {
             ClientError::Io(_) | ClientError::Http(HttpError::Io(_) | HttpError::Closed) => true,
             // The server waited for a request too long, and says so to the next one (RFC 9110, section 15.5.9).
-            ClientError::Status(408) => site.plan.transport != Transport::LongPoll,
+            ClientError::Status(wrong) if wrong.status == 408 => site.plan.transport != Transport::LongPoll,
             _ => false,
         };
         self.is_used && is_unanswered && is_end && !site.plan.ends_server()
@@ -296,7 +296,7 @@ fn enter(
         200..=299 => true,
         // How a server ends a poll that it has held in vain (RFC 9110, section 15.5.9).
         408 if site.plan.transport == Transport::LongPoll => false,
-        _ => return Err(ClientError::refusal(&head)),
+        _ => return Err(ClientError::refusal(&head, "200", body)),
     };
     if !body.is_empty() {
         head.ensure_plain()?;

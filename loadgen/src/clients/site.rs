@@ -24,6 +24,8 @@ pub struct Site {
     pub authorization: String,
     /// What stands before every path, without a slash at its end; usually empty.
     pub prefix: String,
+    /// How long what a refusal says is waited for behind its head: not at all in a run, where what has come with it is enough.
+    pub patience: Duration,
     /// Who asks again, and when.
     pub turns: Turns,
     /// True when requests repeat the feed's cursor, so that answers are searched for it.
@@ -59,10 +61,17 @@ impl Site {
             host: target.host.clone(),
             authorization: target.authorization_field(),
             prefix: target.prefix.clone(),
+            patience: Duration::ZERO,
             turns: Turns::default(),
             token: target.token.clone(),
             head: RefCell::default(),
         }
+    }
+
+    /// The same for a client that is to find out why it is refused.
+    pub fn patient(self) -> Self {
+        const PATIENCE: Duration = Duration::from_millis(250);
+        Self { patience: PATIENCE, ..self }
     }
 
     /// How one subscribes over the plan's transport.

@@ -14,7 +14,7 @@ use crate::reading_room::Reading;
 use crate::reconnection::RETRY_AT_ONCE;
 use crate::recording::Account;
 use crate::target::{Live, Remember};
-use crate::wire::http::{self, BodyReader, HttpError};
+use crate::wire::http::{self, BodyReader, HttpError, WrongStatus};
 use crate::wire::{Connection, Unasked};
 
 /// Media type of an event stream.
@@ -139,7 +139,7 @@ impl Client for Sse {
 impl Reading for Sse {
     async fn begin(&mut self, _: &mut Account) -> Result<(), ClientError> {
         self.lost.tell()?;
-        if self.stream.is_none() { self.open().await } else { Ok(()) }
+        if self.stream.is_none() { self.open(Duration::ZERO).await } else { Ok(()) }
     }
 
     fn connection(&mut self) -> &mut Connection {
@@ -164,12 +164,12 @@ impl Sse {
     /// Waits for what makes the client live.
     async fn go_live(&mut self, site: &Site, comes_back: bool, account: &mut Account) -> Result<(), ClientError> {
         if comes_back {
-            let refused = tokio::time::timeout(REFUSAL_PATIENCE, self.open()).await;
+            let refused = tokio::time::timeout(REFUSAL_PATIENCE, self.open(Duration::ZERO)).await;
             return refused.map_or(Ok(()), |opened| self.lost.keep(opened, false));
         }
         let live = site.subscription().live;
         if live != Live::Request {
-            let opened = self.open().await;
+            let opened = self.open(site.patience).await;
             self.lost.keep(opened, false)?;
         }
         if live == Live::Message {
@@ -185,8 +185,8 @@ impl Sse {
         Ok(())
     }
 
-    /// Waits for the head of the answer.
-    async fn open(&mut self) -> Result<(), ClientError> {
+    /// Waits for the head of the answer, and for what a refusal says behind it no longer than `patience`.
+    async fn open(&mut self, patience: Duration) -> Result<(), ClientError> {
         let read = self.connection.read(|bytes, _| http::read_head(bytes)).await;
         let is_unanswered = self.connection.rest().is_empty();
         let head = match read {
@@ -203,7 +203,10 @@ impl Sse {
             204 => return Err(ClientError::ToldToStop),
             // The server waited for a request too long, and says so to the next one (RFC 9110, section 15.5.9).
             408 if self.is_used => return Err(ClientError::KeptConnectionEnded),
-            _ => return Err(ClientError::refusal(&head)),
+            _ => {
+                let read = WrongStatus::read(&mut self.connection, &head, "200 with text/event-stream", patience);
+                return Err(read.await.into());
+            }
         }
         if head.content_type.as_deref() != Some(EVENT_STREAM) {
             return Err(ClientError::Unexpected("event stream"));

@@ -13,9 +13,9 @@ use super::{Client, ClientError, Left, Listener, Resume, Site, Stopped};
 use crate::reading_room::Reading;
 use crate::recording::Account;
 use crate::target::Live;
-use crate::wire::http::{self, HttpError};
+use crate::wire::http::{self, HttpError, WrongStatus};
 use crate::wire::websocket::{CLOSE_PATIENCE, MAX_MESSAGE, frame};
-use crate::wire::{Connection, Handshake, websocket};
+use crate::wire::{Connection, Handshake, SWITCHING, websocket};
 
 /// A WebSocket client that listens.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Client for Ws {
         connection.write_all(site.request(client, &resume, site.plan.wait, &fields).as_bytes()).await?;
         let head = connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
         if head.status != 101 {
-            return Err(ClientError::refusal(&head));
+            return Err(WrongStatus::read(&mut connection, &head, SWITCHING, site.patience).await.into());
         }
         if !handshake.is_accepted(&head) {
             return Err(ClientError::Unexpected("answer to this WebSocket handshake"));

@@ -9,7 +9,7 @@ use results::{Accepted, Percentiles, Published, new_histogram};
 
 use super::Report;
 use super::http::NOT_ACCEPTED;
-use super::ws::SocketEnd;
+use super::socket_end::Told;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
 use crate::recording::{Departures, Proof, PublishOrder, count_numbers};
@@ -196,7 +196,7 @@ impl Books {
     }
 
     /// The server ended a publisher's socket, in words of which the first of this kind are kept.
-    pub(super) fn socket_ended(&mut self, SocketEnd { kind, words }: SocketEnd) {
+    pub(super) fn socket_ended(&mut self, Told { kind, words }: Told) {
         self.count_failure(&kind);
         if !words.is_empty() && self.refusals.len() < MOST_QUOTES {
             self.refusals.entry(publish(&kind)).or_insert(words);
@@ -208,9 +208,9 @@ impl Books {
         self.refused[usize::from(arrive.topic)].push(arrive.sequence);
     }
 
-    /// The latest was written, or could not be, and nobody will answer for it.
-    pub(super) fn written(&mut self, is_written: bool) {
-        let Some(pending) = self.pending.pop_back() else { return };
+    /// It was written, or could not be, and nobody will answer for it.
+    pub(super) fn written(&mut self, arrive: Arrive, is_written: bool) {
+        let Some(pending) = self.take_pending(arrive.topic, arrive.sequence) else { return };
         if is_written {
             self.published.accepted += u64::from(pending.in_window);
         } else {
@@ -221,15 +221,17 @@ impl Books {
     /// Matches an acknowledgement to its notification, whatever came before it: one that came at an instant (ns), or that says that it was not
     /// accepted.
     pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, accepted_ns: Option<u64>) {
-        let is_meant = |pending: &Pending| (pending.arrive.topic, pending.arrive.sequence) == (topic, sequence);
-        if let Some(place) = self.pending.iter().position(is_meant)
-            && let Some(pending) = self.pending.remove(place)
-        {
+        if let Some(pending) = self.take_pending(topic, sequence) {
             match accepted_ns {
                 Some(at_ns) => self.accept(pending, at_ns),
                 None => self.refuse(pending.arrive, pending.in_window, NOT_ACCEPTED),
             }
         }
+    }
+
+    fn take_pending(&mut self, topic: u16, sequence: u32) -> Option<Pending> {
+        let is_meant = |pending: &Pending| (pending.arrive.topic, pending.arrive.sequence) == (topic, sequence);
+        self.pending.iter().position(is_meant).and_then(|place| self.pending.remove(place))
     }
 
     /// The server answered at `at_ns` that it has accepted it.

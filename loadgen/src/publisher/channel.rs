@@ -3,12 +3,13 @@
 mod taken;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -23,6 +24,7 @@ use super::socketio::SocketIo;
 use super::ws::Ws;
 use crate::clock;
 use crate::target::Target;
+use crate::wire::websocket::CLOSE_PATIENCE;
 use taken::Taken;
 
 /// The receiving half of a connection.
@@ -30,13 +32,9 @@ pub(super) type Reading = Either<OwnedReadHalf, ReadHalf<TlsStream<TcpStream>>>;
 /// The sending half of a connection.
 pub(super) type Writing = Either<OwnedWriteHalf, WriteHalf<TlsStream<TcpStream>>>;
 
-/// Pause before a lost publishing channel is opened again.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for a Socket.IO server to have read all that was said, before the publisher takes its leave; WebSocket
 /// servers answer a ping at once, and whoever does not is left all the same.
 const KNOCK_BOUND: Duration = Duration::from_secs(1);
-/// Longest wait for a server to let a publisher in, handshake and all; a lost channel is then tried anew.
-const CONNECT_BOUND: Duration = Duration::from_secs(5);
 
 /// What is spoken on a channel. Each kind is a file of its own.
 #[derive(Debug)]
@@ -80,6 +78,14 @@ pub(super) struct Channel {
     replies: RefCell<Vec<u8>>,
     /// How often the connection was lost: what was sent into an old one is never matched to answers of a new one.
     losses: Cell<u64>,
+    /// True while it is opened again at once, after an orderly end: what falls due waits for that.
+    is_reopening: Cell<bool>,
+    /// What waits for it, in order.
+    waiting: RefCell<VecDeque<Publication>>,
+    /// When it was opened.
+    opened_at: Cell<Instant>,
+    /// True once a notification was written on it since it was opened.
+    was_used: Cell<bool>,
     /// True when it is not to be opened again.
     is_leaving: Cell<bool>,
     books: Rc<RefCell<Books>>,
@@ -95,6 +101,10 @@ impl Channel {
             returned: Notify::new(),
             replies: RefCell::default(),
             losses: Cell::default(),
+            is_reopening: Cell::default(),
+            waiting: RefCell::default(),
+            opened_at: Cell::new(clock::now()),
+            was_used: Cell::default(),
             is_leaving: Cell::default(),
             books,
         });
@@ -103,12 +113,24 @@ impl Channel {
         Ok(channel)
     }
 
-    /// Sends one notification; waits for room in the socket if need be, never for an answer. `handed_over` is called once the books will tell
-    /// what became of it.
+    /// Sends one notification; waits for room in the socket if need be, never for an answer, nor for a socket that is opened again: then the
+    /// notification is kept until it is. `handed_over` is called once the books will tell what became of it.
     pub(super) async fn send(&self, publication: Publication, handed_over: impl FnOnce()) {
+        if self.is_reopening.get() {
+            self.waiting.borrow_mut().push_back(publication);
+            return handed_over();
+        }
+        self.write(publication, handed_over).await;
+    }
+
+    async fn write(&self, publication: Publication, handed_over: impl FnOnce()) {
         let Publication { arrive, in_window, postmark } = publication;
         let Some(mut writer) = self.await_writer().await else {
-            self.books.borrow_mut().refuse(arrive, in_window, UNCONNECTED);
+            if self.is_reopening.get() {
+                self.waiting.borrow_mut().push_back(publication);
+            } else {
+                self.books.borrow_mut().refuse(arrive, in_window, UNCONNECTED);
+            }
             return handed_over();
         };
         let bytes = match &self.kind {
@@ -121,10 +143,11 @@ impl Channel {
             books.sent(in_window, false);
             books.await_acknowledgement(Pending { arrive, in_window, sent_ns });
         }
+        self.was_used.set(true);
         handed_over();
         let is_written = writer.write_all(&bytes).await;
         if !self.kind.is_answered() {
-            self.books.borrow_mut().written(is_written);
+            self.books.borrow_mut().written(arrive, is_written);
         }
         drop(writer);
         self.reply().await;
@@ -134,6 +157,13 @@ impl Channel {
     pub(super) async fn answer_with(&self, bytes: &[u8]) {
         self.replies.borrow_mut().extend_from_slice(bytes);
         self.reply().await;
+    }
+
+    /// Answers the server's last words within a bound, unless they are the answer to ours.
+    pub(super) async fn say_last(&self, bytes: &[u8]) {
+        if !self.is_leaving.get() {
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, self.answer_with(bytes)).await;
+        }
     }
 
     async fn reply(&self) {
@@ -164,6 +194,18 @@ impl Channel {
         Some(Taken::new(self, writer))
     }
 
+    /// True while something waits for the socket to be opened again.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+
+    /// Sends nothing of what waits for the socket to be opened again: it is told as not sent, for a reason of this kind.
+    pub(super) fn refuse_waiting(&self, kind: &str) {
+        for Publication { arrive, in_window, .. } in self.waiting.take() {
+            self.books.borrow_mut().refuse(arrive, in_window, kind);
+        }
+    }
+
     /// True while there is something to write to, whoever has it.
     fn is_connected(&self) -> bool {
         self.is_writing.get() || self.writer.borrow().is_some()
@@ -171,7 +213,7 @@ impl Channel {
 
     /// Waits until everything was answered; where nothing is, until the server has ended what we have ended.
     pub(super) async fn settle(&self) {
-        while self.kind.is_answered() && !self.books.borrow().pending.is_empty() {
+        while self.has_waiting() || self.kind.is_answered() && !self.books.borrow().pending.is_empty() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         let goodbye = match &self.kind {
@@ -190,70 +232,5 @@ impl Channel {
         while self.is_connected() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-    }
-
-    /// Connects within a bound, and says what stands before the first notification; returns what came with the answer to that.
-    async fn connect(&self) -> anyhow::Result<(Reading, Vec<u8>)> {
-        tokio::time::timeout(CONNECT_BOUND, self.dial()).await.with_context(|| {
-            let bound = CONNECT_BOUND.as_secs();
-            format!("the server did not let the publisher in within {bound} s: expected an answer to its handshake")
-        })?
-    }
-
-    async fn dial(&self) -> anyhow::Result<(Reading, Vec<u8>)> {
-        let (mut reader, mut writer): (Reading, Writing) = match self.target.open().await? {
-            Either::Left(tcp) => {
-                let (reader, writer) = tcp.into_split();
-                (Either::Left(reader), Either::Left(writer))
-            }
-            Either::Right(sealed) => {
-                let (reader, writer) = tokio::io::split(sealed);
-                (Either::Right(reader), Either::Right(writer))
-            }
-        };
-        let rest = match &self.kind {
-            Kind::Ws(ws) => ws.shake_hands(&self.target, &mut reader, &mut writer).await?,
-            Kind::SocketIo(session) => {
-                session.join(&self.target, &mut reader, &mut writer).await?;
-                Vec::new()
-            }
-        };
-        *self.writer.borrow_mut() = Some(writer);
-        Ok((reader, rest))
-    }
-
-    /// Reads what comes, and connects again whenever the connection is lost.
-    async fn keep_reading(self: Rc<Self>, mut reader: Reading, mut rest: Vec<u8>) {
-        loop {
-            let end = match &self.kind {
-                Kind::Ws(_) => super::ws::discard(&mut reader, std::mem::take(&mut rest), &self).await,
-                Kind::SocketIo(session) => super::socketio::listen(&mut reader, session, &self, &self.books).await,
-            };
-            if let Some(end) = end.filter(|_| !self.is_leaving.get()) {
-                self.books.borrow_mut().socket_ended(end);
-            }
-            self.lose();
-            while !self.is_leaving.get() {
-                tokio::time::sleep(RECONNECT_PAUSE).await;
-                if let Ok((new_reader, new_rest)) = self.connect().await {
-                    (reader, rest) = (new_reader, new_rest);
-                    break;
-                }
-            }
-            if self.is_leaving.get() {
-                self.writer.borrow_mut().take();
-                return;
-            }
-        }
-    }
-
-    fn lose(&self) {
-        self.writer.borrow_mut().take();
-        self.replies.borrow_mut().clear();
-        self.losses.set(self.losses.get() + 1);
-        self.is_writing.set(false);
-        self.returned.notify_waiters();
-        let is_answered = self.kind.is_answered();
-        self.books.borrow_mut().lose_connection(|topic| self.kind.carries(topic), is_answered);
     }
 }

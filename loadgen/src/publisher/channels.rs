@@ -11,7 +11,7 @@ use feed::Postmark;
 use futures_util::future::join_all;
 use results::Accepted;
 
-use super::books::Books;
+use super::books::{Books, UNSENT};
 use super::channel::{Channel, Kind};
 use super::pool::Pool;
 use super::publication::Publication;
@@ -133,15 +133,17 @@ impl Channels {
     fn is_awaiting_answers(&self) -> bool {
         match &self.ways {
             Ways::Requests(pool) => pool.is_busy(),
-            Ways::Sockets(_) => !self.books.borrow().pending.is_empty(),
+            Ways::Sockets(sockets) => {
+                !self.books.borrow().pending.is_empty() || sockets.iter().any(|socket| socket.has_waiting())
+            }
         }
     }
 
-    /// Sends nothing more of what waits for a free connection: it was due, and is told as unsent.
+    /// Sends nothing more of what waits for a connection: it was due, and is told as unsent.
     pub(super) fn stop_sending(&self) {
         match &self.ways {
             Ways::Requests(pool) => pool.stop_sending(),
-            Ways::Sockets(_) => {}
+            Ways::Sockets(sockets) => sockets.iter().for_each(|socket| socket.refuse_waiting(UNSENT)),
         }
     }
 
@@ -161,7 +163,7 @@ impl Channels {
         let _ = tokio::time::timeout(ANSWERS_BOUND, settled).await;
         match &self.ways {
             Ways::Requests(pool) => pool.give_up(),
-            Ways::Sockets(_) => {}
+            Ways::Sockets(sockets) => sockets.iter().for_each(|socket| socket.refuse_waiting(UNSENT)),
         }
     }
 }

@@ -14,6 +14,7 @@ mod message;
 mod pace;
 mod pool;
 mod publication;
+mod socket_end;
 mod socketio;
 mod ws;
 

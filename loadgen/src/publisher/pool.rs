@@ -432,5 +432,6 @@ fn quote(head: &Head, body: &[u8]) -> String {
     /// Longest body that is quoted, bytes: whoever shows it cuts it further, once there is no secret in it.
     const LONGEST: usize = 4 * 1024;
     let body = String::from_utf8_lossy(&body[..body.len().min(LONGEST)]).into_owned();
-    format!("{} {}", head.status, body.trim()).trim_end().to_owned()
+    let location = head.location.iter().map(|location| format!(" (Location: {location})")).collect::<String>();
+    format!("{}{location} {}", head.status, body.trim()).trim_end().to_owned()
 }

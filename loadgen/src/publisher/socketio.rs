@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::books::Books;
 use super::channel::{Channel, Reading, Writing};
 use super::message::{Message, text_of};
-use super::ws::SocketEnd;
+use super::socket_end::SocketEnd;
 use crate::clock;
 use crate::plan::Plan;
 use crate::target::{Condition, Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
@@ -132,7 +132,7 @@ impl SocketIo {
                 Some(Entry::Refused(why)) => {
                     bail!("the server did not let the publisher into {}: {why}", self.namespace)
                 }
-                None if heard.is_over => bail!("the server ended the session before it had let the publisher in"),
+                None if heard.end.is_some() => bail!("the server ended the session before it had let the publisher in"),
                 None => {}
             }
             received.clear();
@@ -152,7 +152,11 @@ impl SocketIo {
         self.frames.borrow_mut().read(received, |message| match message {
             Frame::Text(text) => heard.packet(text, &self.namespace),
             Frame::Ping(payload) => heard.replies.extend(frame(Opcode::Pong, payload)),
-            Frame::Close(code, reason) => (heard.is_over, heard.end) = (true, SocketEnd::closed(code, reason)),
+            Frame::Close(code, reason) => {
+                let payload = code.map(u16::to_be_bytes);
+                heard.replies.extend(frame(Opcode::Close, payload.as_ref().map_or(&[], |code| &code[..])));
+                heard.end = Some(SocketEnd::closed(code, reason));
+            }
             Frame::Pong(_) => self.was_answered.set(true),
             Frame::Binary(_) => {}
         })?;
@@ -174,9 +178,7 @@ struct Heard {
     entry: Option<Entry>,
     /// Numbers of acknowledged events, and the data of the acknowledgements.
     acknowledged: Vec<(u64, Vec<u8>)>,
-    /// True when the session has ended.
-    is_over: bool,
-    /// Why, where the server gave a close code that says so.
+    /// How the session has ended, if it has.
     end: Option<SocketEnd>,
 }
 
@@ -191,7 +193,7 @@ impl Heard {
     fn packet(&mut self, text: &str, namespace: &str) {
         match engine_io::read(text.as_bytes()) {
             Ok(engine_io::Packet::Ping(payload)) => self.replies.extend(say(&engine_io::Packet::Pong(payload))),
-            Ok(engine_io::Packet::Close) => self.is_over = true,
+            Ok(engine_io::Packet::Close) => self.end = Some(SocketEnd::silent()),
             Ok(engine_io::Packet::Text(text)) => {
                 let Ok(packet) = socket_io::read(text) else { return };
                 if packet.namespace != namespace {
@@ -202,7 +204,7 @@ impl Heard {
                     Kind::ConnectError => {
                         self.entry = Some(Entry::Refused(String::from_utf8_lossy(packet.data).into_owned()));
                     }
-                    Kind::Disconnect => self.is_over = true,
+                    Kind::Disconnect => self.end = Some(SocketEnd::silent()),
                     Kind::Ack | Kind::BinaryAck => {
                         self.acknowledged.extend(packet.id.map(|id| (id, packet.data.to_vec())));
                     }
@@ -220,13 +222,18 @@ pub(super) async fn listen(
     session: &SocketIo,
     channel: &Channel,
     books: &RefCell<Books>,
-) -> Option<SocketEnd> {
+) -> SocketEnd {
     let mut received = Vec::new();
-    while let Ok(1..) = reader.read_buf(&mut received).await {
+    loop {
+        match reader.read_buf(&mut received).await {
+            Ok(1..) => {}
+            Ok(0) => return SocketEnd::silent(),
+            Err(_) => return SocketEnd::failed(),
+        }
         let at_ns = clock::now_ns();
         let heard = match session.hear(&received) {
             Ok(heard) => heard,
-            Err(rule) => return Some(SocketEnd::broken(&rule)),
+            Err(rule) => return SocketEnd::broken(&rule),
         };
         for (number, data) in &heard.acknowledged {
             let Some((topic, sequence)) = notification_of(*number) else { continue };
@@ -235,13 +242,13 @@ pub(super) async fn listen(
             let is_accepted = session.accepted.as_ref().is_none_or(|accepted| accepted.holds(data));
             books.acknowledge(topic, sequence, is_accepted.then_some(at_ns));
         }
-        if heard.is_over {
-            return heard.end;
+        if let Some(end) = heard.end {
+            channel.say_last(&heard.replies).await;
+            return end;
         }
         channel.answer_with(&heard.replies).await;
         received.clear();
     }
-    None
 }
 
 /// The number under which a notification is acknowledged: topic and sequence number in one, exact in JavaScript.
@@ -267,7 +274,7 @@ mod tests {
         for packet in ["40", "440", "41", "437[]", "43/members,"] {
             heard.packet(packet, "/room");
         }
-        assert!(heard.entry.is_none() && heard.acknowledged.is_empty() && !heard.is_over, "{heard:?}");
+        assert!(heard.entry.is_none() && heard.acknowledged.is_empty() && heard.end.is_none(), "{heard:?}");
         heard.packet("40/room,{}", "/room");
         heard.packet("43/room,7[]", "/room");
         assert!(matches!(heard.entry, Some(Entry::LetIn)) && heard.acknowledged == [(7, b"[]".to_vec())], "{heard:?}");

@@ -4,15 +4,16 @@
 
 use anyhow::Context;
 use feed::Postmark;
-use feed::framings::websocket::{self, Message as Frame, Opcode, ProtocolError, Reader, Role};
+use feed::framings::websocket::{self, Opcode, Reader, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::channel::{Channel, Reading, Writing};
 use super::message::{Message, text_of};
+use super::socket_end::SocketEnd;
 use crate::plan::Plan;
 use crate::target::{Publishing, Target, Values, Variable};
 use crate::wire::Handshake;
-use crate::wire::websocket::{MAX_MESSAGE, frame};
+use crate::wire::websocket::{Goodbye, MAX_MESSAGE, frame, hear};
 
 /// One WebSocket, and what is said on it.
 #[derive(Debug)]
@@ -81,52 +82,32 @@ impl Ws {
     }
 }
 
-/// Why a server ended a publisher's socket, where it gave a reason or broke a rule.
-#[derive(Debug)]
-pub(super) struct SocketEnd {
-    /// The kind under which it is counted.
-    pub kind: String,
-    /// What the server said, if it said anything.
-    pub words: String,
-}
-
-impl SocketEnd {
-    /// The server broke a rule.
-    pub(super) fn broken(rule: &ProtocolError) -> Self {
-        Self { kind: format!("protocol: {rule}"), words: String::new() }
-    }
-
-    /// The server closed the socket; to close it in order, with 1000 or no code, is nothing that went wrong.
-    pub(super) fn closed(code: Option<u16>, reason: &str) -> Option<Self> {
-        let code = code.filter(|code| *code != websocket::close::NORMAL)?;
-        Some(Self { kind: format!("ended-{code}"), words: reason.to_owned() })
-    }
-}
-
-/// Takes in what comes, answers pings, and returns when the server ends the connection, with the reason that it gave.
-pub(super) async fn discard(reader: &mut Reading, rest: Vec<u8>, channel: &Channel) -> Option<SocketEnd> {
+/// Takes in what comes, answers pings and a close frame, and returns when the connection has come to its end.
+pub(super) async fn listen(reader: &mut Reading, rest: Vec<u8>, channel: &Channel) -> SocketEnd {
     let mut frames = Reader::new(Role::Client, MAX_MESSAGE);
     let mut received = rest;
     loop {
         let mut replies = Vec::new();
-        let mut closed = None;
-        let read = frames.read(&received, |message| match message {
-            Frame::Ping(payload) => replies.extend(frame(Opcode::Pong, payload)),
-            Frame::Close(code, reason) => closed = Some(SocketEnd::closed(code, reason)),
-            Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) => {}
-        });
-        if let Err(rule) = read {
-            return Some(SocketEnd::broken(&rule));
-        }
-        if let Some(end) = closed {
-            return end;
-        }
-        if !replies.is_empty() {
-            channel.answer_with(&replies).await;
+        let heard = hear(&mut frames, &received, &mut replies, |_, _, _| ());
+        match heard {
+            Ok(()) => channel.answer_with(&replies).await,
+            Err(Goodbye::Said(said)) => {
+                channel.say_last(&replies).await;
+                return SocketEnd::closed(
+                    said.as_ref().map(|said| said.code),
+                    said.as_ref().map_or("", |said| &said.reason),
+                );
+            }
+            Err(Goodbye::Fault(rule)) => {
+                channel.say_last(&replies).await;
+                return SocketEnd::broken(&rule);
+            }
         }
         received.clear();
-        if !matches!(reader.read_buf(&mut received).await, Ok(1..)) {
-            return None;
+        match reader.read_buf(&mut received).await {
+            Ok(1..) => {}
+            Ok(0) => return SocketEnd::silent(),
+            Err(_) => return SocketEnd::failed(),
         }
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use feed::{Postmark, postmarks};
 
-use super::copies::{Copies, Unit};
+use super::copies::Copies;
 use super::expected::Expected;
+use super::messages::Unit;
 use super::{EMPTY_ANSWER, Entry, FOREIGN, Ledger, Recorder};
 use crate::clock;
 use crate::plan::Plan;

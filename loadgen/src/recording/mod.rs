@@ -12,6 +12,7 @@ mod hearing;
 mod inversions;
 mod ledger;
 mod live;
+mod messages;
 mod pauses;
 mod publish_order;
 mod recorder;

@@ -32,7 +32,7 @@ impl Listener {
         let dialer = Dialer::unbound(target, Rc::clone(&traffic));
         let recorder = Rc::new(Recorder::new(traffic).hiding(target.token.clone()));
         recorder.set_window(0..u64::MAX);
-        let site = Site::new(Arc::clone(plan), dialer, target);
+        let site = Site::new(Arc::clone(plan), dialer, target).patient();
         Self {
             account: account(plan, client, Rc::clone(&recorder)).expecting(site.replies()),
             site,

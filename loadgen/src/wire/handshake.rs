@@ -1,18 +1,41 @@
 //! A client's side of the WebSocket handshake (RFC 6455, section 4.1).
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use base64::Engine;
 use feed::framings::websocket;
 use rand::RngExt;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::http::{self, Head, HttpError};
+use super::http::{self, Head, HttpError, WrongStatus};
 
 /// One handshake, with the key that its answer must prove to have seen.
 #[derive(Debug)]
 pub struct Handshake {
     key: String,
+}
+
+/// What would have been right.
+pub const SWITCHING: &str = "101 Switching Protocols";
+/// Longest wait for what a refusal says behind its head.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Most of it that is read, bytes.
+const MOST_SAID: usize = 4 * 1024;
+
+/// The beginning of a body, of which `received` has come with its head.
+async fn read_body(head: &Head, mut received: Vec<u8>, reader: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let (mut body, mut rest) = (Vec::new(), head.body.reader());
+    let reading = async {
+        while rest.read(&received, |piece| body.extend_from_slice(piece)).is_ok() && !rest.is_done() {
+            received.clear();
+            if body.len() >= MOST_SAID || !matches!(reader.read_buf(&mut received).await, Ok(1..)) {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, reading).await;
+    body
 }
 
 /// Why there is no WebSocket.
@@ -25,8 +48,8 @@ pub enum HandshakeError {
     #[error("the server closed the connection instead of answering the WebSocket handshake")]
     Closed,
     /// The server does not want one.
-    #[error("the server answered {0} to the WebSocket handshake: expected 101")]
-    Refused(u16),
+    #[error("the WebSocket handshake was refused: {0}")]
+    Refused(WrongStatus),
     /// The server did not see our key.
     #[error("the server answered the WebSocket handshake without the `Sec-WebSocket-Accept` that our key asks for")]
     WrongKey,
@@ -72,7 +95,10 @@ impl Handshake {
                 return match head.status {
                     101 if self.is_accepted(&head) => Ok(received.split_off(len)),
                     101 => Err(HandshakeError::WrongKey),
-                    status => Err(HandshakeError::Refused(status)),
+                    _ => {
+                        let body = read_body(&head, received.split_off(len), reader).await;
+                        Err(HandshakeError::Refused(WrongStatus::new(&head, SWITCHING, &body)))
+                    }
                 };
             }
             if reader.read_buf(&mut received).await.map_err(HttpError::from)? == 0 {

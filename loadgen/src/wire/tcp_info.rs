@@ -4,7 +4,7 @@
 //! of known size. `scripts/wirecheck.sh` holds that against a capture: 20 clients of every transport agree to the byte, closing
 //! included. What the kernel does not tell are bytes that were sent to us twice and SACK options, which come with them: one run of
 //! five was off by 596 B of 361,236 received and 24 B of 61,116 sent, the size of two frames and two such options. This is
-//! the only file with `unsafe` code: the standard library has no name for this socket option.
+//! the only file of the generator with `unsafe` code: the standard library has no name for this socket option.
 
 use std::os::fd::AsFd;
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
+use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -43,16 +44,31 @@ path = "/"
 /// How a posted text is handed on.
 pub type Wrapping = fn(&str) -> String;
 
+/// The body of a poll's answer, of the texts since the number that the poll named, and how many of them it holds.
+pub type Answering = fn(news: &[String], since: usize) -> (String, usize);
+
+/// All that is new in a list.
+fn list(news: &[String], since: usize) -> (String, usize) {
+    let body = format!(r#"{{"messages":[{}],"next":{}}}"#, news.join(","), since + news.len());
+    (body, news.len())
+}
+
 #[derive(Clone)]
 struct Server {
     log: Arc<Mutex<Vec<String>>>,
     news: broadcast::Sender<String>,
     wrapping: Wrapping,
+    answering: Answering,
 }
 
 /// Serves [`TARGET`] until the test ends; its URL.
 pub async fn serve(wrapping: Wrapping) -> String {
-    let server = Server { log: Arc::default(), news: broadcast::channel(4096).0, wrapping };
+    serve_answering(wrapping, list).await
+}
+
+/// The same with answers to polls of another form; each has the cursor in `X-Next`, too.
+pub async fn serve_answering(wrapping: Wrapping, answering: Answering) -> String {
+    let server = Server { log: Arc::default(), news: broadcast::channel(4096).0, wrapping, answering };
     let app = Router::new().route("/say", post(say)).route("/log", get(read)).route("/events", get(listen));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -81,8 +97,15 @@ pub async fn serve_refusing() -> String {
 
 async fn read(State(server): State<Server>, Query(query): Query<HashMap<String, usize>>) -> impl IntoResponse {
     let log = server.log.lock().unwrap();
-    let news = log[query.get("since").copied().unwrap_or(0)..].join(",");
-    ([(CONTENT_TYPE, "application/json")], format!(r#"{{"messages":[{news}],"next":{}}}"#, log.len()))
+    let since = query.get("since").copied().unwrap_or(0);
+    let (body, taken) = (server.answering)(&log[since..], since);
+    (
+        [
+            (CONTENT_TYPE, "application/json".to_owned()),
+            (HeaderName::from_static("x-next"), (since + taken).to_string()),
+        ],
+        body,
+    )
 }
 
 async fn listen(State(server): State<Server>) -> Response {

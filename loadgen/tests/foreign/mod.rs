@@ -13,6 +13,7 @@ pub mod partial;
 pub mod raw;
 pub mod rest;
 pub mod rude;
+pub mod sayers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -206,18 +206,21 @@ async fn next(listener: &TcpListener) -> anyhow::Result<(TcpStream, SocketAddr)>
 #[derive(Debug)]
 pub(crate) struct Inside {
     count: AtomicUsize,
+    /// The most that were inside since that was last forgotten.
+    most: AtomicUsize,
     max: usize,
     left: Notify,
 }
 
 impl Inside {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { count: AtomicUsize::new(0), max, left: Notify::new() })
+        Arc::new(Self { count: AtomicUsize::new(0), most: AtomicUsize::new(0), max, left: Notify::new() })
     }
 
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         let enter = |count| (count < self.max).then_some(count + 1);
-        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
+        let before = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
+        self.most.fetch_max(before + 1, Ordering::Relaxed);
         Some(Place(self.clone()))
     }
 
@@ -238,6 +241,16 @@ impl Inside {
 
     pub(crate) fn max(&self) -> usize {
         self.max
+    }
+
+    /// The most that were inside at a time, since it was forgotten.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// From now on, the most are those who are inside.
+    pub(crate) fn forget_most(&self) {
+        self.most.store(self.count(), Ordering::Relaxed);
     }
 }
 

@@ -50,8 +50,8 @@ pub struct Config {
     #[arg(long, default_value = "human", value_name = "FORMAT")]
     pub log_format: LogFormat,
 
-    /// Who numbers notifications and keeps their history: `memory`, this process alone, or `redis://HOST[:PORT]`, for several
-    /// servers that show the same. Servers that share a Redis should be given the same `--history` and `--history-bytes`.
+    /// Who numbers notifications and keeps their history: `memory`, this process alone, or, for several servers that show the same,
+    /// `redis://HOST[:PORT]`, or `redis-sentinel://HOST[:PORT],HOST[:PORT]/NAME`, which asks Sentinels where NAME is. Servers that share a Redis should be given the same `--history` and `--history-bytes`.
     #[arg(long, default_value = "memory", value_name = "BROKER")]
     pub broker: Choice,
 

@@ -47,6 +47,7 @@ mod subscription;
 mod takeover;
 mod tls;
 mod transports;
+mod trim;
 mod window;
 
 use std::sync::Arc;
@@ -93,6 +94,7 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
         workers,
         closing: closing.clone(),
     });
+    let trimming = tokio::spawn(trim::watch(inside.clone()));
     let demo = rate.map(|rate| tokio::spawn(demo::publish(app_state.clone(), rate)));
     let lobby = Arc::new(Lobby { http, http2, entrance: app(app_state), closing, idle, write_timeout, head_max });
 
@@ -107,5 +109,6 @@ pub async fn run(listening: Listening, config: Config, shutdown: impl Future<Out
     if let Some(demo) = demo {
         demo.abort();
     }
+    trimming.abort();
     Ok(())
 }

@@ -102,7 +102,7 @@ fn what_keeps_it_from_starting_is_said_in_a_sentence() {
         (
             &["--listen", "127.0.0.1:0", "--broker", "kafka://me:s3cret@here"],
             1,
-            "bad --broker: expected `memory`, or redis://",
+            "bad --broker: expected `memory`, redis://",
         ),
         (
             &["--listen", "127.0.0.1:0", "--broker", "redis://me:s3cret@127.0.0.1:1"],

@@ -102,7 +102,7 @@ impl Gets {
         let before = conversation.found();
         let keeps_alive = http::read_answer(connection, &[], |head, body, at| {
             if head.status != 200 {
-                return Err(ClientError::Status(head.status));
+                return Err(ClientError::refusal(&head, "200", body));
             }
             head.ensure_plain()?;
             for packet in engine_io::read_payload(body) {

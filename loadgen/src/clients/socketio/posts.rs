@@ -9,7 +9,7 @@ use super::line::Line;
 use super::rendezvous::Rendezvous;
 use crate::recording::Recorder;
 use crate::wire::Dialer;
-use crate::wire::http::{self, HttpError};
+use crate::wire::http::{self, HttpError, WrongStatus};
 
 /// A connection with at most one POST on it. Servers end connections that are idle (Node's after 5 s), so it is opened when
 /// there is something to say, and again when the server has ended it.
@@ -75,13 +75,13 @@ impl Posts {
             }
             let is_new = self.line.open().await?;
             match exchange(&mut self.line, post).await {
-                Ok((200..=299, keeps_alive)) => {
+                Ok(Ok(keeps_alive)) => {
                     self.posting = None;
                     if !keeps_alive {
                         self.line.leave().await;
                     }
                 }
-                Ok((status, _)) => return Err(ClientError::Status(status)),
+                Ok(Err(wrong)) => return Err(wrong.into()),
                 Err(HttpError::Io(_)) if !is_new && !post.is_sent && !self.line.is_sending() => self.line.lose(),
                 Err(error) => return Err(error.into()),
             }
@@ -101,12 +101,16 @@ impl Posts {
     }
 }
 
-/// Status of the answer, and whether the connection may carry another request.
-async fn exchange(line: &mut Line, post: &mut Post) -> Result<(u16, bool), HttpError> {
+/// Whether the connection may carry another request, or why the answer is no success.
+async fn exchange(line: &mut Line, post: &mut Post) -> Result<Result<bool, WrongStatus>, HttpError> {
     if !post.is_sent {
         line.send(&post.request).await?;
         post.is_sent = true;
     }
     let connection = line.connection().ok_or(HttpError::Closed)?;
-    http::read_answer(connection, &[], |head, _, _| (head.status, head.keeps_alive)).await
+    http::read_answer(connection, &[], |head, body, _| match head.status {
+        200..=299 => Ok(head.keeps_alive),
+        _ => Err(WrongStatus::new(&head, "200", body)),
+    })
+    .await
 }

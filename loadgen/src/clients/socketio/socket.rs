@@ -7,9 +7,9 @@ use super::super::{ClientError, Site};
 use super::conversation::Conversation;
 use super::rendezvous::Rendezvous;
 use crate::recording::Account;
-use crate::wire::http::{self, HttpError};
+use crate::wire::http::{self, HttpError, WrongStatus};
 use crate::wire::websocket::{CLOSE_PATIENCE, Farewell, MAX_MESSAGE, frame};
-use crate::wire::{Connection, Handshake};
+use crate::wire::{Connection, Handshake, SWITCHING};
 
 /// A WebSocket that carries a session, or is to carry one.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Socket {
         connection.write_all(request.as_bytes()).await?;
         let head = connection.read(|bytes, _| http::read_head(bytes)).await?.ok_or(HttpError::Closed)?;
         if head.status != 101 {
-            return Err(ClientError::Status(head.status));
+            return Err(WrongStatus::read(&mut connection, &head, SWITCHING, site.patience).await.into());
         }
         if !handshake.is_accepted(&head) {
             return Err(ClientError::Unexpected("answer to this WebSocket handshake"));

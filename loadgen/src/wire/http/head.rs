@@ -30,6 +30,8 @@ pub struct Head {
     pub content_type: Option<String>,
     /// `Retry-After`: how long to wait from when the answer was sent, or, where it has no `Date`, from now.
     pub retry_after: Option<Duration>,
+    /// `Location` of an answer that is no success.
+    pub location: Option<String>,
     /// True when the connection may carry another request once the body is read (RFC 9112, section 9.3).
     pub keeps_alive: bool,
     /// How the body is delimited.
@@ -138,6 +140,7 @@ fn digest(response: &httparse::Response<'_, '_>, wanted: &[String]) -> Result<He
         websocket_accept: None,
         content_type: None,
         retry_after: None,
+        location: None,
         keeps_alive: false,
         body: Body::UntilClose,
         coding: None,
@@ -165,6 +168,8 @@ fn digest(response: &httparse::Response<'_, '_>, wanted: &[String]) -> Result<He
             }
         } else if is("retry-after") {
             retry_after = Some(text());
+        } else if is("location") && status >= 300 {
+            head.location = Some(text().into_owned());
         } else if is("date") {
             date = Some(text());
         } else if is("etag") {

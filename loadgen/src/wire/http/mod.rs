@@ -8,10 +8,12 @@ mod fields;
 mod head;
 #[cfg(test)]
 mod syntax;
+mod wrong_status;
 
 pub use answer::{read_answer, read_whole, take_answer};
 pub use body::{Body, BodyReader, MAX_BODY};
 pub use head::{Coding, Head, MAX_FIELDS, MAX_HEAD, read_head, read_head_with};
+pub use wrong_status::{WrongStatus, first_words};
 
 use std::io;
 

@@ -1,7 +1,11 @@
 //! The primary becomes a replica and closes nothing: publishers and readers leave it, and find who takes writes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use feed::Transport;
 
+use crate::lab::relay::Relay;
 use crate::lab::{PATIENCE, Reader, Server, http};
 use crate::redis::{Keeps, Redis};
 
@@ -27,6 +31,7 @@ async fn pair(test: &str) -> Option<([Redis; 2], Server, Reader)> {
 
 /// Swaps them: nothing is written meanwhile.
 fn demote(old: &Redis, new: &Redis) {
+    new.has_copied(old);
     new.promote();
     old.follow(new);
 }
@@ -48,7 +53,7 @@ async fn publishers_are_told_of_a_demoted_primary_and_its_connections_are_droppe
     let listeners = || old.command(&["CLIENT", "LIST", "TYPE", "pubsub"]).unwrap();
     let gone = async {
         while listeners() != "$0" {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("who listens leaves as well");
@@ -98,4 +103,34 @@ async fn a_server_does_not_start_behind_a_replica() {
     let config = <feed_server::Config as clap::Parser>::try_parse_from(config).unwrap();
     let error = format!("{:#}", feed_server::listen(&config).await.unwrap_err());
     assert!(error.contains(&format!("its primary is {}", primary.address())), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_redis_answers_after_it_was_left_is_not_believed() {
+    let test = "what_a_redis_answers_after_it_was_left_is_not_believed";
+    let Some(old) = Redis::start(test, Keeps::Nothing) else { return };
+    let Some(new) = Redis::start(test, Keeps::Nothing) else { return };
+    new.follow(&old);
+    let name = Relay::to(&old.address()).await;
+    let server = Arc::new(Server::connect(&["--broker", &format!("redis://{}", name.address)]).await);
+    server.publish("news", "1").await;
+    old.signal("-STOP");
+    let publish = |number| {
+        let server = server.clone();
+        tokio::spawn(async move { try_publish(&server, number).await })
+    };
+    let first = publish(2);
+    // Asked a second later, so that a second is left for its answer when the first one is given up.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let second = publish(3);
+    let (status, _, why) = first.await.unwrap();
+    assert!(status == 503 && why.contains("may be done or not"), "{status} {why}");
+    name.point_to(&new.address());
+    new.promote();
+    // It does both, late, and nobody will ever hear of it.
+    old.signal("-CONT");
+    let (status, _, why) = second.await.unwrap();
+    assert!(status == 503 && why.contains("may be done or not"), "{status} {why}");
+    server.stats_when(|stats| stats.broker.connected).await;
+    server.publish("news", "4").await;
 }

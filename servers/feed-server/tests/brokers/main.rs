@@ -10,4 +10,5 @@ mod outage;
 mod promoted;
 mod ready;
 mod redis;
+mod sentinel;
 mod several;

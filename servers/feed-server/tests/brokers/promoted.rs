@@ -1,7 +1,5 @@
 //! A replica that was there before the loss goes on with the epochs; a snapshot that was loaded since does not.
 
-use std::time::Duration;
-
 use feed::Transport;
 
 use crate::lab::relay::Relay;
@@ -41,14 +39,10 @@ impl Case {
         Some(Self { primary, replica, name, server, reader, before })
     }
 
-    /// Waits until the replica has what the primary has, and is surely older than whatever happens next: Redis tells its age in whole
-    /// seconds, and the server saw the primary a second ago at most.
-    async fn copied(&self) {
-        let offset = self.primary.field("replication", "master_repl_offset");
-        self.replica.await_information("replication", &format!("\nslave_repl_offset:{offset}\r"));
-        while self.replica.field("server", "uptime_in_seconds").parse::<u64>().unwrap() < 4 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+    /// Waits until the replica has what the primary has, and is of some age.
+    fn copied(&self) {
+        self.replica.has_copied(&self.primary);
+        self.replica.has_run_for_a_while();
     }
 
     async fn reconnected(&self) {
@@ -60,7 +54,7 @@ impl Case {
 async fn a_promoted_replica_keeps_the_epochs() {
     let Some(mut case) = Case::new("a_promoted_replica_keeps_the_epochs").await else { return };
     let history = case.primary.field("replication", "master_replid");
-    case.copied().await;
+    case.copied();
     case.name.point_to(&case.replica.address());
     case.primary.kill();
     case.replica.promote();
@@ -81,7 +75,7 @@ async fn a_snapshot_that_is_loaded_is_no_promoted_replica_though_it_goes_on_with
     let history = case.primary.field("replication", "master_replid");
     // With the history's name in it, because there is a replica.
     assert_eq!(case.primary.command(&["SAVE"]).unwrap(), "+OK");
-    case.copied().await;
+    case.copied();
     case.primary.kill();
     case.primary.restart();
     assert_eq!(case.primary.field("replication", "master_replid2"), history, "it says what a promoted replica says");
@@ -96,7 +90,7 @@ async fn a_replica_that_began_after_the_loss_is_not_trusted() {
     let test = "a_replica_that_began_after_the_loss_is_not_trusted";
     let Some(mut case) = Case::new(test).await else { return };
     let history = case.primary.field("replication", "master_replid");
-    case.copied().await;
+    case.copied();
     assert_eq!(case.replica.command(&["SAVE"]).unwrap(), "+OK");
     case.name.point_to(&case.replica.address());
     case.primary.kill();
@@ -113,7 +107,7 @@ async fn a_replica_that_began_after_the_loss_is_not_trusted() {
 async fn a_replica_that_lacks_the_end_is_noticed_by_who_saw_it() {
     let test = "a_replica_that_lacks_the_end_is_noticed_by_who_saw_it";
     let Some(mut case) = Case::new(test).await else { return };
-    case.copied().await;
+    case.copied();
     // What follows reaches the old primary alone.
     case.replica.promote();
     case.server.publish_numbers(4..=5).await;

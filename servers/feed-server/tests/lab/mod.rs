@@ -8,6 +8,7 @@ mod reader;
 pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod secure;
+pub(crate) mod sentinel;
 pub(crate) mod skip;
 
 use std::net::SocketAddr;

@@ -76,6 +76,20 @@ impl Redis {
         self.await_information("replication", "\nmaster_link_status:up\r");
     }
 
+    /// Waits until it has all that `primary` has.
+    pub(crate) fn has_copied(&self, primary: &Self) {
+        let offset = primary.field("replication", "master_repl_offset");
+        self.await_information("replication", &format!("\nslave_repl_offset:{offset}\r"));
+    }
+
+    /// Waits until it is surely older than whatever happens next: Redis tells its age in whole seconds, and a server saw the primary some
+    /// two seconds ago at most.
+    pub(crate) fn has_run_for_a_while(&self) {
+        while self.field("server", "uptime_in_seconds").parse::<u64>().unwrap() < 4 {
+            std::thread::sleep(20 * LOOK_AGAIN);
+        }
+    }
+
     /// Makes it a primary.
     pub(crate) fn promote(&self) {
         assert_eq!(self.command(&["REPLICAOF", "NO", "ONE"]).as_deref(), Some("+OK"));

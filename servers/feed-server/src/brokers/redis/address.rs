@@ -2,14 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use redis::{Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult};
 use tokio::net::lookup_host;
-use tokio::time::timeout;
 
-/// Longest wait for one Sentinel: there are others.
-const SENTINEL: Duration = Duration::from_millis(500);
+use super::sentinel::Sentinels;
+
 /// Where Sentinels listen unless told otherwise.
 const SENTINEL_PORT: u16 = 26379;
 
@@ -24,8 +22,8 @@ pub(crate) struct Address {
 enum Found {
     /// By its name or address.
     Named(String, u16),
-    /// By asking these for who is the primary of that name.
-    BySentinels(Vec<(String, u16)>, String),
+    /// By asking these.
+    BySentinels(Sentinels),
 }
 
 impl Address {
@@ -48,37 +46,27 @@ impl Address {
         let at = if login.is_empty() { "" } else { "@" };
         // The library's own reading of login and database, and of each host.
         let settings = format!("redis://{login}{at}sentinel/{database}").into_connection_info().ok()?;
-        let sentinels: Option<Vec<_>> = hosts.split(',').map(sentinel).collect();
-        Some(Self {
-            settings: settings.redis_settings().clone(),
-            found: Found::BySentinels(sentinels?, name.to_owned()),
-        })
+        let addresses = hosts.split(',').map(sentinel).collect::<Option<Vec<_>>>()?;
+        let sentinels = Sentinels { addresses, name: name.to_owned() };
+        Some(Self { settings: settings.redis_settings().clone(), found: Found::BySentinels(sentinels) })
     }
 
     /// Every address at which the primary may be, the likeliest first.
     pub(super) async fn resolve(&self) -> RedisResult<Vec<SocketAddr>> {
         match &self.found {
             Found::Named(host, port) => addresses(host, *port).await,
-            Found::BySentinels(sentinels, name) => {
-                let mut unanswered = Vec::new();
-                for (host, port) in sentinels {
-                    match timeout(SENTINEL, ask(host, *port, name)).await {
-                        Ok(Ok((host, port))) => return addresses(&host, port).await,
-                        Ok(Err(error)) => unanswered.push(format!("{host}:{port}: {error}")),
-                        Err(_) => unanswered.push(format!("{host}:{port}: no answer in time")),
-                    }
-                }
-                let why = unanswered.join("; ");
-                Err(RedisError::from((ErrorKind::Io, "no Sentinel tells where the primary is", why)))
+            Found::BySentinels(sentinels) => {
+                let (host, port) = sentinels.primary().await?;
+                addresses(&host, port).await
             }
         }
     }
 
-    /// True when it costs no system-wide service anything to ask every second: Sentinels are there for that, DNS is not.
-    pub(super) fn is_asked_often(&self) -> bool {
-        match self.found {
-            Found::Named(..) => false,
-            Found::BySentinels(..) => true,
+    /// Who can be asked every second, because that is what they are there for; nobody behind a name, for DNS is not.
+    pub(super) fn sentinels(&self) -> Option<&Sentinels> {
+        match &self.found {
+            Found::Named(..) => None,
+            Found::BySentinels(sentinels) => Some(sentinels),
         }
     }
 
@@ -100,18 +88,6 @@ fn sentinel(text: &str) -> Option<(String, u16)> {
     }
 }
 
-/// Asks one Sentinel for the primary.
-async fn ask(host: &str, port: u16, name: &str) -> RedisResult<(String, u16)> {
-    let client = Client::open((host, port))?;
-    let mut sentinel = client.get_multiplexed_async_connection().await?;
-    let mut ask = redis::cmd("SENTINEL");
-    ask.arg("get-master-addr-by-name").arg(name);
-    let primary: Option<(String, u16)> = ask.query_async(&mut sentinel).await?;
-    primary.ok_or_else(|| {
-        RedisError::from((ErrorKind::InvalidClientConfig, "knows no primary of the name", name.to_owned()))
-    })
-}
-
 async fn addresses(host: &str, port: u16) -> RedisResult<Vec<SocketAddr>> {
     Ok(lookup_host((host, port)).await?.collect())
 }
@@ -121,8 +97,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
             Found::Named(host, port) => write!(f, "redis://{host}:{port}"),
-            Found::BySentinels(sentinels, name) => {
-                let sentinels: Vec<_> = sentinels.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+            Found::BySentinels(Sentinels { addresses, name }) => {
+                let sentinels: Vec<_> = addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
                 write!(f, "redis-sentinel://{}/{name}", sentinels.join(","))
             }
         }

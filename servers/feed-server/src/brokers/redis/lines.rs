@@ -29,7 +29,7 @@ pub(super) struct Lines {
     pub(super) listening: PubSubSink,
     /// Set once, when they are of no use any more: why.
     useless: OnceLock<String>,
-    left: Notify,
+    told: Notify,
     /// Held while Redis is asked whether it takes writes: of a crowd, one asks.
     asking: tokio::sync::Mutex<()>,
     /// What was known last of that, and when.
@@ -45,7 +45,7 @@ impl Lines {
             commands,
             listening,
             useless: OnceLock::new(),
-            left: Notify::new(),
+            told: Notify::new(),
             asking: tokio::sync::Mutex::default(),
             ready: Mutex::default(),
             refuses: AtomicBool::new(false),
@@ -64,20 +64,31 @@ impl Lines {
         rule
     }
 
-    /// Says that they are of no use any more.
-    fn leave(&self, why: String) {
+    /// Says that they are of no use any more, and why.
+    pub(super) fn leave(&self, why: String) {
         // The first reason is the one to tell.
         let _ = self.useless.set(why);
-        self.left.notify_one();
+        self.told.notify_one();
+    }
+
+    pub(super) fn is_left(&self) -> bool {
+        self.useless.get().is_some()
     }
 
     /// Waits until they are of no use any more; why.
-    pub(super) async fn useless(&self) -> String {
+    pub(super) async fn left(&self) -> String {
         loop {
             if let Some(why) = self.useless.get() {
                 return why.clone();
             }
-            self.left.notified().await;
+            self.told.notified().await;
+        }
+    }
+
+    /// Says that a publication was taken.
+    pub(super) fn took_a_write(&self) {
+        if self.refuses() {
+            self.know(Ok(()));
         }
     }
 

@@ -10,6 +10,15 @@
 //! offset that its log still holds; all of the epoch is given up then. What escapes: a loss of which no server is left that had seen
 //! the end, and one that is noticed only after more than `--history` was published over it.
 //!
+//! Where Redis has replicas, they get everything later than it is answered (asynchronous replication). A failover loses what the old
+//! primary had answered and not yet told the one that is promoted; that is the guarantee's limit, and no server can do better without
+//! asking for it. Whoever saw what is lost notices, as above: its epoch ends. Otherwise a promoted replica keeps the epochs. What a
+//! demoted or replaced Redis answers is not believed: a connection is left as soon as Redis says that it is a replica, hangs for 2 s, or
+//! Sentinels tell of another primary, and what was under way on it is unconfirmed. `min-replicas-to-write` and `min-replicas-max-lag` in
+//! Redis's own configuration bound the loss (`NOREPLICAS` is passed on as 503). `WAIT` is not asked for: it would hold up the one
+//! connection over which everybody publishes until the slowest replica has answered, and what it does not confirm stays published.
+//! Figures are in `docs/failover.md`.
+//!
 //! A topic is a hash (epoch, head, bytes), a stream, and a hash of the keys of what is retained, changed by scripts that run as one step.
 //! A key holds across all servers, for as long as Redis retains what was published under it. News travel over pub/sub,
 //! whole, on a channel a topic; a server that notices a hole reads it from the stream. A server holds two connections: one
@@ -22,12 +31,15 @@
 //! (`--topics-max`), counted from its start.
 
 mod address;
+mod dial;
 mod entry;
 mod lines;
 mod link;
+mod pulse;
 mod rules;
 mod run;
 mod scripts;
+mod sentinel;
 mod topic;
 
 use std::borrow::Cow;
@@ -74,8 +86,8 @@ impl Redis {
         key: Option<&Key>,
     ) -> Result<Published, Failure> {
         let topic = self.link.topic(topic)?;
-        let (cursor, timestamp_us) = match self.link.publish(&topic, payload, key).await? {
-            Appended::Now(cursor, timestamp_us) => (cursor, timestamp_us),
+        let (cursor, timestamp_us, lines) = match self.link.publish(&topic, payload, key).await? {
+            Appended::Now(cursor, timestamp_us, lines) => (cursor, timestamp_us, lines),
             Appended::Before(cursor) => return Ok(Published { cursor, is_repeated: true }),
         };
         if !topic.is_followed() {
@@ -84,8 +96,12 @@ impl Redis {
             let content_type = payload.content_type.as_deref();
             let numbered = Numbered { cursor, timestamp_us, content_type, payload: Cow::Borrowed(&payload.json) };
             if topic.enter(&self.link, &numbered) == Entered::Apart {
-                // Others published just before: theirs are on the way. It is published whether they come or not.
-                let _ = timeout(ANSWER, topic.log.reached(cursor)).await;
+                // Others published just before: theirs are on the way. It is published whether they come or not, unless Redis was
+                // replaced; that it was lost is noticed by who knows of it.
+                topic.remember(cursor);
+                if timeout(ANSWER, topic.log.reached(cursor)).await.is_err() && lines.is_left() {
+                    return Err(Failure::Unconfirmed);
+                }
             }
         }
         Ok(Published { cursor, is_repeated: false })

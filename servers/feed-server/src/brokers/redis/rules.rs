@@ -11,12 +11,12 @@
 //! | `BUSY` | somebody's script does not end | 503, 1 s: nothing was done | kept |
 //! | another error, before a script began (`NOPERM`, `MOVED`, `CLUSTERDOWN`, ...) | not what this broker is for | 503, 1 s: nothing was done | kept |
 //! | another error, from within a script | it may have written before it failed | 503, 1 s: it may be done or not | kept |
-//! | nothing in time | it hangs | 503, 1 s: it may be done or not | kept, until the pulse finds the same |
+//! | nothing in time | it hangs: what it says when it wakes up may be out of date | 503, 1 s: it may be done or not | dropped; the address is asked for anew |
 //! | the connection ended | it is gone | 503, 1 s: it may be done or not | dropped |
 //!
 //! Redis raises the first seven before a script's first write, never after it, so that they mean what they say. No command is
 //! sent twice from here: what may be done or not is left to the publisher, whose idempotency key makes a repeat safe. Where the
-//! connections are kept though nothing can be written, the pulse asks whether the address has another primary by now.
+//! connections are kept though nothing can be written, it is asked every second whether the address has another primary by now.
 
 use redis::RedisError;
 
@@ -106,9 +106,9 @@ impl Rule {
     /// True when the connections are of no use, and the address is asked for anew.
     pub(super) fn reconnects(self) -> bool {
         match self {
-            Self::Replica | Self::Orphan | Self::Loading | Self::Lost => true,
+            Self::Replica | Self::Orphan | Self::Loading | Self::Silent | Self::Lost => true,
             Self::Full | Self::CannotSave | Self::FewReplicas | Self::Busy => false,
-            Self::Refused | Self::Halfway | Self::Silent => false,
+            Self::Refused | Self::Halfway => false,
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Topic {
     due: AtomicBool,
     /// True while a task sees to what is due.
     tended: AtomicBool,
-    /// The newest that was published through here while nobody followed.
+    /// The newest that was published through here while nobody followed, or before what others published had come.
     published: std::sync::Mutex<Option<Cursor>>,
     /// An epoch in which two notifications have one offset.
     given_up: std::sync::Mutex<Option<Epoch>>,
@@ -91,10 +91,14 @@ impl Topic {
 
     /// The newest that this server has seen, which Redis is told of; none before it has seen any.
     pub(super) fn seen(&self) -> Option<Cursor> {
+        let published = *lock(&self.published);
         if !self.is_followed() {
-            return *lock(&self.published);
+            return published;
         }
-        Some(self.newest())
+        let newest = self.newest();
+        // What was published, and is on its way to the log.
+        let is_beyond = |cursor: &Cursor| cursor.epoch == newest.epoch && cursor.offset > newest.offset;
+        Some(published.filter(is_beyond).unwrap_or(newest))
     }
 
     /// The log's head; beyond it, when its epoch is given up.
