@@ -7,6 +7,7 @@ mod handshake;
 pub mod http;
 mod tcp_info;
 mod traffic;
+mod unasked;
 pub mod websocket;
 
 pub use connection::Connection;
@@ -14,3 +15,4 @@ pub use counted::Counted;
 pub use dial::{Dialer, clients_per_source};
 pub use handshake::{Handshake, HandshakeError, SWITCHING};
 pub use traffic::{TcpIp, Traffic};
+pub use unasked::{UNASKED_DATA, Unasked};
