@@ -575,11 +575,22 @@ def print_timeline(failover, everything, servers):
     print()
 
 
+async def ended_by_signals(running):
+    """What a coroutine returns; SIGTERM and ctrl-c cancel it, so that it ends what it has started."""
+    task = asyncio.ensure_future(running)
+    for which in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(which, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return False
+
+
 def main():
     kind, program, failovers, rate, work, out = sys.argv[1:7]
     way = sys.argv[7] if len(sys.argv) > 7 else ""
     work, out = pathlib.Path(work).resolve(), pathlib.Path(out)
-    sys.exit(not asyncio.run(run(kind, pathlib.Path(program).resolve().as_posix(), int(failovers), int(rate), work, out, way)))
+    sys.exit(not asyncio.run(ended_by_signals(run(kind, pathlib.Path(program).resolve().as_posix(), int(failovers), int(rate), work, out, way))))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,17 @@ PATH=$PATH:/usr/sbin:/sbin
 scripts/need.sh redis-server
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+player=
+# Ended before its folder goes: it ends what it has started.
+# shellcheck disable=SC2317 # the trap calls it
+cleanup() {
+  if [ -n "$player" ]; then
+    kill "$player" 2> /dev/null || true
+    wait "$player" 2> /dev/null || true
+  fi
+  rm -rf "$work"
+}
+trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir -p "$out"
@@ -89,6 +99,9 @@ for kind in ${kinds//,/ }; do
   esac
   # Both kinds are tried, whatever the first one shows.
   # Without its folder on the path of modules: a file there has the name of one that Python brings.
-  python3 -I scripts/failovers.py "$kind" "$programs/feed-server" "$failovers" "$rate" "$work" "$out" "$way" || status=1
+  python3 -I scripts/failovers.py "$kind" "$programs/feed-server" "$failovers" "$rate" "$work" "$out" "$way" &
+  player=$!
+  wait "$player" || status=1
+  player=
 done
 exit "$status"

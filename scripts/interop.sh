@@ -30,7 +30,7 @@ abuse         abuse.sh           3  strangers who mean no good, and what they co
 END
 }
 # Longest that a chore may take, s.
-readonly BOUND=2400
+readonly BOUND=5400
 
 # Runs one chore and tells its outcome as `scripts/suite.sh` reads it.
 one() {
@@ -71,6 +71,7 @@ done
 make --no-print-directory build
 log=$(scripts/programs.sh --target)/interop/$(date -u +%Y-%m-%dT%H-%M-%SZ)
 mkdir -p "$log"
+export WIRELAB_RUNS=$log/runs
 for name in "${names[@]}"; do
   printf '%s\t%s\t%s\t%s\n' "$name" "$PWD" "$PWD/scripts/interop.sh" "--one=$name"
 done > "$log/chores"

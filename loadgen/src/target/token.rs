@@ -48,7 +48,7 @@ impl Token {
         self.secret.as_deref()
     }
 
-    /// `text` without the secret, as it is or in another spelling of some or all of its characters: see [`spelling`].
+    /// `text` without the secret, as it is or in another spelling of some or all of its characters: see `spelling`.
     pub fn redact(&self, text: &str) -> String {
         let mut redacted = String::with_capacity(text.len());
         let mut rest = text;

@@ -85,6 +85,13 @@ impl Lines {
         }
     }
 
+    /// Says that a publication was taken.
+    pub(super) fn took_a_write(&self) {
+        if self.refuses() {
+            self.know(Ok(()));
+        }
+    }
+
     /// True when what is known last is that nothing can be written.
     pub(super) fn refuses(&self) -> bool {
         self.refuses.load(Relaxed)

@@ -1,8 +1,7 @@
-//! The way to Redis: two connections, dialled, listened to, and dialled again when they are lost or lead to a Redis that takes no writes.
+//! The way to Redis: what is asked over it and heard over it, and how it is made again when it is lost or leads to a replica.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -10,57 +9,47 @@ use std::time::Duration;
 use feed::{Cursor, Epoch, Payload, TopicName};
 use futures_util::StreamExt;
 use rand::RngExt;
-use redis::aio::{MultiplexedConnection, PubSubStream};
-use redis::{AsyncConnectionConfig, ErrorKind, RedisError, RedisResult, ScriptInvocation};
+use redis::aio::PubSubStream;
+use redis::{RedisError, ScriptInvocation};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
 use super::ANSWER;
 use super::address::Address;
+use super::dial::within;
 use super::entry;
 use super::lines::Lines;
 use super::rules::Rule;
-use super::run::{self, Run};
+use super::run::Seen;
 use super::scripts::Scripts;
 use super::topic::Topic;
 use crate::brokers::Failure;
-use crate::clock;
 use crate::hub::{Hub, TooManyTopics, new_epoch};
 use crate::keys::Key;
 use crate::window::Limit;
 
-/// Commands that wait to be written at a time; publishers beyond them wait for a place. What waits is written at once.
-const PIPELINE: usize = 1024;
-/// Longest that dialling one connection may take.
-const DIAL: Duration = Duration::from_secs(2);
 /// First pause before dialling again; it doubles up to the longest. Each is drawn between half of it and all of it, so that servers
 /// do not come back as one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How often both connections are asked whether they still stand: a machine that is gone says nothing.
-const PULSE: Duration = Duration::from_secs(1);
-/// How often Sentinels are asked where the primary is, though they would tell: what they told may have been missed.
-const ASK: Duration = Duration::from_secs(5);
 /// Notifications read at a time when catching up, and bytes of them after which no more are: what a topic that catches up holds is at
 /// most that and two notifications.
 const READ: Limit = Limit { count: 64, bytes: 1 << 20 };
-/// Channels subscribed to with one command.
-const CHANNELS: usize = 1000;
 /// Topics that catch up at a time after a reconnection.
 const CATCHING_UP: usize = 64;
 
 /// The way to Redis, whether it stands or not.
 pub(super) struct Link {
-    address: Address,
-    scripts: Scripts,
+    pub(super) address: Address,
+    pub(super) scripts: Scripts,
     history: Limit,
     hub: Arc<Hub>,
     topics: RwLock<HashMap<TopicName, Arc<Topic>>>,
     lines: RwLock<Option<Arc<Lines>>>,
     /// Why there are none, as far as is known.
-    down: RwLock<Failure>,
-    /// When the Redis that was lost surely still ran: it was asked then, and answered.
-    answered: RwLock<Option<Instant>>,
+    pub(super) down: RwLock<Failure>,
+    /// The Redis that was connected to last.
+    pub(super) seen: RwLock<Option<Seen>>,
     /// Times that the connections were lost and made again.
     pub(super) reconnects: AtomicU64,
     /// Commands and dials that failed.
@@ -86,7 +75,7 @@ impl Link {
             topics: RwLock::default(),
             lines: RwLock::default(),
             down: RwLock::new(Failure::OutOfReach),
-            answered: RwLock::default(),
+            seen: RwLock::default(),
             reconnects: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         }
@@ -107,7 +96,7 @@ impl Link {
         lines.ok_or_else(|| *self.down.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set_lines(&self, lines: Option<Arc<Lines>>) {
+    pub(super) fn set_lines(&self, lines: Option<Arc<Lines>>) {
         *self.lines.write().unwrap_or_else(PoisonError::into_inner) = lines;
     }
 
@@ -121,81 +110,8 @@ impl Link {
         Ok(topics.entry(name.clone()).or_insert_with(|| Arc::new(Topic::new(name, log))).clone())
     }
 
-    fn topics(&self) -> Vec<Arc<Topic>> {
+    pub(super) fn topics(&self) -> Vec<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
-    }
-
-    /// Makes both connections, and listens to every topic that is followed.
-    pub(super) async fn dial(&self) -> RedisResult<PubSubStream> {
-        let dialled = self.connect().await;
-        if let Err(error) = &dialled {
-            self.errors.fetch_add(1, Relaxed);
-            *self.down.write().unwrap_or_else(PoisonError::into_inner) = Rule::of(error).of_no_publication();
-        }
-        dialled
-    }
-
-    /// Connects to the first of the addresses that is a primary.
-    async fn connect(&self) -> RedisResult<PubSubStream> {
-        let mut why = RedisError::from((ErrorKind::InvalidClientConfig, "the name has no address"));
-        for address in within(DIAL, self.address.resolve()).await? {
-            match self.connect_to(address).await {
-                Ok((lines, news)) => {
-                    // One that hung until now may have been replaced meanwhile, and not know it yet.
-                    if let Some(other) = self.elsewhere(address).await {
-                        let other = format!("it is at {other} now");
-                        return Err(RedisError::from((ErrorKind::Io, "the primary was replaced meanwhile", other)));
-                    }
-                    self.set_lines(Some(Arc::new(lines)));
-                    return Ok(news);
-                }
-                Err(error) => why = error,
-            }
-        }
-        Err(why)
-    }
-
-    /// Both connections lead to one address, whatever the name is moved to meanwhile.
-    async fn connect_to(&self, address: SocketAddr) -> RedisResult<(Lines, PubSubStream)> {
-        let client = self.address.client(address)?;
-        let commands = async {
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(DIAL))
-                .set_response_timeout(Some(ANSWER))
-                .set_pipeline_buffer_size(PIPELINE);
-            let mut commands = client.get_multiplexed_async_connection_with_config(&config).await?;
-            self.enter(&mut commands).await?;
-            for script in [&self.scripts.publish, &self.scripts.read] {
-                script.load_async(&mut commands).await?;
-            }
-            Ok(commands)
-        };
-        let commands = within(DIAL, commands).await?;
-        let (mut listening, news) = within(DIAL, client.get_async_pubsub()).await?.split();
-        let topics = self.topics();
-        let channels: Vec<_> =
-            topics.iter().filter(|topic| topic.is_wanted()).map(|topic| topic.channel.as_str()).collect();
-        for channels in channels.chunks(CHANNELS) {
-            within(ANSWER, listening.subscribe(channels)).await?;
-        }
-        Ok((Lines::new(address, commands, listening), news))
-    }
-
-    /// Tells Redis which run of it this server sees, so that a snapshot which came back is not taken for what was there; fails at a replica.
-    async fn enter(&self, commands: &mut MultiplexedConnection) -> RedisResult<()> {
-        let asked = clock::now();
-        let run = Run::ask(commands).await?;
-        let ran = run.ran_at(*self.answered.read().unwrap_or_else(PoisonError::into_inner));
-        let mut enter = self.scripts.enter.key("wirelab:run");
-        enter.key("wirelab:life").arg(&run.id).arg(&run.is_logged).arg(&run.history).arg(&run.continues);
-        enter.arg(u8::from(ran));
-        enter.invoke_async::<()>(commands).await?;
-        self.set_answered(asked);
-        Ok(())
-    }
-
-    fn set_answered(&self, at: Instant) {
-        *self.answered.write().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// Listens to the news until the connections are lost; then dials again, for as long as this runs.
@@ -207,13 +123,18 @@ impl Link {
             // The old connections end here, and with them what a demoted Redis would still tell.
             drop(news);
             tracing::warn!("lost the broker ({why}): publishers are answered with 503, readers wait");
-            let mut pause = FIRST_PAUSE;
+            let (mut pause, mut told) = (FIRST_PAUSE, String::new());
             news = loop {
                 let jitter = rand::rng().random_range(0.5..1.0);
                 sleep(pause.mul_f64(jitter)).await;
                 match self.dial().await {
                     Ok(news) => break news,
-                    Err(error) => tracing::debug!(%error, "the broker is still out of reach"),
+                    // Each reason once.
+                    Err(error) if error.to_string() != told => {
+                        told = error.to_string();
+                        tracing::warn!(%error, "the broker cannot be used yet");
+                    }
+                    Err(error) => tracing::debug!(%error, "the broker cannot be used yet"),
                 }
                 pause = (2 * pause).min(LONGEST_PAUSE);
             };
@@ -254,59 +175,6 @@ impl Link {
             (Some(topic), Some(numbered)) => topic.hear(self, &numbered),
             _ => tracing::warn!(channel, "news that this server did not ask for, or cannot read"),
         }
-    }
-
-    /// Asks both connections from time to time; returns when one does not answer, or leads to a replica.
-    async fn feel_pulse(&self, lines: &Lines) -> String {
-        let (mut commands, mut listening) = (lines.commands.clone(), lines.listening.clone());
-        loop {
-            sleep(PULSE).await;
-            let asked = clock::now();
-            let ask = async {
-                run::still_primary(&mut commands).await?;
-                listening.ping::<redis::Value>().await
-            };
-            if let Err(error) = within(ANSWER, ask).await {
-                return error.to_string();
-            }
-            self.set_answered(asked);
-        }
-    }
-
-    /// Waits until the primary is elsewhere; where.
-    async fn moved(&self, lines: &Lines) -> SocketAddr {
-        let Some(sentinels) = self.address.sentinels() else { return self.renamed(lines).await };
-        loop {
-            let mut switched = std::pin::pin!(sentinels.switched());
-            let (mut is_told, mut patience) = (false, PULSE);
-            while !is_told {
-                is_told = timeout(patience, &mut switched).await.is_ok();
-                if let Some(other) = self.elsewhere(lines.address).await {
-                    return other;
-                }
-                patience = ASK;
-            }
-            // None can be listened to, or it was nothing after all.
-            sleep(PULSE).await;
-        }
-    }
-
-    /// Waits until the name leads elsewhere, which is looked at only while Redis refuses writes: DNS is not to be asked all the time.
-    async fn renamed(&self, lines: &Lines) -> SocketAddr {
-        loop {
-            sleep(PULSE).await;
-            if lines.refuses()
-                && let Some(other) = self.elsewhere(lines.address).await
-            {
-                return other;
-            }
-        }
-    }
-
-    /// Where the primary is by now, if that is elsewhere. Who cannot be asked knows of nothing else.
-    async fn elsewhere(&self, address: SocketAddr) -> Option<SocketAddr> {
-        let addresses = within(ANSWER, self.address.resolve()).await.ok()?;
-        if addresses.contains(&address) { None } else { addresses.first().copied() }
     }
 
     /// Brings every followed topic up to date.
@@ -353,6 +221,7 @@ impl Link {
         let lines = self.lines()?;
         let answer: Result<(String, u64, String), Rule> = self.run(&lines, &publish).await;
         let (epoch, offset, timestamp) = answer.map_err(Rule::failure)?;
+        lines.took_a_write();
         match (epoch.parse(), &*timestamp, timestamp.parse()) {
             (_, "differs", _) => return Err(Failure::KeyReused),
             (Ok(epoch), "repeated", _) => return Ok(Appended::Before(Cursor { epoch, offset })),
@@ -412,11 +281,6 @@ fn address(script: &mut ScriptInvocation<'_>, topic: &Topic, known: Option<Curso
     let epoch = known.map(|known| known.epoch.to_string()).unwrap_or_default();
     script.key(&topic.hash).key(&topic.stream).key("wirelab:life").key(&topic.keys);
     script.arg(new_epoch().as_str()).arg(epoch).arg(known.map_or(0, |known| known.offset));
-}
-
-async fn within<T>(bound: Duration, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    let late = |_| Err(RedisError::from((ErrorKind::Io, "no answer in time", format!("within {} s", bound.as_secs()))));
-    timeout(bound, answer).await.unwrap_or_else(late)
 }
 
 impl fmt::Debug for Link {

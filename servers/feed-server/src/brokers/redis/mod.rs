@@ -31,9 +31,11 @@
 //! (`--topics-max`), counted from its start.
 
 mod address;
+mod dial;
 mod entry;
 mod lines;
 mod link;
+mod pulse;
 mod rules;
 mod run;
 mod scripts;

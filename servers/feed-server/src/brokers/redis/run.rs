@@ -25,6 +25,15 @@ pub(super) struct Run {
     primary: Option<String>,
 }
 
+/// The primary that a server is connected to, or was.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Of its data.
+    pub(super) history: String,
+    /// When it surely ran: it was asked then, and answered.
+    pub(super) at: Instant,
+}
+
 impl Run {
     /// Asks a Redis what it is; fails where it is a replica, for it takes no writes.
     pub(super) async fn ask(commands: &mut impl ConnectionLike) -> RedisResult<Self> {
@@ -50,8 +59,8 @@ impl Run {
     }
 
     /// True when it surely ran at `then`: it did not begin with a snapshot that it loaded since.
-    pub(super) fn ran_at(&self, then: Option<Instant>) -> bool {
-        then.is_some_and(|then| self.uptime >= clock::now() - then)
+    pub(super) fn ran_at(&self, then: Instant) -> bool {
+        self.uptime >= clock::now() - then
     }
 }
 
@@ -96,8 +105,7 @@ mod tests {
     #[test]
     fn who_may_have_begun_since_did_not_surely_run() {
         let run = Run::read(PRIMARY).unwrap();
-        assert!(run.ran_at(Some(clock::now() - Duration::from_millis(6900))));
-        assert!(!run.ran_at(Some(clock::now() - Duration::from_millis(7100))));
-        assert!(!run.ran_at(None), "nobody knows since when");
+        assert!(run.ran_at(clock::now() - Duration::from_millis(6900)));
+        assert!(!run.ran_at(clock::now() - Duration::from_millis(7100)));
     }
 }
