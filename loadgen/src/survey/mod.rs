@@ -158,7 +158,9 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
         let remembered = one.resume().remembered;
         finding.never_learnt = subscription.missing(|place| remembered.get(place).is_some_and(Option::is_some));
     }
-    finding.answer = channels.first_answer().map(|answer| reason(target.token.as_ref(), &answer));
+    let answers: Vec<String> =
+        channels.first_answers().iter().map(|answer| reason(target.token.as_ref(), answer)).collect();
+    finding.answer = (!answers.is_empty()).then(|| answers.join("`, `"));
     if first.heard() > 0 {
         finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));
     }

@@ -19,7 +19,10 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
             let and = accepted.as_ref().map(|accepted| format!(" and {accepted}")).unwrap_or_default();
             format!("{method} requests; accepted when answered with 2xx{and}")
         }
-        Publishing::Ws { .. } => "a WebSocket of the publisher's own; nothing is answered there".to_owned(),
+        Publishing::Ws { accepted: None, .. } => "a WebSocket of the publisher's own; accepted when written".to_owned(),
+        Publishing::Ws { accepted: Some(accepted), .. } => {
+            format!("a WebSocket of the publisher's own; accepted when answered with {accepted}")
+        }
         Publishing::SocketIo { .. } => "a Socket.IO connection of the publisher's own".to_owned(),
     };
     let _ = writeln!(out, "{about}\npublishing over {how}\n");
@@ -40,11 +43,19 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
         }
     }
     let answer = findings.iter().find_map(|finding| finding.answer.as_ref());
-    if let Some(answer) = answer.filter(|_| file.publishing.accepted().is_none()) {
-        let _ = writeln!(
-            out,
-            "publishing: the first answer was `{answer}`\n            if a refusal is answered so, too, say in `accepted` of [publish] what an acceptance looks like"
-        );
+    let is_described = file.publishing.accepted().is_some() || file.publishing.refused().is_some();
+    if let Some(answer) = answer.filter(|_| !is_described) {
+        let (what, remedy) = match &file.publishing {
+            Publishing::Http { .. } => (
+                "the first answer was",
+                "if a refusal is answered so, too, say in `accepted` of [publish] what an acceptance looks like",
+            ),
+            Publishing::Ws { .. } | Publishing::SocketIo { .. } => (
+                "on the publisher's own socket the server said",
+                "if it refuses so what is published, say in `refused` of [publish] what a refusal looks like",
+            ),
+        };
+        let _ = writeln!(out, "publishing: {what} `{answer}`\n            {remedy}");
     }
     let working = findings.iter().filter(|finding| finding.works()).count();
     let _ = writeln!(out, "{working} of {} transports deliver what is published.", findings.len());
