@@ -39,7 +39,7 @@ one() {
   # shellcheck disable=SC2064 # the file of now
   trap "rm -f '$said'" EXIT
   "scripts/$script" | tee "$said"
-  reason=$(sed -n "s/^SKIPPED $name: //p" "$said" | head -n 1)
+  reason=$(sed -n "s/^SKIPPED $name: //p" "$said" | sed -n 1p)
   if [ -n "$reason" ]; then
     echo "$name: $reason" >> "$WIRELAB_SKIPS"
   elif ! grep -q '^test .* \.\.\. ok$' "$said"; then
@@ -58,11 +58,12 @@ case ${1-} in
     exit
     ;;
 esac
+known=$(chores)
 names=("$@")
-[ $# -gt 0 ] || mapfile -t names < <(chores | cut -d ' ' -f 1)
+[ $# -gt 0 ] || mapfile -t names < <(cut -d ' ' -f 1 <<< "$known")
 for name in "${names[@]}"; do
-  chores | grep -q "^$name " || {
-    echo "error: unknown chore $name: expected one of $(chores | cut -d ' ' -f 1 | paste -sd ' ')" >&2
+  grep -q "^$name " <<< "$known" || {
+    echo "error: unknown chore $name: expected one of $(cut -d ' ' -f 1 <<< "$known" | paste -sd ' ')" >&2
     exit 2
   }
 done
