@@ -18,8 +18,8 @@ use super::socket_end::SocketEnd;
 use crate::clock;
 use crate::plan::Plan;
 use crate::target::{Condition, Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
-use crate::wire::Handshake;
 use crate::wire::websocket::{MAX_MESSAGE, frame};
+use crate::wire::{Handshake, NO_SID, is_of_protocol_5};
 
 /// One session, and what is said on it.
 #[derive(Debug)]
@@ -211,7 +211,8 @@ impl Heard {
                     return;
                 }
                 match packet.kind {
-                    Kind::Connect => self.entry = Some(Entry::LetIn),
+                    Kind::Connect if is_of_protocol_5(packet.data) => self.entry = Some(Entry::LetIn),
+                    Kind::Connect => self.entry = Some(Entry::Refused(NO_SID.to_owned())),
                     Kind::ConnectError => {
                         self.entry = Some(Entry::Refused(String::from_utf8_lossy(packet.data).into_owned()));
                     }
@@ -294,7 +295,7 @@ mod tests {
             heard.packet(packet, "/room");
         }
         assert!(heard.entry.is_none() && heard.acknowledged.is_empty() && heard.end.is_none(), "{heard:?}");
-        heard.packet("40/room,{}", "/room");
+        heard.packet("40/room,{\"sid\":\"x\"}", "/room");
         heard.packet("43/room,7[]", "/room");
         assert!(matches!(heard.entry, Some(Entry::LetIn)) && heard.acknowledged == [(7, b"[]".to_vec())], "{heard:?}");
     }

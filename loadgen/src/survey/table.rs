@@ -5,6 +5,7 @@ use std::fmt::Write;
 use results::numbers::time_ns;
 
 use super::{Finding, Resumption, Topics};
+use crate::plan::SocketIoMode;
 use crate::target::{Publishing, Target};
 
 const NOTHING: &str = "-";
@@ -110,6 +111,15 @@ fn faults(finding: &Finding) -> Vec<String> {
     }
     if finding.subscribed.is_ok() && finding.lost.is_none() && finding.refused.is_none() && finding.receivers < 2 {
         faults.push(format!("what was published came back to {} of 2 clients within 3 s", finding.receivers));
+    }
+    if let Some(why) = &finding.not_back {
+        faults.push(format!("a client that came back could not go on: {why}"));
+    }
+    if let Some(why) = &finding.not_later {
+        faults.push(format!("a client that came later could not go on: {why}"));
+    }
+    if finding.carrier == SocketIoMode::Websocket {
+        faults.push("lets clients in over a WebSocket alone: runs need `--socketio websocket`".to_owned());
     }
     for name in &finding.never_learnt {
         faults.push(format!(
