@@ -12,7 +12,7 @@ use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED};
+use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED, TOLD_PUBLISHERS};
 use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
@@ -157,10 +157,15 @@ fn something_arrived(measured: &Measured) -> Option<Reason> {
         reason(
             "latency",
             format!(
-                "not measured: nothing that was published in the window arrived{}{}{}",
+                "not measured: nothing that was published in the window arrived{}{}{}{}",
                 cut_events(measured),
                 quote(measured, FOREIGN, "; the first message was"),
-                quote(measured, EMPTY_ANSWER, "; the first answer was")
+                quote(measured, EMPTY_ANSWER, "; the first answer was"),
+                quote(
+                    measured,
+                    &format!("{TOLD_PUBLISHERS}1"),
+                    "; on the publisher's own socket the server said first"
+                )
             ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",

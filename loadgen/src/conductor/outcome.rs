@@ -81,6 +81,8 @@ pub(super) struct Course {
     pub faults: Vec<ServerFault>,
     /// The window, as far as it was measured.
     pub window: Range<Instant>,
+    /// How long clients stayed away at most, as they were told.
+    pub longest_pause: Duration,
 }
 
 impl Course {
@@ -104,6 +106,7 @@ impl Course {
             interrupted,
             watched,
             live,
+            longest_pause,
             faults,
             window,
         } = self;
@@ -194,6 +197,8 @@ impl Course {
                     answers: records.totals.counters.answers_ended,
                     sent_again: records.totals.counters.sent_again,
                     told_to_stop: records.totals.counters.told_to_stop,
+                    longest_pause_ms: longest_pause.as_millis() as u64,
+                    drain_lengthened_ms: longest_pause.min(plan.reconnection.longest).as_millis() as u64,
                 }),
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.

@@ -125,8 +125,8 @@ fn of_kind(kind: &str) -> Advice {
             "See the server's log for why; with an idempotency key ({unique} in `headers` of [publish]) such publications are sent again.",
         ),
         "not-accepted" => (
-            "the answers had a status of success, and said otherwise in their bodies",
-            "See what the first one says, in the server's words; `accepted` of [publish] says what is taken for an acceptance.",
+            "the server said, in an answer of success or in a message, that it did not accept them",
+            "See what the first one says, in the server's words; `accepted` and `refused` of [publish] say what is taken for what.",
         ),
         "subscription-refused" => (
             "the server said what `refused` in the target file calls a refusal",

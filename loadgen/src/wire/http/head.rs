@@ -46,6 +46,12 @@ impl Head {
     }
 }
 
+/// True of names that change nothing: `identity`, and what recipes for event streams give so that no proxy compresses, or take for a character
+/// set. None is registered as a coding, and browsers read such answers as they are.
+fn is_no_coding(name: &str) -> bool {
+    ["identity", "none", "utf-8", "utf8", "binary"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
 /// A coding that was not asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coding {
@@ -160,7 +166,7 @@ fn digest(response: &httparse::Response<'_, '_>, wanted: &[String]) -> Result<He
             }
         } else if is("content-encoding") {
             let text = text();
-            for coding in fields::elements(&text).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            for coding in fields::elements(&text).filter(|coding| !is_no_coding(coding)) {
                 Coding::add(&mut head.coding, "Content-Encoding", coding);
             }
         } else if is("retry-after") {
