@@ -329,6 +329,10 @@ fn write_connections(out: &mut String, run: &Run) {
     if let Some(orderly) = &c.orderly {
         orderly::write(out, orderly);
     }
+    if let Some(closed) = c.errors.get("unasked-data") {
+        let told = "connections were closed: data came on them that no request was outstanding for (RFC 9112 9.2)";
+        let _ = writeln!(out, "unasked        {} {told}", count(*closed));
+    }
     if !errors.is_empty() {
         let _ = writeln!(out, "errors         {}", errors.join(", "));
     }

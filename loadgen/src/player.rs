@@ -40,6 +40,8 @@ enum Order {
     Counters(oneshot::Sender<Counters>),
     /// Deliveries from then on, ns, are too late.
     TooLate(u64),
+    /// The same, if no client has stayed away for a while as it was told.
+    DrainBound(u64),
     /// End all clients, and say what of these refused numbers none of them received.
     Leave(Closing, oneshot::Sender<Vec<Vec<u32>>>),
     /// Close the books of those that have ended.
@@ -148,6 +150,11 @@ impl Player {
         self.give(Order::TooLate(clock::ns_at(instant)));
     }
 
+    /// Deliveries are too late from an instant on that is so much later than this as clients stayed away, as they were told.
+    pub fn set_drain_bound(&self, instant: Instant) {
+        self.give(Order::DrainBound(clock::ns_at(instant)));
+    }
+
     /// Ends all clients; returns what of the refused numbers none of them received.
     pub async fn leave(&self, closing: Closing) -> anyhow::Result<Vec<Vec<u32>>> {
         let (reply, answer) = oneshot::channel();
@@ -199,7 +206,7 @@ impl Floor {
         plan: Arc<Plan>,
         target: &Target,
         connect_timeout: Duration,
-        Shared { windows, departures, live }: Shared,
+        Shared { windows, departures, live, longest_pause }: Shared,
         queue: Queue,
     ) -> Self {
         let traffic = Rc::new(Traffic::default());
@@ -207,9 +214,12 @@ impl Floor {
         let struck = plan.struck();
         let board = struck.is_some().then(|| Rc::new(Board::new(plan.own_clients(), plan.faults.len())));
         let dialer = board.into_iter().fold(dialer, Dialer::known_to);
+        let longest = plan.reconnection.longest;
         let site = Site::new(plan, dialer, target);
         let has_faults = !site.plan.faults.is_empty();
-        let recorder = Recorder::of_run(traffic, departures, live).hiding(target.token.clone());
+        let recorder = Recorder::of_run(traffic, departures, live)
+            .waiting_for(longest_pause, longest)
+            .hiding(target.token.clone());
         let recorder = if has_faults { recorder.keeping_changes() } else { recorder };
         let recorder = if struck.is_some() { recorder.telling_struck_apart() } else { recorder };
         Self {
@@ -250,6 +260,7 @@ impl Floor {
                     let _ = reply.send(floor.recorder.counters());
                 }
                 Order::TooLate(from_ns) => floor.recorder.set_too_late_from(from_ns),
+                Order::DrainBound(bound_ns) => floor.recorder.set_drain_bound(bound_ns),
                 Order::Leave(closing, reply) => {
                     floor.stop.send_replace(true);
                     await_end(&mut clients).await;

@@ -85,7 +85,7 @@ impl Subscriber {
                     }
                 }
                 End::Lost(told) => {
-                    if !self.pause(told, stopped.as_mut()).await {
+                    if !self.pause(told, &account, stopped.as_mut()).await {
                         break;
                     }
                 }
@@ -149,7 +149,7 @@ impl Subscriber {
             if is_return {
                 account.interrupted();
             }
-            if !self.pause(error.retry_after(), stopped.as_mut()).await {
+            if !self.pause(error.retry_after(), account, stopped.as_mut()).await {
                 return None;
             }
         }
@@ -274,7 +274,10 @@ impl Subscriber {
         };
         let comes_back = match pause {
             Some(Duration::ZERO) => true,
-            Some(pause) => sleep_unless(pause, stopped).await,
+            Some(pause) => {
+                account.recorder().pauses(pause);
+                sleep_unless(pause, stopped).await
+            }
             None => false,
         };
         if !comes_back {
@@ -287,9 +290,12 @@ impl Subscriber {
     }
 
     /// Waits as the plan says before connecting again; false when stopped, or when the client is to stay away.
-    async fn pause(&mut self, told: Option<Duration>, stopped: Stopped<'_>) -> bool {
+    async fn pause(&mut self, told: Option<Duration>, account: &Account, stopped: Stopped<'_>) -> bool {
         let rules = &self.site.plan.reconnection;
         let Some(pause) = self.pauses.next(rules, self.was_live, told, &mut rand::rng()) else { return false };
+        if told.is_some() {
+            account.recorder().pauses(pause);
+        }
         sleep_unless(pause, stopped).await
     }
 }

@@ -40,6 +40,7 @@ pub struct Circumstances {
 pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Verdict {
     let checks = [
         answers::unreadable(measured),
+        answers::too_large(measured),
         answers::told_to_stop(measured),
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
@@ -146,7 +147,9 @@ fn cut_events(measured: &Measured) -> String {
 }
 
 fn something_arrived(measured: &Measured) -> Option<Reason> {
-    (measured.published.accepted > 0 && measured.latency.count == 0).then(|| {
+    // Where what came was too large to be read, that is the reason.
+    let came = answers::too_large(measured).is_some();
+    (measured.published.accepted > 0 && measured.latency.count == 0 && !came).then(|| {
         reason(
             "latency",
             format!(

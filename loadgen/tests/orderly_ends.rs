@@ -56,6 +56,14 @@ async fn an_event_without_the_line_that_ends_it_is_discarded_and_that_is_said() 
     assert!(run.measured.connections.errors["event-without-end"] >= 4, "{:?}", run.measured.connections.errors);
 }
 
+#[tokio::test]
+async fn a_comment_behind_the_last_event_cuts_no_event() {
+    for farewell in [": bye\n", ": bye", "retry: 50\n", "event: end\nid\n"] {
+        let server = Raw::serve(Manner { farewell, ..Manner::default() }).await;
+        whole(&measure(&server, "sse", "", &[]).await);
+    }
+}
+
 /// Tries the target out; exit code and what was said.
 async fn check(server: &Raw, sse: &str) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();

@@ -11,4 +11,11 @@ pub struct OrderlyEnds {
     pub sent_again: u64,
     /// Clients that the server told not to come back: 204 on an event stream (WHATWG HTML, section 9.2.3).
     pub told_to_stop: u64,
+    /// The longest that a client stayed away before it asked again, ms: as it was told by `retry` of an event stream (WHATWG HTML, section
+    /// 9.2.3) or by `Retry-After` (RFC 9110, section 10.2.3), or as the plan says after an orderly end. 0 in files that are older.
+    #[serde(default)]
+    pub longest_pause_ms: u64,
+    /// How much longer the drain was because of that, ms, at most. 0 in files that are older.
+    #[serde(default)]
+    pub drain_lengthened_ms: u64,
 }

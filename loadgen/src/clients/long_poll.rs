@@ -24,7 +24,7 @@ pub struct LongPoll {
 struct Seated {
     line: Line,
     site: Rc<Site>,
-    /// The server ends the connection after the answer that has come.
+    /// No other request follows on the connection after the answer that has come.
     hangs_up: bool,
     /// The next answer is to be read in the task.
     reads_alone: bool,
@@ -47,6 +47,7 @@ impl Client for LongPoll {
 
     async fn receive(&mut self, site: &Site, account: &mut Account) -> Result<(), ClientError> {
         if !self.line.is_asking() {
+            self.line.rest(account).await;
             site.turns.turn(account.recorder()).await;
             self.line.send(site, account, site.plan.wait).await?;
         }
@@ -102,6 +103,7 @@ impl Reading for Seated {
                 self.line.recover(&self.site, account, error.into()).await?;
             }
             if !self.line.is_asking() {
+                self.line.rest(account).await;
                 self.site.turns.turn(account.recorder()).await;
                 self.line.send(&self.site, account, self.site.plan.wait).await?;
             }
@@ -130,14 +132,14 @@ impl Reading for Seated {
             Wish::ToLeave
         } else if self.line.is_asking() {
             Wish::ToListen
+        } else if self.line.is_to_rest() {
+            Wish::ToLeave
         } else {
             Wish::ToAsk
         }
     }
 
     fn ask(&mut self, account: &mut Account) -> Result<(), ClientError> {
-        // What came before anybody asked is taken for the answer, which needs nobody to receive it.
-        self.reads_alone = self.line.connection().is_keeping();
         match self.line.say(&self.site, account, self.site.plan.wait) {
             Err(ClientError::Io(error)) => self.fail(error),
             said => said,

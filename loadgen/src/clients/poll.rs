@@ -1,15 +1,18 @@
 //! One poll, short or long: a request, its answer, and what to ask with next.
 
+mod pace;
+
 use std::time::Duration;
 
 use feed::Transport;
 use feed::framings::poll;
 
+use self::pace::Pace;
 use super::{ClientError, Resume, Site};
 use crate::plan::Reuse;
 use crate::recording::{Account, InFlight};
-use crate::wire::Connection;
 use crate::wire::http::{self, HttpError};
+use crate::wire::{Connection, Unasked};
 
 /// What an answer said besides its notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +34,25 @@ pub(super) struct Line {
     in_flight: Option<InFlight>,
     /// How long the server may hold it.
     wait: Duration,
+    pace: Pace,
+    /// True when the connection is not to be used again: something came on it that no request was outstanding for.
+    is_ambiguous: bool,
     /// Where the next poll goes on.
     pub resume: Resume,
 }
 
 impl Line {
     pub(super) fn new(client: u32, resume: Resume) -> Self {
-        Self { client, connection: None, is_used: false, in_flight: None, wait: Duration::ZERO, resume }
+        Self {
+            client,
+            connection: None,
+            is_used: false,
+            in_flight: None,
+            wait: Duration::ZERO,
+            pace: Pace::default(),
+            is_ambiguous: false,
+            resume,
+        }
     }
 
     /// True while a request has no answer.
@@ -102,8 +117,10 @@ impl Line {
     }
 
     async fn send_once(&mut self, site: &Site, account: &mut Account, wait: Duration) -> Result<(), ClientError> {
+        self.drop_unasked(account);
         let in_flight = account.poll_sent();
         self.wait = wait;
+        self.pace.asks(wait);
         let fields = if site.plan.connection == Reuse::Fresh { "Connection: close\r\n" } else { "" };
         let request = site.request(self.client, &self.resume, wait, fields);
         let mut connection = match self.connection.take() {
@@ -136,12 +153,12 @@ impl Line {
     async fn answer_once(&mut self, site: &Site, account: &mut Account) -> Result<bool, ClientError> {
         let Self { connection, resume, .. } = self;
         let connection = connection.as_mut().ok_or(HttpError::Closed)?;
+        let before = account.recorder().different();
         let entered =
             http::read_answer(connection, site.wanted(), |head, body, at| enter(head, body, at, site, account, resume));
         match entered.await.map_err(ClientError::from).and_then(|answer| answer) {
             Ok(answer) => {
-                (self.in_flight, self.is_used) = (None, true);
-                account.poll_answered(answer.brought_something);
+                self.is_answered(account, answer, before);
                 if site.plan.connection == Reuse::Fresh || !answer.keeps_alive {
                     self.hang_up().await;
                 }
@@ -170,8 +187,8 @@ impl Line {
         }
     }
 
-    /// Enters what `bytes`, received at `at` (ns), bring of the answer; true when it has come whole and its connection ends
-    /// with it. An answer whose end is that of its connection is for [`answer`](Self::answer).
+    /// Enters what `bytes`, received at `at` (ns), bring of the answer; true when it has come whole and no other request follows on its
+    /// connection. What comes without a request is no answer. An answer whose end is that of its connection is for [`answer`](Self::answer).
     pub(super) fn hear(
         &mut self,
         bytes: &[u8],
@@ -183,25 +200,37 @@ impl Line {
         let Self { connection, resume, .. } = self;
         let connection = connection.as_mut().ok_or(HttpError::Closed)?;
         if !is_asking {
-            // Nobody has asked yet: the next answer begins with it.
-            connection.keep(bytes, at);
-            return Ok(false);
+            let unasked = Unasked::of(bytes);
+            account.recorder().record_unasked(unasked);
+            self.is_ambiguous |= unasked.is_some();
+            return Ok(unasked.is_some());
         }
+        let before = account.recorder().different();
         let entered = connection.take(bytes, at, |bytes, at| {
             http::take_answer(bytes, site.wanted(), |head, body| enter(head, body, at, site, account, resume))
         })?;
         let Some(answer) = entered.transpose()? else { return Ok(false) };
+        let unasked = Unasked::of(&connection.take_kept().0);
+        account.recorder().record_unasked(unasked);
+        self.is_ambiguous |= unasked.is_some();
+        self.is_answered(account, answer, before);
+        Ok(!answer.keeps_alive || unasked.is_some())
+    }
+
+    /// Takes note of an answer; `before` is how many different notifications there were until then.
+    fn is_answered(&mut self, account: &Account, answer: Answer, before: u64) {
         (self.in_flight, self.is_used) = (None, true);
         account.poll_answered(answer.brought_something);
-        Ok(!answer.keeps_alive)
+        self.pace.is_answered(before != account.recorder().different());
     }
 
     /// Sends one request over the connection that is open; what the socket does not take at once is owed.
     pub(super) fn say(&mut self, site: &Site, account: &Account, wait: Duration) -> Result<(), ClientError> {
-        let Self { client, connection, in_flight, resume, .. } = self;
+        let Self { client, connection, in_flight, resume, pace, .. } = self;
         let connection = connection.as_mut().ok_or(HttpError::Closed)?;
         *in_flight = Some(account.poll_sent());
         self.wait = wait;
+        pace.asks(wait);
         Ok(site.with_request(*client, resume, wait, |request| connection.say(request))?)
     }
 
@@ -214,11 +243,17 @@ impl Line {
     pub(super) fn give_up(&mut self) {
         self.in_flight = None;
         self.connection = None;
+        self.is_ambiguous = false;
+        self.pace.is_in_step();
     }
 
-    /// Closes the connection, after the server's end if that comes soon: it said that it would.
+    /// Closes the connection, after the server's end if that comes soon: it said that it would. One that is of no more use is closed at once.
     pub(super) async fn hang_up(&mut self) {
         const PATIENCE: Duration = Duration::from_millis(100);
+        self.pace.is_in_step();
+        if std::mem::take(&mut self.is_ambiguous) {
+            self.connection = None;
+        }
         if let Some(connection) = self.connection.take() {
             connection.leave_after_peer(PATIENCE).await;
         }

@@ -14,8 +14,8 @@ use crate::reading_room::Reading;
 use crate::reconnection::RETRY_AT_ONCE;
 use crate::recording::Account;
 use crate::target::{Live, Remember};
-use crate::wire::Connection;
 use crate::wire::http::{self, BodyReader, HttpError, WrongStatus};
+use crate::wire::{Connection, Unasked};
 
 /// Media type of an event stream.
 const EVENT_STREAM: &str = "text/event-stream";
@@ -62,6 +62,9 @@ impl Client for Sse {
         let mut kept = after_end.as_ref().and_then(super::AfterEnd::take);
         let request = site.request(client, &resume, site.plan.wait, "");
         loop {
+            let unasked = kept.as_mut().and_then(Connection::take_unasked);
+            account.recorder().record_unasked(unasked);
+            kept = kept.filter(|_| unasked.is_none());
             let is_used = kept.is_some();
             let mut connection = match kept.take() {
                 Some(connection) => connection,
@@ -233,8 +236,9 @@ impl Stream {
         if !self.body.is_done() {
             return Ok(());
         }
-        // What nobody asked for would be taken for the answer to the next request.
-        self.keeps_alive &= used == bytes.len();
+        let unasked = Unasked::of(&bytes[used..]);
+        account.recorder().record_unasked(unasked);
+        self.keeps_alive &= unasked.is_none();
         Err(self.ended(at, asked_ns))
     }
 

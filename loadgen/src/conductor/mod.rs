@@ -147,7 +147,7 @@ impl Conductor<'_> {
         players.iter().for_each(|player| {
             player.set_window(window_ns.clone());
             // Told beforehand: whatever the conductor is waiting for at that instant, nobody is given longer.
-            player.set_too_late_from(window.end + plan.patience());
+            player.set_drain_bound(window.end + plan.patience());
         });
         self.enter("warm-up", Some(plan.warmup + LEAD)).await?;
         let publishing = publisher.begin(begin);
@@ -245,6 +245,7 @@ impl Conductor<'_> {
             interrupted: self.interrupt.is_wanted(),
             watched: self.watch.map(Watch::into_rows),
             live,
+            longest_pause: self.shared.longest_pause.read(),
             faults,
             window,
         };

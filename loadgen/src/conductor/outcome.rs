@@ -16,6 +16,7 @@ use crate::parts::{Parts, least, sum};
 use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
+use crate::read_limits::kind_in_results;
 use crate::reconciliation::reconcile;
 use crate::recording::{Live, Told, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
@@ -80,6 +81,8 @@ pub(super) struct Course {
     pub faults: Vec<ServerFault>,
     /// The window, as far as it was measured.
     pub window: Range<Instant>,
+    /// How long clients stayed away at most, as they were told.
+    pub longest_pause: Duration,
 }
 
 impl Course {
@@ -103,6 +106,7 @@ impl Course {
             interrupted,
             watched,
             live,
+            longest_pause,
             faults,
             window,
         } = self;
@@ -187,12 +191,14 @@ impl Course {
                     .errors
                     .iter()
                     .chain(&report.failures)
-                    .map(|(kind, n)| (kind.clone(), *n))
+                    .map(|(kind, n)| (kind_in_results(kind), *n))
                     .collect(),
                 orderly: Some(OrderlyEnds {
                     answers: records.totals.counters.answers_ended,
                     sent_again: records.totals.counters.sent_again,
                     told_to_stop: records.totals.counters.told_to_stop,
+                    longest_pause_ms: longest_pause.as_millis() as u64,
+                    drain_lengthened_ms: longest_pause.min(plan.reconnection.longest).as_millis() as u64,
                 }),
             },
             // A server that serves other shards, too, does not know what the clients of this one cost it.

@@ -157,7 +157,7 @@ impl Conductor<'_> {
         };
         let clients = u64::from(self.setup.clients());
         let mut quiet_since = clock::now();
-        while clock::now() < bound {
+        while clock::now() < bound + self.lengthened() {
             let counters = self.journal.counters().await?;
             let (delivered, last) = look(counters);
             let is_given_up = self.interrupt.is_wanted();
@@ -166,16 +166,28 @@ impl Conductor<'_> {
                 quiet_since = clock::now();
             }
             let quiet = clock::now().saturating_duration_since(last.map_or(quiet_since, |last| last.max(quiet_since)));
-            if awaited.is_over(delivered, quiet, is_given_up) {
+            if awaited.is_over(delivered, quiet.saturating_sub(self.lengthened()), is_given_up) {
                 break;
             }
             self.glance(None).await?;
         }
         let (delivered, last_delivery) = look(self.journal.counters().await?);
         let is_short = delivered < awaited.accepted;
-        let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound);
-        let was_cut = is_short && was_flowing && !self.interrupt.is_wanted();
+        let was_flowing = last_delivery.is_some_and(|last| last + DRAIN_SILENCE > bound + self.lengthened());
+        let is_awaited = self.shared.longest_pause.read() > plan.reconnection.longest;
+        let was_cut = is_short && (was_flowing || is_awaited) && !self.interrupt.is_wanted();
         Ok((report, was_cut))
+    }
+}
+
+impl Conductor<'_> {
+    /// How much longer the drain takes because clients stay away for a while as they were told, by `retry` or `Retry-After`: what is published
+    /// meanwhile is not lost. `--reconnect-longest` bounds it; where it does, what is missing then was cut off.
+    fn lengthened(&self) -> Duration {
+        if self.interrupt.is_wanted() {
+            return Duration::ZERO;
+        }
+        self.shared.longest_pause.read().min(self.setup.plan.reconnection.longest)
     }
 }
 

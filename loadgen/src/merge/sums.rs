@@ -78,6 +78,8 @@ fn orderly<'a>(mut all: impl Iterator<Item = &'a Connections>) -> Option<Orderly
             answers: sum.answers + one.answers,
             sent_again: sum.sent_again + one.sent_again,
             told_to_stop: sum.told_to_stop + one.told_to_stop,
+            longest_pause_ms: sum.longest_pause_ms.max(one.longest_pause_ms),
+            drain_lengthened_ms: sum.drain_lengthened_ms.max(one.drain_lengthened_ms),
         })
     })
 }

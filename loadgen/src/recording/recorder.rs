@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use feed::Postmark;
 use hdrhistogram::Histogram;
@@ -13,14 +14,15 @@ use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 use super::changes::{Changes, Moment};
 use super::told::{Told, beginning};
 use super::{
-    ClientGroup, Counters, Departures, Ledger, LiveClients, PublishOrder, Received, Snapshot, Stack, group, stack,
+    ClientGroup, Counters, Departures, Ledger, LiveClients, LongestPause, PublishOrder, Received, Snapshot, Stack,
+    group, stack,
 };
 use crate::clients::ClientError;
 use crate::clock;
 use crate::faults::Losses;
 use crate::parts::sum;
 use crate::target::{Token, reason};
-use crate::wire::Traffic;
+use crate::wire::{Traffic, UNASKED_DATA, Unasked};
 
 /// Most kinds of errors that are told apart: a server may make up close codes.
 const MOST_KINDS: usize = 64;
@@ -44,6 +46,10 @@ pub struct Recorder {
     window: RefCell<Range<u64>>,
     /// From when on what arrives is too late: the drain bound, ns.
     too_late_from_ns: Cell<u64>,
+    /// The end of the drain before it is lengthened.
+    drain_bound_ns: Cell<u64>,
+    longest_pause: Arc<LongestPause>,
+    most_lengthened: Duration,
     counters: RefCell<Counters>,
     latency: RefCell<Histogram<u64>>,
     /// Latencies of clients that faults are aimed at, which are in no other: in a run that has such.
@@ -82,6 +88,9 @@ impl Recorder {
             changes: None,
             window: RefCell::new(0..0),
             too_late_from_ns: Cell::new(u64::MAX),
+            drain_bound_ns: Cell::new(u64::MAX),
+            longest_pause: Arc::default(),
+            most_lengthened: Duration::ZERO,
             counters: RefCell::default(),
             latency: RefCell::new(growing_histogram()),
             latency_of_struck: None,
@@ -97,6 +106,11 @@ impl Recorder {
             ledgers: RefCell::default(),
             clients: RefCell::default(),
         }
+    }
+
+    /// The same, of a run whose drain is lengthened by the `longest` pause of a client, but not by more than `most`.
+    pub fn waiting_for(self, longest: Arc<LongestPause>, most: Duration) -> Self {
+        Self { longest_pause: longest, most_lengthened: most, ..self }
     }
 
     /// The same, of a target whose secret no quote may show.
@@ -132,9 +146,25 @@ impl Recorder {
         self.too_late_from_ns.set(self.too_late_from_ns.get().min(ns));
     }
 
+    /// Sets the end of the drain, ns, which is lengthened by the pauses for which clients stay away.
+    pub fn set_drain_bound(&self, ns: u64) {
+        self.drain_bound_ns.set(ns);
+    }
+
     /// True of what is received at `at_ns`, when that is not before the drain bound.
     pub fn is_too_late(&self, at_ns: u64) -> bool {
-        at_ns >= self.too_late_from_ns.get()
+        let is_behind_bound = |bound: u64| at_ns >= bound && at_ns - bound >= self.lengthened().as_nanos() as u64;
+        at_ns >= self.too_late_from_ns.get() || is_behind_bound(self.drain_bound_ns.get())
+    }
+
+    /// Enters that a client pauses before it asks again, as the server has told it, or as the plan says after an answer that ended in order.
+    pub fn pauses(&self, pause: Duration) {
+        self.longest_pause.enter(pause);
+    }
+
+    /// How much longer the drain is than it was planned.
+    fn lengthened(&self) -> Duration {
+        self.longest_pause.read().min(self.most_lengthened)
     }
 
     /// Counts something.
@@ -236,6 +266,20 @@ impl Recorder {
             let kind = if errors.len() < MOST_KINDS { kind } else { OTHER_KIND };
             *errors.entry(kind.to_owned()).or_default() += 1;
         }
+    }
+
+    /// Counts a connection that is closed because its server sent data without being asked.
+    pub fn record_unasked(&self, unasked: Option<Unasked>) {
+        match unasked {
+            Some(Unasked::Data) => self.record_error(UNASKED_DATA),
+            Some(Unasked::RequestTimeout) | None => {}
+        }
+    }
+
+    /// How many notifications were received so far, repeated ones left out.
+    pub fn different(&self) -> u64 {
+        let counters = self.counters.borrow();
+        counters.received - counters.repeated + counters.misdelivered
     }
 
     /// Counts an error of a client, and keeps what the server said with the first of its kind.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Departures, LiveClients, Windows};
+use super::{Departures, LiveClients, LongestPause, Windows};
 use crate::plan::Plan;
 
 /// What the players of a run share.
@@ -14,6 +14,8 @@ pub struct Shared {
     pub departures: Arc<Departures>,
     /// Who is live.
     pub live: Arc<LiveClients>,
+    /// How long clients stayed away at most, as they were told.
+    pub longest_pause: Arc<LongestPause>,
 }
 
 impl Shared {
@@ -21,6 +23,11 @@ impl Shared {
     pub fn of(plan: &Plan) -> Self {
         let windows = Windows::of(plan);
         let departures = Departures::new(plan, &windows);
-        Self { windows: Arc::new(windows), departures: Arc::new(departures), live: Arc::default() }
+        Self {
+            windows: Arc::new(windows),
+            departures: Arc::new(departures),
+            live: Arc::default(),
+            longest_pause: Arc::default(),
+        }
     }
 }

@@ -6,9 +6,13 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// The byte order mark, which a parser may ignore (RFC 8259, section 8.1); browsers do.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The value at `pointer`, in which `-` names the last element of an array; `None` where there is none, or where `json` is no
-/// JSON. Of a name that stands twice in an object, the last value counts.
+/// JSON. A byte order mark before it is passed over. Of a name that stands twice in an object, the last value counts.
 pub fn value_at<'j>(json: &'j [u8], pointer: &str) -> Option<&'j RawValue> {
+    let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
     let whole = serde_json::from_slice::<&RawValue>(json).ok()?;
     pointer.split('/').skip(1).try_fold(whole, |value, token| step(value, &token.replace("~1", "/").replace("~0", "~")))
 }

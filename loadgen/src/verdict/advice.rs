@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use results::numbers::count;
 
+use crate::read_limits::TOO_LARGE;
+
 /// Kinds of errors that are explained, those with most first; the rest is in the table.
 const MOST_EXPLAINED: usize = 3;
 /// What stands before the kind of a publisher's error.
@@ -185,6 +187,10 @@ fn of_family(kind: &str) -> Advice {
             "the server, or a proxy before it, encodes answers though no coding was asked for",
             "Switch the compression off for these paths; loadgen sends no Accept-Encoding.",
         ),
+        None if kind.starts_with(TOO_LARGE) => (
+            "that is a bound of loadgen's, and no fault of the server's",
+            "Have the server send less at once: smaller messages, a shorter history, fewer messages an answer.",
+        ),
         None if kind.starts_with("protocol") => (
             "the server, or a proxy before it, broke the rule that is named, which no load explains",
             "Mend that, or report it; a packet capture shows the bytes.",
@@ -228,6 +234,7 @@ mod tests {
             "answer-ended",
             "told-to-stop",
             "coded: gzip",
+            "too-large: an event of more than 4194304 bytes, which is the most that loadgen reads",
             "truncated",
             "silent",
         ];

@@ -8,6 +8,7 @@ pub mod http;
 mod protocol_5;
 mod tcp_info;
 mod traffic;
+mod unasked;
 pub mod websocket;
 
 pub use connection::Connection;
@@ -16,3 +17,4 @@ pub use dial::{Dialer, clients_per_source};
 pub use handshake::{Handshake, HandshakeError, SWITCHING};
 pub use protocol_5::{NO_SID, is_of_protocol_5};
 pub use traffic::{TcpIp, Traffic};
+pub use unasked::{UNASKED_DATA, Unasked};

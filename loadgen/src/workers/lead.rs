@@ -163,7 +163,7 @@ impl Leader<'_> {
         self.hear_till(window.end).await?;
         self.servers.read(|readings| &mut readings.end).await;
 
-        let patience = clock::now() + plan.drain + plan.poll_interval + PATIENCE;
+        let patience = clock::now() + plan.drain + plan.poll_interval + plan.reconnection.longest + PATIENCE;
         self.hear_until(patience, |leader| leader.opened.iter().all(Option::is_some)).await?;
         if self.interrupt.is_wanted() {
             // What the last of them published before it stopped is still on its way to the clients of the others.

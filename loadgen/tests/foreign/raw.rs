@@ -142,13 +142,26 @@ pub struct Manner {
     pub ends_within_event: bool,
     /// Answers the first request of a stream at once.
     pub greets: bool,
+    /// The `retry` of a stream's answers, ms; 0 for none.
+    pub retry_ms: u32,
+    /// What stands behind the events of a stream's answers.
+    pub farewell: &'static str,
+    /// What stands before JSON.
+    pub before_json: &'static str,
+    /// An answer of a stream has all events that there are, not only the next one.
+    pub gives_all: bool,
     /// Holds the answer of a stream until there is an event; else one without an event ends at once.
     pub holds: bool,
     /// Ends no connection that is a publisher's.
     pub spares_publishers: bool,
     /// Says that answers to polls which bring something are compressed, as a compressor does that leaves small ones alone.
     pub codes_news: bool,
+    /// What a client's answer is followed by, though nobody asks for it, and after how long.
+    pub unasked: Arc<dyn Fn(Asked) -> Option<Unasked> + Send + Sync>,
 }
+
+/// Bytes that are sent behind an answer, so long after it.
+pub type Unasked = (Duration, &'static str);
 
 impl Default for Manner {
     fn default() -> Self {
@@ -160,9 +173,14 @@ impl Default for Manner {
             closes_idle: Duration::from_secs(60),
             ends_within_event: false,
             greets: true,
+            retry_ms: 50,
+            gives_all: false,
+            farewell: "",
+            before_json: "",
             holds: true,
             spares_publishers: false,
             codes_news: false,
+            unasked: Arc::new(|_| None),
         }
     }
 }
@@ -305,10 +323,10 @@ impl Connection {
             }
             "/sse" => {
                 let fields = format!("Content-Type: {}\r\n", self.state.manner.event_stream);
+                let Manner { retry_ms, gives_all, .. } = self.state.manner;
+                let retry = if retry_ms > 0 { format!("retry: {retry_ms}\n") } else { String::new() };
                 let (content, brings) = match place {
-                    None if self.state.manner.greets => {
-                        (format!("retry: 50\nid: {}\ndata: welcome\n\n", all.len()), false)
-                    }
+                    None if self.state.manner.greets => (format!("{retry}id: {}\ndata: welcome\n\n", all.len()), false),
                     place if !self.state.manner.holds && place.unwrap_or(all.len()) >= all.len() => {
                         (":\n\n".to_owned(), false)
                     }
@@ -318,14 +336,17 @@ impl Connection {
                             all = log.wait_for(|all| all.len() > place) => all.ok()?.clone(),
                             () = ended(&self.tcp) => return None,
                         };
-                        (format!("retry: 50\nid: {}\ndata: {}\n\n", place + 1, all[place]), true)
+                        let events: Vec<String> = (place..if gives_all { all.len() } else { place + 1 })
+                            .map(|place| format!("id: {}\ndata: {}\n\n", place + 1, all[place]))
+                            .collect();
+                        (retry + &events.concat(), true)
                     }
                 };
                 let content = match self.state.manner.ends_within_event && brings {
                     true => content.strip_suffix('\n').unwrap_or_default().to_owned(),
                     false => content,
                 };
-                (Kind::Sse, fields, content, brings)
+                (Kind::Sse, fields, content + self.state.manner.farewell, brings)
             }
             "/long" | "/short" => {
                 let wait = of_query("wait").and_then(|wait| wait.parse().ok()).unwrap_or(0.0);
@@ -352,9 +373,11 @@ impl Connection {
             answers[kind as usize] += 1;
             answers[kind as usize] - 1
         };
-        let ending = (self.state.manner.ends)(Asked { kind, number, brings, goes_on: place.is_some() });
+        let asked = Asked { kind, number, brings, goes_on: place.is_some() };
+        let ending = (self.state.manner.ends)(asked);
         let is_coded = self.state.manner.codes_news && brings && matches!(kind, Kind::Long | Kind::Short);
         let coding = if is_coded { "Content-Encoding: gzip\r\n" } else { "" };
+        let content = if kind == Kind::Sse { content } else { self.state.manner.before_json.to_owned() + &content };
         let (answer, ends) = ending.answer(&(fields + self.state.manner.fields + coding), &content);
         if self.is_client {
             self.state.sent.fetch_add(answer.len() as u64, Ordering::Relaxed);
@@ -362,7 +385,16 @@ impl Connection {
         // In two writes, so that it does not come at once.
         let (one, two) = answer.as_bytes().split_at(answer.len() / 3);
         self.tcp.write_all(one).await.ok()?;
+        let unasked = (self.state.manner.unasked)(asked).filter(|_| self.is_client);
+        if let Some((Duration::ZERO, bytes)) = unasked {
+            self.tcp.write_all(&[two, bytes.as_bytes()].concat()).await.ok()?;
+            return Some(ends);
+        }
         self.tcp.write_all(two).await.ok()?;
+        if let Some((after, bytes)) = unasked {
+            tokio::time::sleep(after).await;
+            self.tcp.write_all(bytes.as_bytes()).await.ok()?;
+        }
         Some(ends)
     }
 }

@@ -65,9 +65,14 @@ impl Line {
         Ok(())
     }
 
-    /// Forgets a connection that the server has ended, as long as no byte of a request is on it: the next request goes out on a new one.
+    /// Forgets a connection that the server has ended, or on which it has sent data without being asked, as long as no byte of a request is on
+    /// it: the next request goes out on a new one.
     pub(super) fn lose_ended(&mut self) {
-        if self.written == 0 && self.connection.as_mut().is_some_and(Connection::has_ended) {
+        let Some(connection) = self.connection.as_mut().filter(|_| self.written == 0) else { return };
+        let has_ended = connection.has_ended();
+        let unasked = connection.take_unasked();
+        self.recorder.record_unasked(unasked);
+        if has_ended || unasked.is_some() {
             self.lose();
         }
     }

@@ -89,14 +89,13 @@ impl Posts {
         Ok(())
     }
 
-    /// Waits for the server's end of an idle connection; then, or where there is none, forever.
+    /// Waits for the server's end of an idle connection, or for what it says on it without being asked; then, or where there is none, forever.
     async fn await_end(&mut self) -> Result<(), ClientError> {
-        if let Some(connection) = self.line.connection() {
-            let said = connection.read(|bytes, _| Ok::<_, std::io::Error>(Some((bytes.len(), ())))).await;
-            if let Ok(Some(())) = said {
-                return Err(ClientError::Unexpected("answer to a POST"));
+        while let Some(connection) = self.line.connection() {
+            match connection.take_in().await {
+                Ok(true) => self.line.lose_ended(),
+                Ok(false) | Err(_) => self.line.lose(),
             }
-            self.line.lose();
         }
         std::future::pending().await
     }

@@ -6,11 +6,8 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use super::{Body, HttpError, fields};
+pub use crate::read_limits::{MAX_FIELDS, MAX_HEAD};
 
-/// Most header fields of an answer: browsers and curl take some hundreds, and what has more is a fault. More is an error by this name.
-pub const MAX_FIELDS: usize = 256;
-/// Largest head of an answer, bytes, interim answers before it included. A larger one is an error by this name.
-pub const MAX_HEAD: usize = 64 * 1024;
 /// Longest first line that is quoted, bytes: a page without line breaks is not carried along. Whoever shows it cuts it further,
 /// once there is no secret in it, which no cut must divide.
 const LONGEST_LINE: usize = 4 * 1024;

@@ -91,9 +91,14 @@ impl Reader {
         self.retry
     }
 
-    /// True when an event has begun and not ended: at the end of a stream, it is discarded (WHATWG HTML, section 9.2.6).
+    /// True when an event has begun and not ended: at the end of a stream, its data is discarded (WHATWG HTML, section 9.2.6). Comments, and
+    /// fields without data, make no event.
     pub fn has_unfinished_event(&self) -> bool {
-        !self.unfinished.is_empty()
+        let mut lines = self.unfinished.split(|&byte| byte == b'\n' || byte == b'\r');
+        let is_cut_data = |line: &[u8]| !line.is_empty() && b"data".starts_with(line);
+        // The last line is the only one that may be cut off itself.
+        let has_cut = lines.next_back().is_some_and(|last| is_cut_data(last) || is_data(last));
+        self.started && (has_cut || lines.any(is_data))
     }
 
     /// Calls `dispatch` for each event that ends in `input`.
@@ -166,6 +171,11 @@ impl Reader {
         let name = if block.name.is_empty() { b"message" } else { block.name };
         dispatch(Event { name, data, id: self.last_id.as_bytes() });
     }
+}
+
+/// True of a line that adds to the data of its event.
+fn is_data(line: &[u8]) -> bool {
+    line.strip_prefix(b"data").is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
 }
 
 /// An event id. One as long as a cursor stands in its reader: of thousands of readers, each event finds another one's memory
@@ -273,6 +283,20 @@ mod tests {
                 assert_eq!(events, expected, "{line_break:?} cut at {cut}");
                 assert_eq!(reader.retry(), Some(Duration::from_millis(250)));
             }
+        }
+    }
+
+    #[test]
+    fn only_data_that_no_empty_line_has_ended_is_an_unfinished_event() {
+        let is_cut = |text: &[u8]| read(&[text]).1.has_unfinished_event();
+        for whole in
+            [&b"data: x\n\n"[..], b"data: x\n\n: bye\n", b": bye", b"retry: 5\n", b"id: 7\nevent: x\n", b"\xef\xbb"]
+        {
+            assert!(!is_cut(whole), "{:?}", String::from_utf8_lossy(whole));
+        }
+        for cut in [&b"data: x\n"[..], b"data: x", b"data", b"id: 7\ndat", b"data\r\n: bye\r\n", b": hi\ndata:\nid: 7"]
+        {
+            assert!(is_cut(cut), "{:?}", String::from_utf8_lossy(cut));
         }
     }
 
