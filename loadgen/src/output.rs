@@ -5,7 +5,7 @@ mod recovery;
 
 use std::fmt::Write;
 
-use crate::recording::TOLD_PUBLISHERS;
+use crate::recording::{EMPTY_ANSWER, OTHER_EMPTY_ANSWER, OTHER_FOREIGN, TOLD_PUBLISHERS};
 use results::numbers::{NOT_MEASURED, count, number, percent, size, time_ns, time_us};
 use results::{Accepted, CostSource, Ending, Layers, Percentiles, Run};
 
@@ -118,7 +118,17 @@ fn write_deliveries(out: &mut String, run: &Run) {
         let told = "neither notifications of this run nor the feed's own";
         let first =
             run.measured.quotes.get("foreign").map(|first| format!("; the first: `{first}`")).unwrap_or_default();
-        let _ = writeln!(out, "foreign        {} messages were {told}{first}", count(foreign));
+        let other = run.measured.quotes.get(OTHER_FOREIGN);
+        let other = other.map(|other| format!(", and of another kind: `{other}`")).unwrap_or_default();
+        let _ = writeln!(out, "foreign        {} messages were {told}{first}{other}", count(foreign));
+    }
+    if let (Some(first), Some(other)) =
+        (run.measured.quotes.get(EMPTY_ANSWER), run.measured.quotes.get(OTHER_EMPTY_ANSWER))
+    {
+        let _ = writeln!(
+            out,
+            "no news        answers that brought nothing were, the first: `{first}`, and of another kind: `{other}`"
+        );
     }
     let told: Vec<&str> = run
         .measured

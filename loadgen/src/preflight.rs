@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use feed::Transport;
 use results::numbers::count;
 
@@ -184,19 +184,19 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
         Probed::Failed(ClientError::Io(error)) => Err(unreached(&url, &error)),
         // What is not supported is said first of all.
         Probed::Failed(error) if error.is_unsupported() => {
-            let error = target.told(&error.into());
-            bail!("{error:#}: that is what {url} answered to GET {path}")
+            let error = error.told(target.token.as_ref());
+            bail!("{error}: that is what {url} answered to GET {path}")
         }
         Probed::Failed(error) if lets_in_over_websocket_alone(plan, target, bound).await => {
-            let error = target.told(&error.into());
+            let error = error.told(target.token.as_ref());
             bail!(
-                "{url} lets Socket.IO clients in over a WebSocket alone, and not over polling (GET {path} failed: {error:#}): add \
+                "{url} lets Socket.IO clients in over a WebSocket alone, and not over polling (GET {path} failed: {error}): add \
                  `--socketio websocket`"
             )
         }
         Probed::Failed(error) => {
             let is_hindered = is_hindered(&error);
-            Err(target.told(&error.into())).with_context(|| {
+            Err(anyhow!(error.told(target.token.as_ref()))).with_context(|| {
                 let (what, check) = match target.file.is_feed() {
                     true => ("is not a feed".to_owned(), format!("loadgen check {url}")),
                     false => (format!("is no `{name}`"), format!("loadgen check --target {source} {url}")),

@@ -10,6 +10,7 @@ use feed::framings::{engine_io, socket_io};
 
 use super::BrokenRule;
 use crate::recording::{Account, SUBSCRIPTION_REFUSED};
+use crate::target::{Token, failure, reason};
 use crate::wire::http::{Head, HttpError, WrongStatus};
 use crate::wire::websocket::{Farewell, Goodbye};
 
@@ -123,6 +124,12 @@ impl ClientError {
             | Self::Silent(_)
             | Self::Timeout => None,
         }
+    }
+
+    /// As it may be shown: on one line, without the secret, and cut off where a server says more than anybody reads.
+    pub fn told(&self, token: Option<&Token>) -> String {
+        let text = self.to_string();
+        if self.quote().is_some() { reason(token, &text) } else { failure(token, &text) }
     }
 
     /// The kind under which it is counted; of a broken rule, which one. There are few kinds, whatever servers send.

@@ -9,7 +9,7 @@ use feed::{Postmark, postmarks};
 use super::copies::Copies;
 use super::expected::Expected;
 use super::messages::Unit;
-use super::{EMPTY_ANSWER, Entry, FOREIGN, Ledger, Recorder};
+use super::{EMPTY_ANSWER, Entry, FOREIGN, Ledger, OTHER_EMPTY_ANSWER, OTHER_FOREIGN, Recorder};
 use crate::clock;
 use crate::plan::Plan;
 use crate::shard::Shard;
@@ -197,7 +197,7 @@ impl Account {
     pub fn answer(&mut self, body: &[u8], at_ns: u64) -> usize {
         let found = self.unit(body, Unit::Answer, at_ns);
         if found == 0 {
-            self.recorder.quote(EMPTY_ANSWER, body);
+            self.recorder.quote_shapes(EMPTY_ANSWER, OTHER_EMPTY_ANSWER, body);
         }
         found
     }
@@ -317,7 +317,7 @@ impl Account {
     pub fn foreign(&mut self, message: &[u8]) {
         let is_foreign = !std::mem::take(&mut self.was_misdelivered);
         if is_foreign {
-            self.recorder.quote(FOREIGN, message);
+            self.recorder.quote_shapes(FOREIGN, OTHER_FOREIGN, message);
         }
         self.recorder.count(|counters| counters.foreign += u64::from(is_foreign));
     }

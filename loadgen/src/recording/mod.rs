@@ -36,5 +36,5 @@ pub use shape::shape;
 pub use shared::Shared;
 pub use shelf::{Stack, stack};
 pub use snapshot::{Counters, Snapshot};
-pub use told::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED, TOLD_PUBLISHERS, Told};
+pub use told::{EMPTY_ANSWER, FOREIGN, OTHER_EMPTY_ANSWER, OTHER_FOREIGN, SUBSCRIPTION_REFUSED, TOLD_PUBLISHERS, Told};
 pub use unheard::{count_numbers, unheard};

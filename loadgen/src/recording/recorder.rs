@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use results::{Deliveries, HIGHEST_LATENCY_NS, growing_histogram};
 
 use super::changes::{Changes, Moment};
+use super::shape::shape;
 use super::told::{Told, beginning};
 use super::{
     ClientGroup, Counters, Departures, Ledger, LiveClients, LongestPause, PublishOrder, Received, Snapshot, Stack,
@@ -60,6 +61,8 @@ pub struct Recorder {
     turn_wait: RefCell<Histogram<u64>>,
     errors: RefCell<BTreeMap<String, u64>>,
     told: RefCell<Told>,
+    /// The shapes of what was quoted first, by kind.
+    shapes: RefCell<BTreeMap<&'static str, u64>>,
     /// Arrivals out of order that are judged in the end.
     kept_pairs: Cell<u64>,
     /// What no quote may show.
@@ -100,6 +103,7 @@ impl Recorder {
             turn_wait: RefCell::new(growing_histogram()),
             errors: RefCell::default(),
             told: RefCell::default(),
+            shapes: RefCell::default(),
             kept_pairs: Cell::new(0),
             secret: None,
             heard: RefCell::default(),
@@ -315,6 +319,16 @@ impl Recorder {
         let mut told = self.told.borrow_mut();
         if told.wants(kind) {
             told.quotes.insert(kind.to_owned(), reason(self.secret.as_ref(), &beginning(said)));
+        }
+    }
+
+    /// The same, and the first of another shape as one of the kind `other`.
+    pub fn quote_shapes(&self, kind: &'static str, other: &'static str, said: &[u8]) {
+        if self.told.borrow().wants(kind) {
+            self.shapes.borrow_mut().insert(kind, shape(said));
+            self.quote(kind, said);
+        } else if self.told.borrow().wants(other) && self.shapes.borrow().get(kind) != Some(&shape(said)) {
+            self.quote(other, said);
         }
     }
 

@@ -12,6 +12,10 @@ const LONGEST: usize = 4 * 1024;
 pub const FOREIGN: &str = "foreign";
 /// Kind of the first answer to a poll that brought no notification.
 pub const EMPTY_ANSWER: &str = "answer";
+/// Kind of the first such message of another shape: what a server says in the middle of a run is not what it says at the beginning.
+pub const OTHER_FOREIGN: &str = "foreign-2";
+/// Kind of the first such answer of another shape.
+pub const OTHER_EMPTY_ANSWER: &str = "answer-2";
 /// Kind of the first message that refused a subscription, as the target file says, and of the error that it is.
 pub const SUBSCRIPTION_REFUSED: &str = "subscription-refused";
 /// Kinds of the first messages on publishers' own sockets, a number behind them.

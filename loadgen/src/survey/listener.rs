@@ -10,7 +10,7 @@ use crate::clock;
 use crate::plan::Plan;
 use crate::reconnection::RETRY_AT_ONCE;
 use crate::recording::{Account, Counters, EMPTY_ANSWER, FOREIGN, Recorder, Windows};
-use crate::target::{Target, Token, failure};
+use crate::target::{Target, Token};
 use crate::wire::{Dialer, Traffic};
 
 /// A client's surroundings; the client itself is whoever [connects](Self::connect).
@@ -51,7 +51,7 @@ impl Listener {
         match tokio::time::timeout(bound, attempt).await {
             Ok(Ok(client)) => Ok((client, clock::now().saturating_duration_since(started))),
             Ok(Err(error)) => {
-                let why = failure(self.token.as_ref(), &error.to_string());
+                let why = error.told(self.token.as_ref());
                 self.lost = Some(why.clone());
                 Err(why)
             }
@@ -85,7 +85,7 @@ impl Listener {
                     received => received,
                 };
                 if let Err(error) = received {
-                    *lost = Some(failure(token.as_ref(), &error.to_string()));
+                    *lost = Some(error.told(token.as_ref()));
                     break;
                 }
             }

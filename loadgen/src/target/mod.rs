@@ -137,7 +137,7 @@ impl Target {
     /// An error in which the server's own words may stand, as it may be shown.
     pub fn told(&self, error: &anyhow::Error) -> anyhow::Error {
         let mut links: Vec<String> = Vec::new();
-        for link in error.chain().map(|link| failure(self.token.as_ref(), &link.to_string())) {
+        for link in error.chain().map(|link| reason(self.token.as_ref(), &link.to_string())) {
             // An error that stands for another one says the same, or ends in it.
             if links.last().is_none_or(|before| !before.ends_with(&link)) {
                 links.push(link);

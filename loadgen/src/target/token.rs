@@ -10,7 +10,7 @@ use super::spelling;
 const FLAG: &str = "--token";
 /// Most characters of a reason for a failure; more is cut off, and dots say so. A server may answer with a whole page.
 const LONGEST_REASON: usize = 200;
-/// Most characters of an error of ours, with the server's words in it.
+/// Most characters of an error that holds no words of a server.
 const LONGEST_FAILURE: usize = 1_000;
 
 /// A secret, and whatever else must not be shown. It stands as `***` wherever it is not sent.
@@ -95,7 +95,7 @@ pub fn reason(token: Option<&Token>, text: &str) -> String {
     shortened(token, text, LONGEST_REASON)
 }
 
-/// The same of an error of ours, in which a server's words may stand: what it says to try is at its end, and is not cut off.
+/// The same of an error that holds no words of a server: what it says to try is at its end, and is not cut off.
 pub fn failure(token: Option<&Token>, text: &str) -> String {
     shortened(token, text, LONGEST_FAILURE)
 }
