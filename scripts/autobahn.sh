@@ -101,7 +101,7 @@ try_server() {
   child=$!
   await "$setup/server.said" "listening on" || fail "feed-server did not start: $(tail -n 1 "$setup/server.said")"
   local port
-  port=$(grep -o '[0-9]*$' "$setup/server.said" | head -n 1)
+  port=$(grep -o '[0-9]*$' "$setup/server.said" | sed -n 1p)
   (wstest fuzzingclient) << SPECIFICATION || fail "the fuzzing client ended with $?: $(tail -n 1 "$setup/fuzzingclient.said")"
 {"outdir": "$reports/server", "servers": [{"agent": "feed-server", "url": "ws://127.0.0.1:$port/echo"}],
  "cases": ["*"], "exclude-cases": ["12.*", "13.*"], "exclude-agent-cases": {}}

@@ -166,7 +166,7 @@ start_server() {
   pids+=($!)
   for _ in $(seq 200); do
     if grep -q "listening on" "$said"; then
-      urls+=("$(grep -o 'http://[0-9.:]*' "$said" | head -n 1)")
+      urls+=("$(grep -o 'http://[0-9.:]*' "$said" | sed -n 1p)")
       return 0
     fi
     is_ours "${pids[-1]}" || break

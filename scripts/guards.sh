@@ -44,7 +44,7 @@ start() {
   server=$!
   for _ in $(seq 200); do
     if grep -q "listening on" "$work/server"; then
-      url=$(grep -o 'http://[0-9.:]*' "$work/server" | head -n 1)
+      url=$(grep -o 'http://[0-9.:]*' "$work/server" | sed -n 1p)
       host=${url#http://}
       return 0
     fi
@@ -57,7 +57,7 @@ start() {
 ask() {
   local code
   code=$(curl -s --max-time 10 -o "$work/answer" -D "$work/head" -w '%{http_code}' "$@") || true
-  echo "$code$(sed -n 's/^retry-after: *\([0-9]*\).*/ (retry after \1 s)/ip' "$work/head" | head -n 1)"
+  echo "$code$(sed -n 's/^retry-after: *\([0-9]*\).*/ (retry after \1 s)/ip' "$work/head" | sed -n 1p)"
 }
 
 # The first status that is not 200 of up to $1 requests over one connection, and what `Retry-After` says there.
@@ -102,7 +102,7 @@ play() {
     echo ran
   else
     { grep -oE "status-[0-9]+|answered [0-9]{3}|publish-unconnected" "$work/said" || grep -oE "nothing .* arrived" "$work/said" ||
-      cat "$work/said"; } | head -n 1
+      cat "$work/said"; } | sed -n 1p
   fi
 }
 

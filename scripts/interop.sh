@@ -23,7 +23,6 @@ vendored      vendored.sh        5  builds without a network from `cargo vendor`
 rust-version  rust_version.sh    3  compiles with the minimum Rust version that Cargo.toml states
 installed     installed.sh       3  what `cargo install` and `make install` leave works without the tree
 failovers     failovers.sh       6  ten failovers of Redis, by name and by Sentinel
-guards        guards.sh          1  every guard of feed-server refuses and lets in
 wirecheck     wirecheck.sh       1  bytes that loadgen counts against a packet capture
 autobahn      autobahn.sh        2  WebSocket, both ends, by the Autobahn test suite
 abuse         abuse.sh           3  strangers who mean no good, and what they cost the others
@@ -40,7 +39,7 @@ one() {
   # shellcheck disable=SC2064 # the file of now
   trap "rm -f '$said'" EXIT
   "scripts/$script" | tee "$said"
-  reason=$(sed -n "s/^SKIPPED $name: //p" "$said" | head -n 1)
+  reason=$(sed -n "s/^SKIPPED $name: //p" "$said" | sed -n 1p)
   if [ -n "$reason" ]; then
     echo "$name: $reason" >> "$WIRELAB_SKIPS"
   elif ! grep -q '^test .* \.\.\. ok$' "$said"; then
@@ -59,11 +58,12 @@ case ${1-} in
     exit
     ;;
 esac
+known=$(chores)
 names=("$@")
-[ $# -gt 0 ] || mapfile -t names < <(chores | cut -d ' ' -f 1)
+[ $# -gt 0 ] || mapfile -t names < <(cut -d ' ' -f 1 <<< "$known")
 for name in "${names[@]}"; do
-  chores | grep -q "^$name " || {
-    echo "error: unknown chore $name: expected one of $(chores | cut -d ' ' -f 1 | paste -sd ' ')" >&2
+  grep -q "^$name " <<< "$known" || {
+    echo "error: unknown chore $name: expected one of $(cut -d ' ' -f 1 <<< "$known" | paste -sd ' ')" >&2
     exit 2
   }
 done

@@ -156,7 +156,7 @@ enter_no-ipv6() {
   can_be_root -n || return 0
   reason=$(scripts/need.sh ip iproute2 2>&1 > /dev/null) && reason= || return 0
   enter=(env PATH="$PATH:/usr/sbin:/sbin" unshare -n bash -c
-    'ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && ! ip -6 address show dev lo | grep -q inet6 && exec "$@"' enter)
+    'ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && [ -z "$(ip -6 address show dev lo)" ] && exec "$@"' enter)
 }
 
 # The ports of the feed-server and of Redis, if somebody else does not hold them anyhow.

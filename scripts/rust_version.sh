@@ -36,7 +36,7 @@ asked=$(cargo metadata --locked --format-version 1 | grep -o '"rust_version":"[^
 echo "stated: $stated; the highest that a package asks for: $asked"
 
 command -v rustup > /dev/null || skip "rustup, which gets Rust $stated, is not installed"
-toolchain=$(rustup toolchain list | sed -n "s/^\($stated\(\.[0-9]*\)\?\)-.*/\1/p" | head -n 1)
+toolchain=$(rustup toolchain list | sed -n "s/^\($stated\(\.[0-9]*\)\?\)-.*/\1/p" | sed -n 1p)
 if [ -z "$toolchain" ]; then
   toolchain=$stated
   said=$(timeout "$INSTALL_BOUND" rustup toolchain install --profile minimal "$toolchain" 2>&1) ||

@@ -95,7 +95,7 @@ command -v tcpdump > /dev/null || install_tcpdump
 "$programs/feed-server" --listen 127.0.0.1:0 > "$work/server" 2>&1 &
 server=$!
 await "$work/server" "listening on" || fail "the server did not start: $(tail -n 1 "$work/server")"
-url=$(grep -o 'http://[0-9.:]*' "$work/server" | head -n 1)
+url=$(grep -o 'http://[0-9.:]*' "$work/server" | sed -n 1p)
 port=${url##*:}
 
 status=0

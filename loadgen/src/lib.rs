@@ -39,6 +39,7 @@ pub mod preflight;
 pub mod process;
 pub mod process_tree;
 pub mod publisher;
+pub mod read_limits;
 pub mod reading_room;
 pub mod reconciliation;
 pub mod reconnection;

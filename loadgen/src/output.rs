@@ -5,6 +5,7 @@ mod recovery;
 
 use std::fmt::Write;
 
+use crate::recording::TOLD_PUBLISHERS;
 use results::numbers::{NOT_MEASURED, count, number, percent, size, time_ns, time_us};
 use results::{Accepted, CostSource, Ending, Layers, Percentiles, Run};
 
@@ -118,6 +119,20 @@ fn write_deliveries(out: &mut String, run: &Run) {
         let first =
             run.measured.quotes.get("foreign").map(|first| format!("; the first: `{first}`")).unwrap_or_default();
         let _ = writeln!(out, "foreign        {} messages were {told}{first}", count(foreign));
+    }
+    let told: Vec<&str> = run
+        .measured
+        .quotes
+        .iter()
+        .filter(|(kind, _)| kind.starts_with(TOLD_PUBLISHERS))
+        .map(|(_, words)| words.as_str())
+        .collect();
+    if !told.is_empty() {
+        let _ = writeln!(
+            out,
+            "to publishers  on their own sockets the server said, of each kind the first: `{}`",
+            told.join("`, `")
+        );
     }
     if !run.measured.never_learnt.is_empty() {
         let names = run.measured.never_learnt.join(", ");

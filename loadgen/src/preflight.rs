@@ -10,7 +10,7 @@ use results::numbers::count;
 
 use crate::clients::{Client, ClientError, LongPoll, Resume, ShortPoll, Site, SocketIo, Sse, Ws};
 use crate::clock;
-use crate::plan::{Plan, Reuse};
+use crate::plan::{Plan, Reuse, SocketIoMode};
 use crate::process;
 use crate::recording::{Account, Recorder};
 use crate::target::{Live, Target, Token, Values, redacted, unreached};
@@ -187,6 +187,13 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             let error = target.told(&error.into());
             bail!("{error:#}: that is what {url} answered to GET {path}")
         }
+        Probed::Failed(error) if lets_in_over_websocket_alone(plan, target, bound).await => {
+            let error = target.told(&error.into());
+            bail!(
+                "{url} lets Socket.IO clients in over a WebSocket alone, and not over polling (GET {path} failed: {error:#}): add \
+                 `--socketio websocket`"
+            )
+        }
         Probed::Failed(error) => {
             let is_hindered = is_hindered(&error);
             Err(target.told(&error.into())).with_context(|| {
@@ -223,6 +230,15 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
             }
         ),
     }
+}
+
+/// True of a Socket.IO server that lets in who begins with a WebSocket, where the plan begins with polling.
+async fn lets_in_over_websocket_alone(plan: &Arc<Plan>, target: &Target, bound: Duration) -> bool {
+    if plan.transport != Transport::SocketIo || plan.socketio == SocketIoMode::Websocket {
+        return false;
+    }
+    let alone = Arc::new(Plan { socketio: SocketIoMode::Websocket, ..(**plan).clone() });
+    matches!(connect::<SocketIo>(&alone, target, bound).await, Probed::Live(_))
 }
 
 /// True of an answer that says nothing of what the server is: a redirection, too many requests, a failure of its own or behind it.
@@ -299,7 +315,7 @@ async fn connect<C: Client>(plan: &Arc<Plan>, target: &Target, bound: Duration) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Arrival, SocketIoMode};
+    use crate::plan::Arrival;
 
     /// 1,000 clients that poll for an hour, with a new connection each time.
     fn fresh(transport: Transport) -> Plan {

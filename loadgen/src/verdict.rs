@@ -12,7 +12,7 @@ use results::numbers::{count, percent, time_ns};
 use results::{Measured, Reason, Verdict};
 
 use crate::config::Bounds;
-use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED};
+use crate::recording::{EMPTY_ANSWER, FOREIGN, SUBSCRIPTION_REFUSED, TOLD_PUBLISHERS};
 use advice::{Side, advice};
 
 /// What a verdict is made from, besides the measurement itself.
@@ -40,6 +40,7 @@ pub struct Circumstances {
 pub fn judge(measured: &Measured, bounds: &Bounds, circumstances: Circumstances) -> Verdict {
     let checks = [
         answers::unreadable(measured),
+        answers::too_large(measured),
         answers::told_to_stop(measured),
         clients_live(measured, circumstances),
         load_applied(measured, bounds, circumstances),
@@ -146,14 +147,21 @@ fn cut_events(measured: &Measured) -> String {
 }
 
 fn something_arrived(measured: &Measured) -> Option<Reason> {
-    (measured.published.accepted > 0 && measured.latency.count == 0).then(|| {
+    // Where what came was too large to be read, that is the reason.
+    let came = answers::too_large(measured).is_some();
+    (measured.published.accepted > 0 && measured.latency.count == 0 && !came).then(|| {
         reason(
             "latency",
             format!(
-                "not measured: nothing that was published in the window arrived{}{}{}",
+                "not measured: nothing that was published in the window arrived{}{}{}{}",
                 cut_events(measured),
                 quote(measured, FOREIGN, "; the first message was"),
-                quote(measured, EMPTY_ANSWER, "; the first answer was")
+                quote(measured, EMPTY_ANSWER, "; the first answer was"),
+                quote(
+                    measured,
+                    &format!("{TOLD_PUBLISHERS}1"),
+                    "; on the publisher's own socket the server said first"
+                )
             ),
             "one delivery".into(),
             "The server accepted notifications and gave them to none of the clients.",

@@ -51,3 +51,71 @@ async fn a_publishers_socket_that_is_closed_for_idleness_is_open_again_when_the_
     let run = measured(&server, WS, &["--rate", "2.5", "--duration", "4s"]).await.exact(3);
     assert_eq!(run.measured.deliveries.expected, 30);
 }
+
+/// What the server says of every second notification, which it passes on to nobody.
+const REFUSAL: &str = r#"{"error":"rate limited, 5 messages per second"}"#;
+
+fn every_second(number: usize) -> Option<&'static str> {
+    (number % 2 == 1).then_some(REFUSAL)
+}
+
+/// The file of the server with more lines in `[publish]`.
+fn with(file: &str, lines: &str) -> String {
+    file.replacen("\n[transports", &format!("\n{lines}\n[transports"), 1)
+}
+
+#[tokio::test]
+async fn what_a_server_says_on_a_publishers_socket_is_quoted() {
+    let manner = Manner { refuses: every_second, greets: Some(r#"{"ok":"joined"}"#), ..Manner::default() };
+    let told = measured(&Sayers::start(manner).await, WS, &[]).await.stdout;
+    let quoted = format!("of each kind the first: `{{\"ok\":\"joined\"}}`, `{REFUSAL}`\n");
+    assert!(told.contains("lost 30") && told.contains(&quoted), "{told}");
+
+    let manner = Manner { refuses: |_| Some(REFUSAL), ..Manner::default() };
+    let told = measured(&Sayers::start(manner).await, WS, &[]).await.stdout;
+    assert!(told.contains(&format!("on the publisher's own socket the server said first `{REFUSAL}`")), "{told}");
+
+    let manner = Manner { refuses: every_second, ..Manner::default() };
+    let told = measured(&Sayers::start(manner).await, SOCKETIO, &[]).await.stdout;
+    assert!(told.contains(&format!("of each kind the first: `[\"exception\",{REFUSAL}]`\n")), "{told}");
+    let told = measured(&Sayers::start(manner).await, &with(SOCKETIO, "ack = true"), &[]).await.stdout;
+    assert!(told.contains(&format!("of each kind the first: `[{{\"ok\":true}}]`, `[{REFUSAL}]`\n")), "{told}");
+}
+
+/// 20 are due, every second one is refused.
+#[tokio::test]
+async fn what_the_target_file_calls_a_refusal_is_one_on_a_publishers_socket_too() {
+    let manner = Manner { refuses: every_second, ..Manner::default() };
+    let ack = "ack = true\nrefused = \"json /0/error present\"";
+    for (file, expected) in [
+        (with(WS, "refused = \"json /error present\""), 60),
+        (with(SOCKETIO, "refused = \"json /1/error present\""), 60),
+        // Which one is refused is told.
+        (with(SOCKETIO, ack), 30),
+    ] {
+        let measured = measured(&Sayers::start(manner).await, &file, &[]).await;
+        let told = &measured.stdout;
+        assert_eq!(measured.code, 3, "{told}{}", measured.stderr);
+        assert!(told.contains("  load-applied: 10 of 20 notifications were accepted"), "{told}");
+        assert!(told.contains("publish-not-accepted 10"), "{told}");
+        let first = told.lines().find(|line| line.contains("publish-not-accepted, the first: `")).unwrap_or(told);
+        assert!(first.contains(REFUSAL), "{first}");
+        let books = results::load(&measured.out).unwrap().run.measured.deliveries;
+        assert_eq!((books.expected, books.delivered), (expected, 30), "{told}");
+    }
+}
+
+/// The greeting is no answer; every notification has one.
+#[tokio::test]
+async fn where_each_message_is_answered_in_order_the_answers_say_which_were_accepted() {
+    let answers = |number| Some(if number % 4 == 3 { REFUSAL } else { r#"{"ack":true}"# });
+    let manner = Manner { refuses: answers, passes_on: |number| number % 4 != 3, ..Manner::default() };
+    let manner = Manner { greets: Some(r#"{"ok":"joined"}"#), ..manner };
+    let file = with(WS, "accepted = \"json /ack = true\"\nrefused = \"json /error present\"");
+    let measured = measured(&Sayers::start(manner).await, &file, &[]).await;
+    let run = results::load(&measured.out).unwrap().run.measured;
+    let books = &run.deliveries;
+    assert_eq!((books.expected, books.delivered, books.lost), (45, 45, 0), "{}", measured.stdout);
+    assert_eq!((run.published.accepted, run.published.refused, run.published.unknown), (15, 5, 0));
+    assert!(run.published.publish_time.is_some(), "{:?}", run.published);
+}

@@ -16,6 +16,7 @@ use crate::parts::{Parts, least, sum};
 use crate::plan::Plan;
 use crate::player::Closed;
 use crate::publisher::Report;
+use crate::read_limits::kind_in_results;
 use crate::reconciliation::reconcile;
 use crate::recording::{Live, Told, group, merge_moments, stack};
 use crate::server_cost::{Readings, can_be_known};
@@ -190,7 +191,7 @@ impl Course {
                     .errors
                     .iter()
                     .chain(&report.failures)
-                    .map(|(kind, n)| (kind.clone(), *n))
+                    .map(|(kind, n)| (kind_in_results(kind), *n))
                     .collect(),
                 orderly: Some(OrderlyEnds {
                     answers: records.totals.counters.answers_ended,

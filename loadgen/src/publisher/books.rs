@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use feed::postmarks;
 use hdrhistogram::Histogram;
 use results::{Accepted, Percentiles, Published, new_histogram};
 
@@ -12,7 +13,7 @@ use super::http::NOT_ACCEPTED;
 use super::socket_end::Told;
 use crate::clock;
 use crate::plan::{Arrive, Plan};
-use crate::recording::{Departures, Proof, PublishOrder, count_numbers};
+use crate::recording::{Departures, Proof, PublishOrder, TOLD_PUBLISHERS, count_numbers, shape};
 
 /// It was sent, and no answer tells what became of it.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -25,6 +26,8 @@ pub(super) const UNSENT: &str = "unsent";
 /// There was no connection at the time, nor one on its way.
 pub(super) const UNCONNECTED: &str = "unconnected";
 
+/// Most messages on publishers' own sockets that are quoted, each of another shape.
+const MOST_HEARD: usize = 3;
 /// Most kinds of refusals that are quoted.
 const MOST_QUOTES: usize = 8;
 
@@ -54,6 +57,10 @@ pub(super) struct Books {
     order: Order,
     /// What the server answered to the first publication.
     first_answer: Option<String>,
+    /// The first messages on publishers' own sockets, by their shapes.
+    heard: Vec<(u64, String)>,
+    /// Refusals of which nobody says what they refuse.
+    unattributed: u64,
     /// What the first answer of each kind said that was no acceptance.
     refusals: BTreeMap<String, String>,
 }
@@ -114,6 +121,8 @@ impl Books {
             sent,
             order,
             first_answer: None,
+            heard: Vec::new(),
+            unattributed: 0,
             refusals: BTreeMap::new(),
         }
     }
@@ -220,11 +229,48 @@ impl Books {
 
     /// Matches an acknowledgement to its notification, whatever came before it: one that came at an instant (ns), or that says that it was not
     /// accepted.
-    pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, accepted_ns: Option<u64>) {
+    pub(super) fn acknowledge(&mut self, topic: u16, sequence: u32, accepted_ns: Option<u64>, words: &[u8]) {
         if let Some(pending) = self.take_pending(topic, sequence) {
-            match accepted_ns {
-                Some(at_ns) => self.accept(pending, at_ns),
-                None => self.refuse(pending.arrive, pending.in_window, NOT_ACCEPTED),
+            self.answered(pending, accepted_ns, words);
+        }
+    }
+
+    /// Matches an answer to the notification that has waited longest for one on a socket that carries these topics; false where none has.
+    pub(super) fn answer_oldest(
+        &mut self,
+        is_carried: impl Fn(u16) -> bool,
+        accepted_ns: Option<u64>,
+        words: &[u8],
+    ) -> bool {
+        let oldest = self.pending.iter().position(|pending| is_carried(pending.arrive.topic));
+        let Some(pending) = oldest.and_then(|place| self.pending.remove(place)) else { return false };
+        self.answered(pending, accepted_ns, words);
+        true
+    }
+
+    fn answered(&mut self, pending: Pending, accepted_ns: Option<u64>, words: &[u8]) {
+        match accepted_ns {
+            Some(at_ns) => self.accept(pending, at_ns),
+            None => self.refuse_with(pending.arrive, pending.in_window, NOT_ACCEPTED, || text(words)),
+        }
+    }
+
+    /// The server refused one of those that were written, in these words, and does not say which: it stays among those that are expected.
+    pub(super) fn refused_one(&mut self, words: &[u8]) {
+        self.fails_with(NOT_ACCEPTED, || Some(text(words)));
+        self.unattributed += 1;
+        if self.published.accepted > 0 {
+            self.published.accepted -= 1;
+            self.published.refused += 1;
+        }
+    }
+
+    /// The server said this on a publisher's own socket; the first of each shape is kept, but for what was published.
+    pub(super) fn hear(&mut self, message: &[u8]) {
+        if self.heard.len() < MOST_HEARD && postmarks(message).next().is_none() {
+            let shape = shape(message);
+            if self.heard.iter().all(|(other, _)| *other != shape) {
+                self.heard.push((shape, text(message)));
             }
         }
     }
@@ -286,13 +332,13 @@ impl Books {
     }
 
     /// What the server answered to the first publication, if it has.
-    pub(super) fn told_first(&self) -> Option<String> {
-        self.first_answer.clone()
+    pub(super) fn told_first(&self) -> Vec<String> {
+        self.first_answer.iter().chain(self.heard.iter().map(|(_, words)| words)).cloned().collect()
     }
 
     /// How many were not accepted so far, or are not known to be.
     pub(super) fn count_not_accepted(&self) -> u64 {
-        count_numbers(&self.refused)
+        count_numbers(&self.refused) + self.unattributed
     }
 
     /// What kept notifications from being accepted so far, by kind.
@@ -316,18 +362,30 @@ impl Books {
                 topics.iter().map(|written| PublishOrder::of_writing(&written.connections)).collect()
             }
         };
+        let mut quotes = std::mem::take(&mut self.refusals);
+        let heard = std::mem::take(&mut self.heard);
+        quotes.extend(
+            heard.into_iter().enumerate().map(|(place, (_, words))| (format!("{TOLD_PUBLISHERS}{}", place + 1), words)),
+        );
         Report {
             published: self.published.clone(),
             ends,
             refused,
             orders,
             failures: std::mem::take(&mut self.failures),
-            quotes: std::mem::take(&mut self.refusals),
+            quotes,
             send_lag: self.send_lag.clone(),
             publish_time: self.publish_time.clone(),
             out_of_range: self.out_of_range,
         }
     }
+}
+
+/// The beginning of what a server said.
+fn text(words: &[u8]) -> String {
+    /// Longest words that are kept, bytes: whoever shows them cuts them further, once there is no secret in them.
+    const LONGEST: usize = 4 * 1024;
+    String::from_utf8_lossy(&words[..words.len().min(LONGEST)]).into_owned()
 }
 
 /// The kind of a failure as it stands among those of clients.

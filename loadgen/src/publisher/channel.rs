@@ -39,7 +39,7 @@ const KNOCK_BOUND: Duration = Duration::from_secs(1);
 /// What is spoken on a channel. Each kind is a file of its own.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// A message per notification, and no answer to it.
+    /// A message per notification, and an answer to it if the target file says what one looks like.
     Ws(Ws),
     /// An event per notification, and an acknowledgement of each if the target asks for one.
     SocketIo(SocketIo),
@@ -49,7 +49,7 @@ impl Kind {
     /// True when the server answers for each notification.
     fn is_answered(&self) -> bool {
         match self {
-            Self::Ws(_) => false,
+            Self::Ws(ws) => ws.is_answered(),
             Self::SocketIo(session) => session.wants_acknowledgements(),
         }
     }
@@ -57,7 +57,7 @@ impl Kind {
     /// True when notifications of `topic` go this way.
     fn carries(&self, topic: u16) -> bool {
         match self {
-            Self::Ws(_) => true,
+            Self::Ws(ws) => ws.carries(topic),
             Self::SocketIo(session) => session.carries(topic),
         }
     }

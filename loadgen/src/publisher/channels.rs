@@ -55,6 +55,8 @@ impl Channels {
         sent: Arc<AtomicU64>,
         tolerated_wait: Duration,
     ) -> anyhow::Result<Self> {
+        let is_answered = target.file.publishing.is_answered();
+        let accepted_when = if is_answered { Accepted::Answered } else { Accepted::Written };
         let opened = match &target.file.publishing {
             Publishing::Http { .. } => {
                 let books = Rc::new(RefCell::new(Books::of_requests(plan, departures, sent)));
@@ -63,11 +65,10 @@ impl Channels {
             }
             Publishing::Ws { .. } => {
                 let kinds = Ws::for_topics(plan, target).into_iter().map(Kind::Ws).collect();
-                Self::open_sockets(kinds, target, Books::of_sockets(plan, Accepted::Written, departures, sent)).await
+                Self::open_sockets(kinds, target, Books::of_sockets(plan, accepted_when, departures, sent)).await
             }
-            Publishing::SocketIo { ack, .. } => {
+            Publishing::SocketIo { .. } => {
                 let kinds = SocketIo::for_topics(plan, target).into_iter().map(Kind::SocketIo).collect();
-                let accepted_when = if *ack { Accepted::Answered } else { Accepted::Written };
                 Self::open_sockets(kinds, target, Books::of_sockets(plan, accepted_when, departures, sent)).await
             }
         };
@@ -125,8 +126,8 @@ impl Channels {
         new.map_or(Ok(()), |(kind, _)| Err(kind.clone()))
     }
 
-    /// What the server answered to the first publication over HTTP, or acknowledged it with; none before that, or where nothing is answered.
-    pub fn first_answer(&self) -> Option<String> {
+    /// What the server answered to the first publication over HTTP, or said first on a publisher's own socket.
+    pub fn first_answers(&self) -> Vec<String> {
         self.books.borrow().told_first()
     }
 

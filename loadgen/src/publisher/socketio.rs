@@ -18,8 +18,8 @@ use super::socket_end::SocketEnd;
 use crate::clock;
 use crate::plan::Plan;
 use crate::target::{Condition, Publishing, SessionUrl, Target, Values, Variable, auth_data, event_data};
-use crate::wire::Handshake;
 use crate::wire::websocket::{MAX_MESSAGE, frame};
+use crate::wire::{Handshake, NO_SID, is_of_protocol_5};
 
 /// One session, and what is said on it.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(super) struct SocketIo {
     wants_acknowledgements: bool,
     /// What the data of an acknowledgement says that is an acceptance.
     accepted: Option<Condition>,
+    /// What the data of an acknowledgement or of an event says that is a refusal.
+    refused: Option<Condition>,
     /// What has not come whole.
     frames: RefCell<Reader>,
     /// True once the server has answered a WebSocket ping of ours.
@@ -44,7 +46,8 @@ pub(super) struct SocketIo {
 impl SocketIo {
     /// One for all topics, or one for each where path, connect packet or first events name the topic.
     pub(super) fn for_topics(plan: &Plan, target: &Target) -> Vec<Self> {
-        let Publishing::SocketIo { path, namespace, auth, first, event, ack, accepted } = &target.file.publishing
+        let Publishing::SocketIo { path, namespace, auth, first, event, ack, accepted, refused } =
+            &target.file.publishing
         else {
             unreachable!("only a target that publishes over Socket.IO is asked");
         };
@@ -64,6 +67,7 @@ impl SocketIo {
             namespace: namespace.clone(),
             wants_acknowledgements: *ack,
             accepted: accepted.clone(),
+            refused: refused.clone(),
             frames: RefCell::new(Reader::new(Role::Client, MAX_MESSAGE)),
             was_answered: Cell::new(false),
             events: events.clone(),
@@ -79,6 +83,11 @@ impl SocketIo {
     /// True when notifications of `topic` go this way.
     pub(super) fn carries(&self, topic: u16) -> bool {
         self.only.is_none_or(|only| only == topic)
+    }
+
+    /// True of data that refuses a notification.
+    fn refuses(&self, data: &[u8]) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.holds(data))
     }
 
     /// The frame that carries `postmark` to a topic.
@@ -174,6 +183,8 @@ impl SocketIo {
 struct Heard {
     /// Frames that answer it.
     replies: Vec<u8>,
+    /// The data of events.
+    events: Vec<Vec<u8>>,
     /// Whether the namespace let us in.
     entry: Option<Entry>,
     /// Numbers of acknowledged events, and the data of the acknowledgements.
@@ -200,7 +211,8 @@ impl Heard {
                     return;
                 }
                 match packet.kind {
-                    Kind::Connect => self.entry = Some(Entry::LetIn),
+                    Kind::Connect if is_of_protocol_5(packet.data) => self.entry = Some(Entry::LetIn),
+                    Kind::Connect => self.entry = Some(Entry::Refused(NO_SID.to_owned())),
                     Kind::ConnectError => {
                         self.entry = Some(Entry::Refused(String::from_utf8_lossy(packet.data).into_owned()));
                     }
@@ -208,7 +220,7 @@ impl Heard {
                     Kind::Ack | Kind::BinaryAck => {
                         self.acknowledged.extend(packet.id.map(|id| (id, packet.data.to_vec())));
                     }
-                    Kind::Event | Kind::BinaryEvent => {}
+                    Kind::Event | Kind::BinaryEvent => self.events.push(packet.data.to_vec()),
                 }
             }
             _ => {}
@@ -238,9 +250,17 @@ pub(super) async fn listen(
         for (number, data) in &heard.acknowledged {
             let Some((topic, sequence)) = notification_of(*number) else { continue };
             let mut books = books.borrow_mut();
-            books.first_answer(|| String::from_utf8_lossy(data).into_owned());
+            books.hear(data);
             let is_accepted = session.accepted.as_ref().is_none_or(|accepted| accepted.holds(data));
-            books.acknowledge(topic, sequence, is_accepted.then_some(at_ns));
+            let is_accepted = is_accepted && !session.refuses(data);
+            books.acknowledge(topic, sequence, is_accepted.then_some(at_ns), data);
+        }
+        for data in &heard.events {
+            let mut books = books.borrow_mut();
+            books.hear(data);
+            if session.refuses(data) {
+                books.refused_one(data);
+            }
         }
         if let Some(end) = heard.end {
             channel.say_last(&heard.replies).await;
@@ -275,7 +295,7 @@ mod tests {
             heard.packet(packet, "/room");
         }
         assert!(heard.entry.is_none() && heard.acknowledged.is_empty() && heard.end.is_none(), "{heard:?}");
-        heard.packet("40/room,{}", "/room");
+        heard.packet("40/room,{\"sid\":\"x\"}", "/room");
         heard.packet("43/room,7[]", "/room");
         assert!(matches!(heard.entry, Some(Entry::LetIn)) && heard.acknowledged == [(7, b"[]".to_vec())], "{heard:?}");
     }

@@ -1,17 +1,22 @@
-//! Publishing through a WebSocket of the publisher's own: no answers, so a notification counts as accepted when it is written.
+//! Publishing through a WebSocket of the publisher's own: a notification counts as accepted when it is written, unless the target file says
+//! what an acceptance and a refusal look like.
 //!
-//! What the server says is read and discarded, for a socket that nobody reads holds up a server that writes to it.
+//! What the server says is read all the same, and its first messages are quoted: it may refuse there what is published.
+
+use std::cell::RefCell;
 
 use anyhow::Context;
 use feed::Postmark;
 use feed::framings::websocket::{self, Opcode, Reader, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::books::Books;
 use super::channel::{Channel, Reading, Writing};
 use super::message::{Message, text_of};
 use super::socket_end::SocketEnd;
+use crate::clock;
 use crate::plan::Plan;
-use crate::target::{Publishing, Target, Values, Variable};
+use crate::target::{Condition, Publishing, Target, Values, Variable};
 use crate::wire::Handshake;
 use crate::wire::websocket::{Goodbye, MAX_MESSAGE, frame, hear};
 
@@ -21,6 +26,12 @@ pub(super) struct Ws {
     /// The topic that its handshake and first messages name.
     topic: String,
     run: u32,
+    /// The place of that topic, if notifications of no other go this way.
+    only: Option<u16>,
+    /// What a message of the server says that accepts the notification that has waited longest.
+    accepted: Option<Condition>,
+    /// What a message of the server says that refuses a notification.
+    refused: Option<Condition>,
     /// Per topic, but for the postmark.
     messages: Vec<Message>,
 }
@@ -28,7 +39,7 @@ pub(super) struct Ws {
 impl Ws {
     /// One for all topics, or one for each where the handshake or the first messages name the topic.
     pub(super) fn for_topics(plan: &Plan, target: &Target) -> Vec<Self> {
-        let Publishing::Ws { request, first, message, .. } = &target.file.publishing else {
+        let Publishing::Ws { request, first, message, accepted, refused, .. } = &target.file.publishing else {
             unreachable!("only a target that publishes through a WebSocket is asked");
         };
         let text = text_of(plan);
@@ -40,12 +51,39 @@ impl Ws {
         let topic = Variable::Topic;
         let is_per_topic = request.asks_for(topic) || first.iter().any(|message| message.asks_for(topic));
         let sockets = if is_per_topic { &plan.topics[..] } else { &plan.topics[..1] };
-        let socket = |topic: &feed::TopicName| Self {
+        let socket = |(place, topic): (usize, &feed::TopicName)| Self {
             topic: topic.as_str().to_owned(),
             run: plan.run,
+            only: is_per_topic.then_some(place as u16),
+            accepted: accepted.clone(),
+            refused: refused.clone(),
             messages: messages.clone(),
         };
-        sockets.iter().map(socket).collect()
+        sockets.iter().enumerate().map(socket).collect()
+    }
+
+    /// True when the server answers for each notification.
+    pub(super) fn is_answered(&self) -> bool {
+        self.accepted.is_some()
+    }
+
+    /// True when notifications of `topic` go this way.
+    pub(super) fn carries(&self, topic: u16) -> bool {
+        self.only.is_none_or(|only| only == topic)
+    }
+
+    /// Enters what a message of the server, which came at an instant (ns), says of notifications.
+    fn enter(&self, message: &[u8], at_ns: u64, books: &mut Books) {
+        books.hear(message);
+        let holds =
+            |condition: &Option<Condition>| condition.as_ref().is_some_and(|condition| condition.holds(message));
+        if holds(&self.refused) {
+            if !self.is_answered() || !books.answer_oldest(|topic| self.carries(topic), None, message) {
+                books.refused_one(message);
+            }
+        } else if holds(&self.accepted) {
+            books.answer_oldest(|topic| self.carries(topic), Some(at_ns), message);
+        }
     }
 
     /// The frame that carries `postmark` to a topic.
@@ -83,12 +121,21 @@ impl Ws {
 }
 
 /// Takes in what comes, answers pings and a close frame, and returns when the connection has come to its end.
-pub(super) async fn listen(reader: &mut Reading, rest: Vec<u8>, channel: &Channel) -> SocketEnd {
+pub(super) async fn listen(
+    reader: &mut Reading,
+    rest: Vec<u8>,
+    ws: &Ws,
+    channel: &Channel,
+    books: &RefCell<Books>,
+) -> SocketEnd {
     let mut frames = Reader::new(Role::Client, MAX_MESSAGE);
     let mut received = rest;
     loop {
         let mut replies = Vec::new();
-        let heard = hear(&mut frames, &received, &mut replies, |_, _, _| ());
+        let at_ns = clock::now_ns();
+        let heard = hear(&mut frames, &received, &mut replies, |_, message, _| {
+            ws.enter(message, at_ns, &mut books.borrow_mut());
+        });
         match heard {
             Ok(()) => channel.answer_with(&replies).await,
             Err(Goodbye::Said(said)) => {

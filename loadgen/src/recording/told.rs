@@ -14,6 +14,8 @@ pub const FOREIGN: &str = "foreign";
 pub const EMPTY_ANSWER: &str = "answer";
 /// Kind of the first message that refused a subscription, as the target file says, and of the error that it is.
 pub const SUBSCRIPTION_REFUSED: &str = "subscription-refused";
+/// Kinds of the first messages on publishers' own sockets, a number behind them.
+pub const TOLD_PUBLISHERS: &str = "told-publishers-";
 
 /// What was said, of a player or of all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

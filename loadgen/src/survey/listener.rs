@@ -10,7 +10,7 @@ use crate::clock;
 use crate::plan::Plan;
 use crate::reconnection::RETRY_AT_ONCE;
 use crate::recording::{Account, Counters, EMPTY_ANSWER, FOREIGN, Recorder, Windows};
-use crate::target::{Target, Token, reason};
+use crate::target::{Target, Token, failure};
 use crate::wire::{Dialer, Traffic};
 
 /// A client's surroundings; the client itself is whoever [connects](Self::connect).
@@ -50,7 +50,11 @@ impl Listener {
         let attempt = C::connect(&self.site, self.client, self.resume.clone(), &mut self.account);
         match tokio::time::timeout(bound, attempt).await {
             Ok(Ok(client)) => Ok((client, clock::now().saturating_duration_since(started))),
-            Ok(Err(error)) => Err(reason(self.token.as_ref(), &error.to_string())),
+            Ok(Err(error)) => {
+                let why = failure(self.token.as_ref(), &error.to_string());
+                self.lost = Some(why.clone());
+                Err(why)
+            }
             Err(_) => Err(format!("not live within {}", humantime::format_duration(bound))),
         }
     }
@@ -81,7 +85,7 @@ impl Listener {
                     received => received,
                 };
                 if let Err(error) = received {
-                    *lost = Some(reason(token.as_ref(), &error.to_string()));
+                    *lost = Some(failure(token.as_ref(), &error.to_string()));
                     break;
                 }
             }

@@ -55,6 +55,12 @@ pub struct Finding {
     pub has_history: Option<bool>,
     /// What a client finds that comes back.
     pub resumption: Resumption,
+    /// Why a client that came back, or the one that stayed meanwhile, could not go on, if something went wrong.
+    pub not_back: Option<String>,
+    /// Why a client that came later could not hear, if something went wrong.
+    pub not_later: Option<String>,
+    /// What carried Socket.IO sessions.
+    pub carrier: SocketIoMode,
     /// The first message, or answer to a poll, that was neither a notification nor the feed's own.
     pub first_foreign: Option<String>,
     /// What clients were to remember and never learnt, by name and place.
@@ -94,6 +100,9 @@ impl Finding {
             resumption: Resumption::NotTried,
             first_foreign: None,
             never_learnt: Vec::new(),
+            not_back: None,
+            not_later: None,
+            carrier: SocketIoMode::Upgrade,
             answer: None,
             topics: Topics::NotTried,
         }
@@ -102,6 +111,11 @@ impl Finding {
     /// True when what was published came back to both clients.
     pub fn works(&self) -> bool {
         self.receivers == 2
+    }
+
+    /// True when nothing went wrong with clients that came back, or later.
+    pub fn lets_come_back(&self) -> bool {
+        self.not_back.is_none() && self.not_later.is_none()
     }
 
     /// True when it came to clients of its own topic alone, as far as there are topics.
@@ -114,16 +128,28 @@ impl Finding {
 pub async fn survey(target: &Target) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for transport in Transport::ALL.into_iter().filter(|transport| target.file.has(*transport)) {
-        let plan = Arc::new(plan(transport, 1)?);
+        let plan = Arc::new(plan(transport, 1, SocketIoMode::Upgrade)?);
         findings.push(match transport {
             Transport::ShortPoll => try_out::<ShortPoll>(&plan, target).await?,
             Transport::LongPoll => try_out::<LongPoll>(&plan, target).await?,
             Transport::Sse => try_out::<Sse>(&plan, target).await?,
             Transport::Ws => try_out::<Ws>(&plan, target).await?,
-            Transport::SocketIo => try_out::<SocketIo>(&plan, target).await?,
+            Transport::SocketIo => try_out_carriers(&plan, target).await?,
         });
     }
     Ok(findings)
+}
+
+/// As the official client does unless it is told otherwise; where that lets nobody in, over a WebSocket alone.
+async fn try_out_carriers(upgrading: &Arc<Plan>, target: &Target) -> anyhow::Result<Finding> {
+    let finding = try_out::<SocketIo>(upgrading, target).await?;
+    if finding.subscribed.is_ok() {
+        return Ok(finding);
+    }
+    let carrier = SocketIoMode::Websocket;
+    let plan = Arc::new(plan(Transport::SocketIo, 1, carrier)?);
+    let alone = try_out::<SocketIo>(&plan, target).await?;
+    Ok(if alone.subscribed.is_ok() { Finding { carrier, ..alone } } else { finding })
 }
 
 async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result<Finding> {
@@ -158,13 +184,16 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
         let remembered = one.resume().remembered;
         finding.never_learnt = subscription.missing(|place| remembered.get(place).is_some_and(Option::is_some));
     }
-    finding.answer = channels.first_answer().map(|answer| reason(target.token.as_ref(), &answer));
+    let answers: Vec<String> =
+        channels.first_answers().iter().map(|answer| reason(target.token.as_ref(), answer)).collect();
+    finding.answer = (!answers.is_empty()).then(|| answers.join("`, `"));
     if first.heard() > 0 {
         finding.framing_bytes = Some((first.bytes_received() - before).saturating_sub(PAYLOAD as u64));
     }
     if finding.works() {
-        finding.has_history = has_history::<C>(plan, target).await;
-        finding.resumption = resumption(&channels, plan, target, one, (&mut second, &mut two)).await;
+        (finding.has_history, finding.not_later) = has_history::<C>(plan, target).await;
+        (finding.resumption, finding.not_back) =
+            resumption(&channels, plan, target, one, (&mut second, &mut two)).await;
     } else {
         one.close().await;
     }
@@ -176,13 +205,15 @@ async fn try_out<C: Client>(plan: &Arc<Plan>, target: &Target) -> anyhow::Result
     Ok(finding)
 }
 
-/// `None` when the client that comes later does not get in, and so cannot tell.
-async fn has_history<C: Client>(plan: &Arc<Plan>, target: &Target) -> Option<bool> {
+/// `None` when the client that comes later does not get in, and so cannot tell; and what went wrong with it, if anything did.
+async fn has_history<C: Client>(plan: &Arc<Plan>, target: &Target) -> (Option<bool>, Option<String>) {
     let mut late = Listener::new(plan, target, 2);
-    let Ok((mut client, _)) = late.connect::<C>(CURIOSITY).await else { return (late.heard() > 0).then_some(true) };
+    let Ok((mut client, _)) = late.connect::<C>(CURIOSITY).await else {
+        return ((late.heard() > 0).then_some(true), late.lost);
+    };
     late.hear(&mut client, 1, CURIOSITY).await;
     client.close().await;
-    Some(late.heard() > 0)
+    (Some(late.heard() > 0), late.lost)
 }
 
 /// Leaves as `one`, publishes, which `other` is witness of, and comes back.
@@ -192,15 +223,15 @@ async fn resumption<C: Client>(
     target: &Target,
     one: C,
     (witness, other): (&mut Listener, &mut C),
-) -> Resumption {
+) -> (Resumption, Option<String>) {
     let resume = one.resume();
     one.close().await;
     if resume.is_empty() {
-        return Resumption::NothingToResumeFrom;
+        return (Resumption::NothingToResumeFrom, None);
     }
     let _ = tokio::join!(channels.publish_one(plan, 1, PATIENCE), witness.hear(other, 2, PATIENCE));
     if witness.heard() < 2 {
-        return Resumption::NotTried;
+        return (Resumption::NotTried, witness.lost.clone());
     }
     let mut back = Listener::new(plan, target, 0);
     back.resume = resume;
@@ -210,16 +241,17 @@ async fn resumption<C: Client>(
         back.hear(&mut client, 2, CURIOSITY).await;
         client.close().await;
     }
-    match back.heard() {
+    let resumption = match back.heard() {
         0 if !is_in => Resumption::NotTried,
         0 => Resumption::Lost,
         1 => Resumption::Exact,
         _ => Resumption::Repeats,
-    }
+    };
+    (resumption, back.lost)
 }
 
 /// Two clients of so many topics that nobody else has.
-fn plan(transport: Transport, topics: u32) -> anyhow::Result<Plan> {
+fn plan(transport: Transport, topics: u32, socketio: SocketIoMode) -> anyhow::Result<Plan> {
     let run: u32 = rand::rng().random();
     let topics = (0..topics).map(|topic| match topic {
         0 => format!("check-{run:08x}").parse(),
@@ -243,7 +275,7 @@ fn plan(transport: Transport, topics: u32) -> anyhow::Result<Plan> {
         poll_interval: Duration::from_millis(100),
         wait: CURIOSITY / 2,
         connection: Reuse::Reuse,
-        socketio: SocketIoMode::Upgrade,
+        socketio,
         hold_up: None,
         reconnection: Reconnection::default(),
         faults: Vec::new(),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use results::numbers::time_ns;
 
 use super::{Finding, Resumption, Topics};
+use crate::plan::SocketIoMode;
 use crate::target::{Publishing, Target};
 
 const NOTHING: &str = "-";
@@ -19,7 +20,10 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
             let and = accepted.as_ref().map(|accepted| format!(" and {accepted}")).unwrap_or_default();
             format!("{method} requests; accepted when answered with 2xx{and}")
         }
-        Publishing::Ws { .. } => "a WebSocket of the publisher's own; nothing is answered there".to_owned(),
+        Publishing::Ws { accepted: None, .. } => "a WebSocket of the publisher's own; accepted when written".to_owned(),
+        Publishing::Ws { accepted: Some(accepted), .. } => {
+            format!("a WebSocket of the publisher's own; accepted when answered with {accepted}")
+        }
         Publishing::SocketIo { .. } => "a Socket.IO connection of the publisher's own".to_owned(),
     };
     let _ = writeln!(out, "{about}\npublishing over {how}\n");
@@ -40,11 +44,19 @@ pub fn table(target: &Target, findings: &[Finding]) -> String {
         }
     }
     let answer = findings.iter().find_map(|finding| finding.answer.as_ref());
-    if let Some(answer) = answer.filter(|_| file.publishing.accepted().is_none()) {
-        let _ = writeln!(
-            out,
-            "publishing: the first answer was `{answer}`\n            if a refusal is answered so, too, say in `accepted` of [publish] what an acceptance looks like"
-        );
+    let is_described = file.publishing.accepted().is_some() || file.publishing.refused().is_some();
+    if let Some(answer) = answer.filter(|_| !is_described) {
+        let (what, remedy) = match &file.publishing {
+            Publishing::Http { .. } => (
+                "the first answer was",
+                "if a refusal is answered so, too, say in `accepted` of [publish] what an acceptance looks like",
+            ),
+            Publishing::Ws { .. } | Publishing::SocketIo { .. } => (
+                "on the publisher's own socket the server said",
+                "if it refuses so what is published, say in `refused` of [publish] what a refusal looks like",
+            ),
+        };
+        let _ = writeln!(out, "publishing: {what} `{answer}`\n            {remedy}");
     }
     let working = findings.iter().filter(|finding| finding.works()).count();
     let _ = writeln!(out, "{working} of {} transports deliver what is published.", findings.len());
@@ -99,6 +111,15 @@ fn faults(finding: &Finding) -> Vec<String> {
     }
     if finding.subscribed.is_ok() && finding.lost.is_none() && finding.refused.is_none() && finding.receivers < 2 {
         faults.push(format!("what was published came back to {} of 2 clients within 3 s", finding.receivers));
+    }
+    if let Some(why) = &finding.not_back {
+        faults.push(format!("a client that came back could not go on: {why}"));
+    }
+    if let Some(why) = &finding.not_later {
+        faults.push(format!("a client that came later could not go on: {why}"));
+    }
+    if finding.carrier == SocketIoMode::Websocket {
+        faults.push("lets clients in over a WebSocket alone: runs need `--socketio websocket`".to_owned());
     }
     for name in &finding.never_learnt {
         faults.push(format!(

@@ -26,7 +26,7 @@ pub(super) async fn topics<C: Client>(alone: &Plan, target: &Target) -> anyhow::
     if target.file.ready(alone.transport, 2, has_token).is_err() {
         return Ok(Topics::NotTried);
     }
-    let plan = Arc::new(plan(alone.transport, 2)?);
+    let plan = Arc::new(plan(alone.transport, 2, alone.socketio)?);
     // Clients take topics in turn, and the first topic is the one that is published on.
     let (mut own, mut other) = (Listener::new(&plan, target, 0), Listener::new(&plan, target, 1));
     let (one, two) = match (own.connect::<C>(PATIENCE).await, other.connect::<C>(PATIENCE).await) {

@@ -29,7 +29,7 @@ pub use session_url::SessionUrl;
 pub use subscription::{Remember, Replies, SocketIoSubscription, Subscription};
 pub use template::{Escape, Template, UnknownVariable, Values, Variable};
 pub use tls::{Seal, Trust, unreached};
-pub use token::{Token, reason, redacted, redacted_words};
+pub use token::{Token, failure, reason, redacted, redacted_words};
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -136,8 +136,14 @@ impl Target {
 
     /// An error in which the server's own words may stand, as it may be shown.
     pub fn told(&self, error: &anyhow::Error) -> anyhow::Error {
-        let links = error.chain().map(|link| reason(self.token.as_ref(), &link.to_string()));
-        anyhow!(links.collect::<Vec<_>>().join(": "))
+        let mut links: Vec<String> = Vec::new();
+        for link in error.chain().map(|link| failure(self.token.as_ref(), &link.to_string())) {
+            // An error that stands for another one says the same, or ends in it.
+            if links.last().is_none_or(|before| !before.ends_with(&link)) {
+                links.push(link);
+            }
+        }
+        anyhow!(links.join(": "))
     }
 
     /// The URL of a path below the base, for control requests.

@@ -36,6 +36,10 @@ pub enum Publishing {
         first: Vec<Template>,
         /// The message, with the payload in it.
         message: Template,
+        /// What a message on the publisher's socket says that accepts the notification that has waited longest for an answer.
+        accepted: Option<Condition>,
+        /// What a message on the publisher's socket says that refuses a notification.
+        refused: Option<Condition>,
     },
     /// An event each, through a Socket.IO connection.
     SocketIo {
@@ -53,6 +57,8 @@ pub enum Publishing {
         ack: bool,
         /// What the data of an acknowledgement, a JSON array, must say for the notification to count as accepted.
         accepted: Option<Condition>,
+        /// What it, or an event that comes instead, says of a notification that was refused.
+        refused: Option<Condition>,
     },
 }
 
@@ -75,8 +81,26 @@ impl Publishing {
     /// What an answer must say for a notification to count as accepted, where the file says so.
     pub fn accepted(&self) -> Option<&Condition> {
         match self {
-            Self::Http { accepted, .. } | Self::SocketIo { accepted, .. } => accepted.as_ref(),
-            Self::Ws { .. } => None,
+            Self::Http { accepted, .. } | Self::Ws { accepted, .. } | Self::SocketIo { accepted, .. } => {
+                accepted.as_ref()
+            }
+        }
+    }
+
+    /// What a message on a publisher's own socket says that refuses a notification, where the file says so.
+    pub fn refused(&self) -> Option<&Condition> {
+        match self {
+            Self::Http { .. } => None,
+            Self::Ws { refused, .. } | Self::SocketIo { refused, .. } => refused.as_ref(),
+        }
+    }
+
+    /// True when the server is expected to answer for each notification.
+    pub fn is_answered(&self) -> bool {
+        match self {
+            Self::Http { .. } => true,
+            Self::Ws { accepted, .. } => accepted.is_some(),
+            Self::SocketIo { ack, .. } => *ack,
         }
     }
 
@@ -135,16 +159,22 @@ fn read_http(written: written::HttpPublishing) -> anyhow::Result<Publishing> {
 }
 
 fn read_ws(written: written::WsPublishing) -> anyhow::Result<Publishing> {
-    let written::WsPublishing { path, headers, subprotocol, first, message } = written;
+    let written::WsPublishing { path, headers, subprotocol, first, message, accepted, refused } = written;
     check_subprotocol(subprotocol.as_deref())?;
+    ensure!(
+        accepted.is_none() || refused.is_some(),
+        "accepted stands alone: each notification is then answered by the next message that meets `accepted` or `refused`, so expected \
+         `refused` beside it"
+    );
     let first = read_messages(&first, Variable::OF_A_PUBLISHER).context("first")?;
     let message = read_notification("message", message)?;
     check_message(&message).context("message")?;
-    Ok(Publishing::Ws { request: read_request(&path, headers, Variable::OF_A_PUBLISHER)?, subprotocol, first, message })
+    let request = read_request(&path, headers, Variable::OF_A_PUBLISHER)?;
+    Ok(Publishing::Ws { request, subprotocol, first, message, accepted, refused })
 }
 
 fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publishing> {
-    let written::SocketIoPublishing { path, namespace, auth, first, event, ack, accepted } = written;
+    let written::SocketIoPublishing { path, namespace, auth, first, event, ack, accepted, refused } = written;
     ensure!(ack || accepted.is_none(), "accepted speaks of acknowledgements: expected ack = true beside it");
     let event = read_events(&[event], Variable::OF_A_NOTIFICATION).context("event")?.remove(0);
     check_payloads("event", event.iter().map(payloads_in).sum())?;
@@ -156,6 +186,7 @@ fn read_socketio(written: written::SocketIoPublishing) -> anyhow::Result<Publish
         event,
         ack,
         accepted,
+        refused,
     })
 }
 
@@ -211,7 +242,8 @@ mod tests {
         assert!(accepted.unwrap().holds(br#"[{"ok":true}]"#));
         for (text, why) in [
             (event, "expected ack = true beside it"),
-            ("via = 'ws'\npath = '/'\naccepted = 'contains ok'", "unknown field `accepted`"),
+            ("via = 'ws'\npath = '/'\naccepted = 'contains ok'", "expected `refused` beside it"),
+            ("path = '/p'\nrefused = 'contains no'", "unknown field `refused`"),
             ("path = '/p'\naccepted = 'no error'", "`no error` is no condition: expected one like"),
             ("path = '/p'\naccepted = true", "expected a condition such as"),
         ] {

@@ -158,7 +158,7 @@ impl Template {
             let closing = behind.len() - behind.trim_start_matches('}').len();
             // Each pair of braces on either side stands for one.
             let pairs = opening / 2;
-            if opening % 2 == 0 && closing >= opening {
+            if opening.is_multiple_of(2) && closing >= opening {
                 literal.push_str(&rest[..at + pairs]);
                 literal.push_str(name);
                 literal.push_str(&behind[..pairs]);

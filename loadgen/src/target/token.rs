@@ -10,6 +10,8 @@ use super::spelling;
 const FLAG: &str = "--token";
 /// Most characters of a reason for a failure; more is cut off, and dots say so. A server may answer with a whole page.
 const LONGEST_REASON: usize = 200;
+/// Most characters of an error of ours, with the server's words in it.
+const LONGEST_FAILURE: usize = 1_000;
 
 /// A secret, and whatever else must not be shown. It stands as `***` wherever it is not sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,10 +92,19 @@ impl fmt::Debug for Token {
 
 /// Why something failed, as a server may have put it: on one line, without the secret, and no longer than anybody reads.
 pub fn reason(token: Option<&Token>, text: &str) -> String {
+    shortened(token, text, LONGEST_REASON)
+}
+
+/// The same of an error of ours, in which a server's words may stand: what it says to try is at its end, and is not cut off.
+pub fn failure(token: Option<&Token>, text: &str) -> String {
+    shortened(token, text, LONGEST_FAILURE)
+}
+
+fn shortened(token: Option<&Token>, text: &str, longest: usize) -> String {
     // Control characters first: one of them in its middle would hide the secret from the search for it.
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let text = redacted(token, &text);
-    match text.char_indices().nth(LONGEST_REASON) {
+    match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }

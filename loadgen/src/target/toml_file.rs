@@ -47,6 +47,8 @@ pub(super) struct WsPublishing {
     #[serde(default)]
     pub first: Vec<String>,
     pub message: Option<String>,
+    pub accepted: Option<Condition>,
+    pub refused: Option<Condition>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +64,7 @@ pub(super) struct SocketIoPublishing {
     #[serde(default)]
     pub ack: bool,
     pub accepted: Option<Condition>,
+    pub refused: Option<Condition>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use results::numbers::count;
 
+use crate::read_limits::TOO_LARGE;
+
 /// Kinds of errors that are explained, those with most first; the rest is in the table.
 const MOST_EXPLAINED: usize = 3;
 /// What stands before the kind of a publisher's error.
@@ -123,8 +125,8 @@ fn of_kind(kind: &str) -> Advice {
             "See the server's log for why; with an idempotency key ({unique} in `headers` of [publish]) such publications are sent again.",
         ),
         "not-accepted" => (
-            "the answers had a status of success, and said otherwise in their bodies",
-            "See what the first one says, in the server's words; `accepted` of [publish] says what is taken for an acceptance.",
+            "the server said, in an answer of success or in a message, that it did not accept them",
+            "See what the first one says, in the server's words; `accepted` and `refused` of [publish] say what is taken for what.",
         ),
         "subscription-refused" => (
             "the server said what `refused` in the target file calls a refusal",
@@ -185,6 +187,10 @@ fn of_family(kind: &str) -> Advice {
             "the server, or a proxy before it, encodes answers though no coding was asked for",
             "Switch the compression off for these paths; loadgen sends no Accept-Encoding.",
         ),
+        None if kind.starts_with(TOO_LARGE) => (
+            "that is a bound of loadgen's, and no fault of the server's",
+            "Have the server send less at once: smaller messages, a shorter history, fewer messages an answer.",
+        ),
         None if kind.starts_with("protocol") => (
             "the server, or a proxy before it, broke the rule that is named, which no load explains",
             "Mend that, or report it; a packet capture shows the bytes.",
@@ -228,6 +234,7 @@ mod tests {
             "answer-ended",
             "told-to-stop",
             "coded: gzip",
+            "too-large: an event of more than 4194304 bytes, which is the most that loadgen reads",
             "truncated",
             "silent",
         ];

@@ -5,9 +5,8 @@ use std::time::Duration;
 use feed::framings::websocket::{self, Message, Opcode, ProtocolError, Reader};
 use rand::RngExt;
 
-/// Largest message that is accepted, bytes: no notification comes near it, and a server that sends more is cut off as one
-/// that does not speak the protocol.
-pub const MAX_MESSAGE: usize = 16 << 20;
+pub use crate::read_limits::MAX_MESSAGE;
+
 /// Longest wait for the server to end the connection after we have sent a close frame; then we end it.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 

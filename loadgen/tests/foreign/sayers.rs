@@ -47,13 +47,15 @@ pub struct Manner {
     /// What is said to the publisher of the n-th notification, from 0, instead of passing it on: a WebSocket message, the data of an
     /// acknowledgement if one is asked for, or an event.
     pub refuses: fn(usize) -> Option<&'static str>,
+    /// Whether the n-th is passed on although that is said.
+    pub passes_on: fn(usize) -> bool,
     /// What is said to whoever has joined, or is let in.
     pub greets: Option<&'static str>,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { closes_after: None, closes_idle: None, refuses: |_| None, greets: None }
+        Self { closes_after: None, closes_idle: None, refuses: |_| None, passes_on: |_| false, greets: None }
     }
 }
 
@@ -165,19 +167,19 @@ async fn say(
         let number = counts.notifications.fetch_add(1, Ordering::Relaxed);
         let id: String = text.chars().skip(2).take_while(char::is_ascii_digit).collect();
         let id = if is_socketio { id } else { String::new() };
-        match (manner.refuses)(number) {
-            None => {
-                let event = if is_socketio { format!("42{}", &text[2 + id.len()..]) } else { text.clone() };
-                let _ = news.send(event);
-                if !id.is_empty() {
-                    socket.send(Message::text(format!("43{id}[{{\"ok\":true}}]"))).await.ok()?;
-                }
-            }
-            Some(words) if !id.is_empty() => socket.send(Message::text(format!("43{id}[{words}]"))).await.ok()?,
-            Some(words) if is_socketio => {
-                socket.send(Message::text(format!("42[\"exception\",{words}]"))).await.ok()?;
-            }
-            Some(words) => socket.send(Message::text(words)).await.ok()?,
+        let words = (manner.refuses)(number);
+        if words.is_none() || (manner.passes_on)(number) {
+            let event = if is_socketio { format!("42{}", &text[2 + id.len()..]) } else { text.clone() };
+            let _ = news.send(event);
+        }
+        let answer = match (words, is_socketio) {
+            (words, true) if !id.is_empty() => Some(format!("43{id}[{}]", words.unwrap_or(r#"{"ok":true}"#))),
+            (Some(words), true) => Some(format!("42[\"exception\",{words}]")),
+            (Some(words), false) => Some(words.to_owned()),
+            (None, _) => None,
+        };
+        if let Some(answer) = answer {
+            socket.send(Message::text(answer)).await.ok()?;
         }
         said += 1;
         if let Some((most, code)) = manner.closes_after

@@ -13,6 +13,7 @@ use super::super::{BrokenRule, ClientError};
 use super::rendezvous::{Rendezvous, SUBSCRIPTION};
 use crate::clock;
 use crate::recording::Account;
+use crate::wire::{NO_SID, is_of_protocol_5};
 
 /// Largest event with its attachments that is kept together, bytes: no notification comes near it.
 const MAX_EVENT: usize = 16 << 20;
@@ -176,7 +177,8 @@ impl Conversation {
             }
             Kind::BinaryEvent => self.event(packet.data, at, account)?,
             Kind::BinaryAck => self.acknowledgement(packet)?,
-            Kind::Connect => self.has_joined = true,
+            Kind::Connect if is_of_protocol_5(packet.data) => self.has_joined = true,
+            Kind::Connect => return Err(broken(NO_SID)),
             Kind::ConnectError => return Err(ClientError::ConnectError(reason(packet.data))),
             Kind::Disconnect => return Err(ClientError::Disconnected),
         }

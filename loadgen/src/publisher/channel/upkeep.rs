@@ -56,7 +56,9 @@ impl Channel {
     pub(super) async fn keep_reading(self: Rc<Self>, mut reader: Reading, mut rest: Vec<u8>) {
         loop {
             let end = match &self.kind {
-                Kind::Ws(_) => ws::listen(&mut reader, std::mem::take(&mut rest), &self).await,
+                Kind::Ws(socket) => {
+                    ws::listen(&mut reader, std::mem::take(&mut rest), socket, &self, &self.books).await
+                }
                 Kind::SocketIo(session) => socketio::listen(&mut reader, session, &self, &self.books).await,
             };
             if let Some(told) = end.told.filter(|_| !self.is_leaving.get()) {

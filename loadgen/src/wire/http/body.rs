@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use feed::framings::chunked;
 
 use super::{Head, HttpError};
-
-/// Largest body of an answer that is read whole, bytes: a poll brings what was published since the last one, which is less by
-/// far, and thousands of clients that each collect a body without end would fill our memory. A larger one is an error by this name.
-pub const MAX_BODY: usize = 16 * 1024 * 1024;
+pub use crate::read_limits::MAX_BODY;
 
 /// How a body is delimited (RFC 9112, section 6.3).
 #[derive(Debug, Clone, PartialEq, Eq)]

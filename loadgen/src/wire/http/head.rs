@@ -6,11 +6,8 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use super::{Body, HttpError, fields};
+pub use crate::read_limits::{MAX_FIELDS, MAX_HEAD};
 
-/// Most header fields of an answer: browsers and curl take some hundreds, and what has more is a fault. More is an error by this name.
-pub const MAX_FIELDS: usize = 256;
-/// Largest head of an answer, bytes, interim answers before it included. A larger one is an error by this name.
-pub const MAX_HEAD: usize = 64 * 1024;
 /// Longest first line that is quoted, bytes: a page without line breaks is not carried along. Whoever shows it cuts it further,
 /// once there is no secret in it, which no cut must divide.
 const LONGEST_LINE: usize = 4 * 1024;
@@ -51,6 +48,12 @@ impl Head {
     pub fn ensure_plain(&self) -> Result<(), HttpError> {
         self.coding.as_ref().map_or(Ok(()), |coding| Err(HttpError::Coded(coding.clone())))
     }
+}
+
+/// True of names that change nothing: `identity`, and what recipes for event streams give so that no proxy compresses, or take for a character
+/// set. None is registered as a coding, and browsers read such answers as they are.
+fn is_no_coding(name: &str) -> bool {
+    ["identity", "none", "utf-8", "utf8", "binary"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// A coding that was not asked for.
@@ -169,7 +172,7 @@ fn digest(response: &httparse::Response<'_, '_>, wanted: &[String]) -> Result<He
             }
         } else if is("content-encoding") {
             let text = text();
-            for coding in fields::elements(&text).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            for coding in fields::elements(&text).filter(|coding| !is_no_coding(coding)) {
                 Coding::add(&mut head.coding, "Content-Encoding", coding);
             }
         } else if is("retry-after") {

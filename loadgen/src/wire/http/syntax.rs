@@ -153,6 +153,7 @@ table! {
     several_content_codings_are_named_in_order:
         format!("{OK}Content-Encoding: deflate, br\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n")
             => "200 keeps `` 0 left coded=Content-Encoding: deflate, br, gzip";
+    none_is_no_coding: format!("{OK}Content-Encoding: None\r\nContent-Length: 2\r\n\r\nhi") => "200 keeps `hi` 0 left";
     identity_is_no_coding: format!("{OK}Content-Encoding: identity\r\nContent-Length: 2\r\n\r\nhi")
         => "200 keeps `hi` 0 left";
     a_strong_etag_loses_its_quotes: format!("{OK}ETag: \"k3:4\"\r\nContent-Length: 0\r\n\r\n")

@@ -142,7 +142,10 @@ pub enum Message<'a> {
 
 /// Why a connection must be failed, and the close code that says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} (RFC 6455 {section})")]
+#[error("{} (RFC 6455 {section})", match most {
+    Some(most) => format!("a message of more than {most} bytes"),
+    None => (*reason).to_owned(),
+})]
 pub struct ProtocolError {
     /// The code to close with.
     pub code: u16,
@@ -150,16 +153,18 @@ pub struct ProtocolError {
     pub reason: &'static str,
     /// The section of RFC 6455 whose rule was broken.
     pub section: &'static str,
+    /// The most that the reader takes, bytes, where a message is larger: no rule is broken then.
+    pub most: Option<usize>,
 }
 
 impl From<NotUtf8> for ProtocolError {
     fn from(_: NotUtf8) -> Self {
-        Self { code: close::INVALID_DATA, reason: "text that is not UTF-8", section: "8.1" }
+        Self { code: close::INVALID_DATA, reason: "text that is not UTF-8", section: "8.1", most: None }
     }
 }
 
 fn violation(reason: &'static str, section: &'static str) -> ProtocolError {
-    ProtocolError { code: close::PROTOCOL_ERROR, reason, section }
+    ProtocolError { code: close::PROTOCOL_ERROR, reason, section, most: None }
 }
 
 /// Reads messages from a stream that arrives in pieces; between messages it keeps nothing.
@@ -271,7 +276,8 @@ impl Reader {
         }
         let collected = self.fragments.as_ref().map_or(0, |fragments| fragments.1.len());
         if payload_len > (self.max_message - collected) as u64 && !opcode.is_control() {
-            return Err(ProtocolError { code: close::TOO_BIG, reason: "a message that is too large", section: "10.4" });
+            let reason = "a message that is too large";
+            return Err(ProtocolError { code: close::TOO_BIG, reason, section: "10.4", most: Some(self.max_message) });
         }
         let mut mask = None;
         if masked {
@@ -370,6 +376,7 @@ fn read_close(payload: &[u8]) -> Result<(Option<u16>, &str), ProtocolError> {
                 code: close::INVALID_DATA,
                 reason: "a close reason that is not UTF-8",
                 section: "5.5.1",
+                most: None,
             })?;
             Ok((Some(code), reason))
         }
