@@ -209,10 +209,13 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
         Probed::Unanswered => bail!(
             "{url} did not answer GET {path} within {}{}",
             humantime::format_duration(bound),
-            if plan.transport == Transport::LongPoll && !target.file.is_feed() {
-                "; if it holds the first poll, too, its target file needs live = \"request\""
-            } else {
-                ""
+            match plan.transport {
+                Transport::LongPoll | Transport::Sse | Transport::ShortPoll if target.file.is_feed() => "",
+                Transport::LongPoll => "; if it holds the first poll, too, its target file needs live = \"request\"",
+                Transport::Sse =>
+                    "; if the head of its answer comes with its first event only (Go without Flush, PHP with output buffering, a buffering proxy), its target \
+                     file needs live = \"request\"",
+                Transport::ShortPoll | Transport::Ws | Transport::SocketIo => "",
             }
         ),
         Probed::NotLive(bytes) => bail!(

@@ -59,6 +59,13 @@ async fn a_server_that_answers_and_greets_nobody_is_told_from_one_that_does_not_
     let says_nothing = measured(&silent, "sse", &target("sse", "message")).await;
     let said = format!("{silent}/ did not answer GET /live within 700ms");
     assert!(says_nothing.stderr.contains(&said), "{}", says_nothing.stderr);
+    // As servers do that keep the head of an answer until its first event.
+    let hint = "comes with its first event only";
+    assert!(
+        says_nothing.stderr.contains(hint) && says_nothing.stderr.contains("needs live = \"request\""),
+        "{}",
+        says_nothing.stderr
+    );
 }
 
 /// loadgen where names are those of `hosts`, a file like /etc/hosts, in a mount namespace of its own; `None` where that cannot be had.

@@ -34,6 +34,23 @@ message = "{payload}"
 path = "/ws"
 "#;
 
+#[tokio::test]
+async fn what_a_handshake_chooses_and_nobody_offered_fails_the_connection() {
+    for (field, what, chosen) in [
+        ("Sec-WebSocket-Extensions: permessage-deflate", "an extension", "permessage-deflate"),
+        ("Sec-WebSocket-Protocol: graphql-ws", "a subprotocol", "graphql-ws"),
+    ] {
+        let answer = rude::SWITCHING.replace("Upgrade\r\nSec", &format!("Upgrade\r\n{field}\r\nSec"));
+        let at_once = measured("ws", vec![answer.clone().into(), answer.clone().into()]).await;
+        assert_eq!(at_once.code, 1, "{}{}", at_once.stdout, at_once.stderr);
+        let said = format!("{what} that was not offered (RFC 6455 4.1): `{chosen}`");
+        assert!(at_once.stderr.contains(&said), "{}", at_once.stderr);
+        let later = measured("ws", vec![rude::SWITCHING.into(), answer.into()]).await;
+        assert_eq!(later.code, 3, "{}{}", later.stdout, later.stderr);
+        assert!(later.stdout.contains(&format!("protocol: {what} that was not offered")), "{}", later.stdout);
+    }
+}
+
 /// A run of a server with these answers, the first of which lets the probe in; each of the others is for one client.
 async fn measured(transport: &str, answers: Vec<Vec<u8>>) -> Measured {
     let clients = (answers.len() - 1).to_string();

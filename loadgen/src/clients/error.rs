@@ -11,6 +11,7 @@ use feed::framings::{engine_io, socket_io};
 use super::BrokenRule;
 use crate::recording::{Account, SUBSCRIPTION_REFUSED};
 use crate::target::{Token, failure, reason};
+use crate::wire::NotOffered;
 use crate::wire::http::{Head, HttpError, WrongStatus};
 use crate::wire::websocket::{Farewell, Goodbye};
 
@@ -141,7 +142,7 @@ impl ClientError {
             Self::Silent(_) => "silent".into(),
             Self::Io(e) | Self::Http(HttpError::Io(e)) => io_kind(e),
             Self::Http(HttpError::Closed) => "closed-by-server".into(),
-            Self::Http(HttpError::Truncated) => "truncated".into(),
+            Self::Http(HttpError::Truncated | HttpError::NotClosed) => "truncated".into(),
             Self::Http(HttpError::Coded(coding)) => format!("coded: {}", coding.name),
             Self::Http(HttpError::NotHttp(_)) => protocol("not an HTTP/1.1 answer (RFC 9112 4)"),
             Self::Http(error) => protocol(&error.to_string()),
@@ -184,6 +185,12 @@ impl From<WrongStatus> for ClientError {
 impl From<ProtocolError> for ClientError {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(BrokenRule::named(error.to_string()))
+    }
+}
+
+impl From<NotOffered> for ClientError {
+    fn from(NotOffered { what, chosen }: NotOffered) -> Self {
+        Self::Protocol(BrokenRule::named(format!("{what} that was not offered (RFC 6455 4.1)")).seen(chosen))
     }
 }
 

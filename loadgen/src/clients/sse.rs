@@ -155,6 +155,7 @@ impl Reading for Sse {
     fn end(&mut self) -> Result<(), ClientError> {
         let Some(stream) = &mut self.stream else { return Err(HttpError::Closed.into()) };
         stream.body.end()?;
+        self.connection.ensure_closed()?;
         stream.keeps_alive = false;
         Err(stream.ended(clock::now_ns(), self.asked_ns))
     }

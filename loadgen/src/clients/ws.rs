@@ -50,6 +50,7 @@ impl Client for Ws {
         if !handshake.is_accepted(&head) {
             return Err(ClientError::Unexpected("answer to this WebSocket handshake"));
         }
+        handshake.ensure_offered(&head)?;
         for message in &subscription.first {
             let text = site.fill(message, client);
             connection.write_all(&frame(Opcode::Text, text.as_bytes())).await?;

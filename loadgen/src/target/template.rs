@@ -1,7 +1,8 @@
 //! Text with `{variables}` in it, read once and filled in for every request.
 //!
-//! A brace that no name follows stands for itself, so JSON is written as it is: `{"room":"{topic}"}`. A name between two braces on
-//! either side is that name in braces, no variable: `subscription{{news}}`; between three, it is the variable's value in braces.
+//! A brace that no name follows stands for itself, so JSON is written as it is: `{"room":"{topic}"}`. Two braces on either side of a name stand
+//! for one: `subscription{{news}}` has the name in braces and no variable, `{{{topic}}}` the variable's value in braces, and `{{{{news}}}}` is the text
+//! `{{news}}`.
 
 use std::fmt::Write;
 
@@ -155,16 +156,17 @@ impl Template {
             };
             let behind = &rest[at + opening + name.len()..];
             let closing = behind.len() - behind.trim_start_matches('}').len();
-            if opening == 2 && closing >= 2 {
-                // The name in braces, which is no variable.
-                literal.push_str(&rest[..=at]);
+            // Each pair of braces on either side stands for one.
+            let pairs = opening / 2;
+            if opening.is_multiple_of(2) && closing >= opening {
+                literal.push_str(&rest[..at + pairs]);
                 literal.push_str(name);
-                literal.push('}');
-                rest = &behind[2..];
+                literal.push_str(&behind[..pairs]);
+                rest = &behind[opening..];
                 continue;
             }
-            let is_braced = opening > 2 && closing > 2;
-            let braces = if is_braced { opening - 2 } else { opening - 1 };
+            let closes = if closing >= opening { pairs } else { 0 };
+            let braces = if closing >= opening { pairs } else { opening - 1 };
             let by_place = || Some(Variable::Remembered(remembered.iter().position(|own| own == name)?));
             let own = known.iter().find(|(own, _)| *own == name).map(|(_, variable)| *variable);
             let variable = own.or_else(by_place).ok_or_else(|| {
@@ -177,10 +179,8 @@ impl Template {
                 parts.push(Part::Text(std::mem::take(&mut literal)));
             }
             parts.push(Part::Variable(variable));
-            if is_braced {
-                literal.push('}');
-            }
-            rest = &behind[if is_braced { 3 } else { 1 }..];
+            literal.push_str(&behind[..closes]);
+            rest = &behind[2 * closes + 1..];
         }
         literal.push_str(rest);
         if !literal.is_empty() {
@@ -322,7 +322,10 @@ mod tests {
             ("subscription{news{{id}}}", "subscription{news{id}}"),
             ("{{topic}} is {topic}", "{topic} is news"),
             ("{{{topic}}}", "{news}"),
-            ("{{{{topic}}}}", "{{news}}"),
+            ("{{{{topic}}}}", "{{topic}}"),
+            ("{{{{{topic}}}}}", "{{news}}"),
+            ("a{{{{name}}}}b{{{{{{name}}}}}}", "a{{name}}b{{{name}}}"),
+            (r#"{"a":{"b":{"c":{{{topic}}}}}}"#, r#"{"a":{"b":{"c":{news}}}}"#),
             (r#"{"a":{"b":{client}}}"#, r#"{"a":{"b":7}}"#),
             ("{{topic}", "{news"),
             ("{{{topic}}", "{{news}"),

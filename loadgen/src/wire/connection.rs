@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 use super::Counted;
+use super::http::HttpError;
 use crate::clock;
 
 /// Bytes read at once: more than any burst that the kernel holds for one of thousands of clients.
@@ -232,6 +233,12 @@ impl Connection {
     /// What was received and not taken when the peer ended the stream.
     pub fn rest(&self) -> &[u8] {
         &self.kept
+    }
+
+    /// Fails where the stream has ended without the alert by which TLS tells an end from a cut: a body that ends with its connection is not whole
+    /// then (RFC 9112, section 9.8).
+    pub fn ensure_closed(&self) -> Result<(), HttpError> {
+        if self.socket.is_end_of_peer() { Ok(()) } else { Err(HttpError::NotClosed) }
     }
 
     /// Keeps what was received at `at` (ns) for whoever [reads](Self::read) next.

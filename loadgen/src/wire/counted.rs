@@ -75,6 +75,11 @@ impl Counted {
         self.tls.as_ref().is_some_and(|tls| tls.borrow_mut().has_unread())
     }
 
+    /// True of an end that is the peer's: of any in the clear, and of one that TLS was told of.
+    pub(super) fn is_end_of_peer(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.borrow_mut().has_heard_goodbye())
+    }
+
     /// Has TLS `act` on the socket, and counts what passes there.
     fn sealed<T>(
         &self,

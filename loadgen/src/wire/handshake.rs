@@ -1,6 +1,7 @@
 //! A client's side of the WebSocket handshake (RFC 6455, section 4.1).
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,6 +15,8 @@ use super::http::{self, Head, HttpError, WrongStatus};
 #[derive(Debug)]
 pub struct Handshake {
     key: String,
+    /// The subprotocols that were offered.
+    offered: OnceLock<String>,
 }
 
 /// What would have been right.
@@ -53,6 +56,19 @@ pub enum HandshakeError {
     /// The server did not see our key.
     #[error("the server answered the WebSocket handshake without the `Sec-WebSocket-Accept` that our key asks for")]
     WrongKey,
+    /// The server chose what was not offered.
+    #[error("{0}")]
+    NotOffered(#[from] NotOffered),
+}
+
+/// What the server chose though it was not offered, so that the client must fail the connection (RFC 6455, section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the server answered the WebSocket handshake with {what} that was not offered, `{chosen}` (RFC 6455 4.1)")]
+pub struct NotOffered {
+    /// An extension, or a subprotocol.
+    pub what: &'static str,
+    /// What it chose.
+    pub chosen: String,
 }
 
 impl Default for Handshake {
@@ -65,7 +81,7 @@ impl Handshake {
     /// A handshake with a key of its own.
     pub fn new() -> Self {
         let nonce: [u8; 16] = rand::rng().random();
-        Self { key: base64::engine::general_purpose::STANDARD.encode(nonce) }
+        Self { key: base64::engine::general_purpose::STANDARD.encode(nonce), offered: OnceLock::new() }
     }
 
     /// The fields that it adds to a GET request, each with its CRLF. Whether the server chooses the `subprotocol` that it
@@ -78,6 +94,7 @@ impl Handshake {
         if let Some(subprotocol) = subprotocol {
             // Writing into a string cannot fail.
             let _ = write!(fields, "Sec-WebSocket-Protocol: {subprotocol}\r\n");
+            self.offered.get_or_init(|| subprotocol.to_owned());
         }
         fields
     }
@@ -87,13 +104,28 @@ impl Handshake {
         head.status == 101 && head.websocket_accept.as_deref() == Some(&websocket::accept_key(self.key.as_bytes()))
     }
 
+    /// Fails where the server chose an extension, of which none is offered, or a subprotocol that is none of those offered (RFC 6455, section 4.1).
+    pub fn ensure_offered(&self, head: &Head) -> Result<(), NotOffered> {
+        let offered = self.offered.get().map_or("", String::as_str);
+        let is_offered = |chosen: &str| offered.split(',').any(|name| name.trim() == chosen);
+        let not_offered = |what, chosen: &str| Err(NotOffered { what, chosen: chosen.to_owned() });
+        match (&head.websocket_extensions, &head.websocket_protocol) {
+            (Some(chosen), _) => not_offered("an extension", chosen),
+            (None, Some(chosen)) if !is_offered(chosen) => not_offered("a subprotocol", chosen),
+            (None, _) => Ok(()),
+        }
+    }
+
     /// Reads the server's answer, which must accept; returns what came behind it.
     pub async fn await_answer(&self, reader: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, HandshakeError> {
         let mut received = Vec::new();
         loop {
             if let Some((len, head)) = http::read_head(&received)? {
                 return match head.status {
-                    101 if self.is_accepted(&head) => Ok(received.split_off(len)),
+                    101 if self.is_accepted(&head) => {
+                        self.ensure_offered(&head)?;
+                        Ok(received.split_off(len))
+                    }
                     101 => Err(HandshakeError::WrongKey),
                     _ => {
                         let body = read_body(&head, received.split_off(len), reader).await;

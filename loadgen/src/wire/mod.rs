@@ -14,7 +14,7 @@ pub mod websocket;
 pub use connection::Connection;
 pub use counted::Counted;
 pub use dial::{Dialer, clients_per_source};
-pub use handshake::{Handshake, HandshakeError, SWITCHING};
+pub use handshake::{Handshake, HandshakeError, NotOffered, SWITCHING};
 pub use protocol_5::{NO_SID, is_of_protocol_5};
 pub use traffic::{TcpIp, Traffic};
 pub use unasked::{UNASKED_DATA, Unasked};

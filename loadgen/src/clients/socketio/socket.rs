@@ -39,6 +39,7 @@ impl Socket {
         if !handshake.is_accepted(&head) {
             return Err(ClientError::Unexpected("answer to this WebSocket handshake"));
         }
+        handshake.ensure_offered(&head)?;
         Ok(Self { connection, messages: Reader::new(Role::Client, MAX_MESSAGE) })
     }
 

@@ -46,7 +46,10 @@ pub async fn read_answer<T>(
         .map_err(|e: HttpError| e)?;
     match (answer, until_close) {
         (Some(taken), _) => Ok(taken),
-        (None, Some((head_len, head, at))) => Ok(take(head, &connection.rest()[head_len..], at)),
+        (None, Some((head_len, head, at))) => {
+            connection.ensure_closed()?;
+            Ok(take(head, &connection.rest()[head_len..], at))
+        }
         (None, None) if connection.rest().is_empty() => Err(HttpError::Closed),
         (None, None) => Err(HttpError::Truncated),
     }

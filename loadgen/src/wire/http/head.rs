@@ -23,6 +23,10 @@ pub struct Head {
     pub etag: Option<String>,
     /// `Sec-WebSocket-Accept`.
     pub websocket_accept: Option<String>,
+    /// `Sec-WebSocket-Extensions`, unless it is empty.
+    pub websocket_extensions: Option<String>,
+    /// `Sec-WebSocket-Protocol`, unless it is empty.
+    pub websocket_protocol: Option<String>,
     /// `Content-Type` without parameters, in lower case.
     pub content_type: Option<String>,
     /// `Retry-After`: how long to wait from when the answer was sent, or, where it has no `Date`, from now.
@@ -141,6 +145,8 @@ fn digest(response: &httparse::Response<'_, '_>, wanted: &[String]) -> Result<He
         status,
         etag: None,
         websocket_accept: None,
+        websocket_extensions: None,
+        websocket_protocol: None,
         content_type: None,
         retry_after: None,
         location: None,
@@ -179,6 +185,10 @@ fn digest(response: &httparse::Response<'_, '_>, wanted: &[String]) -> Result<He
             head.etag = Some(fields::opaque_tag(&text()).to_owned());
         } else if is("sec-websocket-accept") {
             head.websocket_accept = Some(text().into_owned());
+        } else if is("sec-websocket-extensions") {
+            head.websocket_extensions = Some(text().into_owned()).filter(|text| !text.is_empty());
+        } else if is("sec-websocket-protocol") {
+            head.websocket_protocol = Some(text().into_owned()).filter(|text| !text.is_empty());
         } else if is("content-type") {
             head.content_type = Some(fields::essence(&text()));
         }

@@ -49,6 +49,11 @@ pub enum HttpError {
     /// The stream ended before the answer did.
     #[error("the connection ended in the middle of an answer")]
     Truncated,
+    /// Over TLS, the stream ended without the alert that tells an end from a cut, and the answer with it (RFC 9112, section 9.8).
+    #[error(
+        "the connection ended without a close_notify alert, so an answer that ends with it may be cut off (RFC 9112 9.8)"
+    )]
+    NotClosed,
     /// The connection was closed where an answer should have begun.
     #[error("the connection was closed instead of an answer")]
     Closed,

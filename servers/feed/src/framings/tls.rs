@@ -106,6 +106,11 @@ impl Tls {
             .map_or(true, |state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed())
     }
 
+    /// True once the peer has said that it sends nothing more (close_notify; RFC 8446, section 6.1): an end without that may be anybody's.
+    pub fn has_heard_goodbye(&mut self) -> bool {
+        self.connection.process_new_packets().is_ok_and(|state| state.peer_has_closed())
+    }
+
     /// Writes a part of `bytes`, which are not empty; `WouldBlock` when the socket takes nothing.
     ///
     /// What was sealed cannot be taken back, so as long as the socket has not taken all of it, its last byte is not reported: who has
