@@ -188,10 +188,14 @@ fn misdelivered(measured: &Measured) -> Option<Reason> {
 }
 
 fn clients_unheard(measured: &Measured, circumstances: Circumstances) -> Option<Reason> {
-    let Unheard { at_all, at_the_end, of_silenced_topics, .. } = circumstances.unheard;
+    let mut found = circumstances.unheard;
+    if !circumstances.drain_was_cut && measured.deliveries.late == 0 {
+        found.at_the_end += found.behind;
+    }
+    let Unheard { at_all, at_the_end, of_silenced_topics, .. } = found;
     // Who was not live is told as that.
     let gone = measured.connections.asked - live(measured, circumstances).min(measured.connections.asked);
-    unheard::clients_unheard(circumstances.unheard).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
+    unheard::clients_unheard(found).filter(|_| at_all + at_the_end + of_silenced_topics > gone)
 }
 
 /// A value that no answer had is no fault of a run that lost nothing and got nothing twice. A stream's clients repeat it only when they come
@@ -339,7 +343,7 @@ mod tests {
 
     const CALM: Circumstances = Circumstances {
         drain_was_cut: false,
-        unheard: Unheard { at_all: 0, at_the_end: 0, of_silenced_topics: 0, clients: 10 },
+        unheard: Unheard { at_all: 0, at_the_end: 0, of_silenced_topics: 0, behind: 0, clients: 10 },
         was_struck: false,
         server_away: Duration::ZERO,
         window: Duration::from_secs(10),
@@ -446,6 +450,9 @@ mod tests {
         assert_eq!(checks(&healthy(), Circumstances { drain_was_cut: true, ..CALM }), ["drain"]);
         let unheard = Unheard { at_the_end: 1, ..CALM.unheard };
         assert_eq!(checks(&healthy(), Circumstances { unheard, ..CALM }), ["clients-unheard"]);
+        let unheard = Unheard { behind: 1, ..CALM.unheard };
+        assert_eq!(checks(&healthy(), Circumstances { unheard, ..CALM }), ["clients-unheard"], "nothing else was late");
+        assert_eq!(checks(&healthy(), Circumstances { unheard, drain_was_cut: true, ..CALM }), ["drain"]);
         assert_eq!(checks(&healthy(), Circumstances { server_restarted: true, ..CALM }), ["server-restarted"]);
         assert_eq!(checks(&healthy(), Circumstances { server_fell_silent: true, ..CALM }), ["server-stats"]);
     }

@@ -96,6 +96,9 @@ pub struct Unheard {
     pub at_the_end: u64,
     /// Clients of topics of which all clients together received something, and nothing of what was due in the last third.
     pub of_silenced_topics: u64,
+    /// Clients that would be among these, but received something of the window after its end: they are behind if deliveries were late or
+    /// still arriving at the end, and else no less unheard.
+    pub behind: u64,
     /// Clients of all topics.
     pub clients: u64,
 }
@@ -147,23 +150,27 @@ fn enter_topic(clients: &[Clients], judged: Judged, unheard: &mut Unheard) {
     let is_silent = |share: Share| share.due >= LEAST_DUE && share.received == 0;
     let is_well_served = |[window, _]: &Shares| window.received as f64 >= window.due as f64 * WELL_SERVED;
     if count(&is_well_served) * 2 >= all {
-        unheard.at_all += count_deaf(&|[window, _]| judged.window && is_silent(*window));
+        let at_all = |[window, _]: &Shares| judged.window && is_silent(*window);
         let at_the_end = |[window, last]: &Shares| judged.last_third && window.received > 0 && is_silent(*last);
+        unheard.at_all += count_deaf(&at_all);
         unheard.at_the_end += count_deaf(&at_the_end);
+        unheard.behind += count(&at_all) + count(&at_the_end) - count_deaf(&at_all) - count_deaf(&at_the_end);
         return;
     }
     let sum = |part: usize| {
         clients.iter().fold(Share::default(), |sum, clients| sum.plus(clients.shares[part].times(clients.count)))
     };
     let is_silenced = sum(0).received > 0 && sum(1).received == 0 && sum(1).due >= LEAST_DUE_TO_TOPIC;
-    if judged.last_third && is_silenced && count_deaf(&|[_, last]| is_silent(*last)) == all {
-        unheard.of_silenced_topics += all;
+    if judged.last_third && is_silenced && count(&|[_, last]| is_silent(*last)) == all {
+        let deaf = count_deaf(&|[_, last]| is_silent(*last));
+        unheard.of_silenced_topics += if deaf == all { all } else { 0 };
+        unheard.behind += if deaf == all { 0 } else { all };
     }
 }
 
 /// Why that speaks against a run.
 pub(super) fn clients_unheard(unheard: Unheard) -> Option<Reason> {
-    let Unheard { at_all, at_the_end, of_silenced_topics, clients } = unheard;
+    let Unheard { at_all, at_the_end, of_silenced_topics, clients, .. } = unheard;
     let all = [
         (at_all, "received nothing, while half or more of their topic's clients received 90 % or more of what was due"),
         (
