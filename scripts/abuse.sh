@@ -7,12 +7,15 @@
 # lost, p99 stayed within 2 times the quiet one, and memory and descriptors came back to their bounds; else 1. A machine that does
 # something else at the same time shows in p99.
 #
-#   scripts/abuse.sh [--seconds 120] [--opens 2000] [FOLDER OF THE PROGRAMS, default target/release]
+#   scripts/abuse.sh [--seconds 120] [--opens 2000] [FOLDER OF THE PROGRAMS, default those of `make build`]
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 command -v python3 > /dev/null || {
   echo "error: python3, which plays the strangers, is not installed: for example \`apt-get install python3\`" >&2
   exit 1
 }
+WIRELAB_PROGRAMS=$(scripts/programs.sh)
+export WIRELAB_PROGRAMS
 exec python3 scripts/abuse "$@"

@@ -55,12 +55,12 @@ class Crate:
     """Modules by their paths, the root being `()`; `arrows` has the places of each pair of folders."""
 
     def __init__(self, root, member):
-        self.name = tomllib.loads((root / member / "Cargo.toml").read_text())["package"]["name"]
+        self.name = tomllib.loads((root / member / "Cargo.toml").read_text("utf-8"))["package"]["name"]
         self.files, self.imports, self.items, self.named, tests = {}, defaultdict(dict), defaultdict(set), [], set()
         for file in sorted((root / member / "src").rglob("*.rs")):
             path = file.relative_to(root / member / "src").with_suffix("").parts
             path = path[:-1] if path[-1] == "mod" or path == ("lib",) else path
-            text = NO_CODE.sub(lambda some: cut(some[0]), file.read_text())
+            text = NO_CODE.sub(lambda some: cut(some[0]), file.read_text("utf-8"))
             while only := ONLY_TESTS.search(text):
                 end = end_of_item(text, only.end())
                 tests |= {(*path, name) for name in re.findall(r"\bmod\s+(\w+)\s*;$", text[only.end():end])}
@@ -122,10 +122,10 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--print", action="store_true", help="print the files and lines of each folder, and the places of each arrow, too")
     long, root, arrows, found = options.parse_args().print, Path(__file__).resolve().parents[1], {}, set()
-    block = {"arrows": "", "circles": ""} | dict(re.findall(r"^```(arrows|circles)\n(.*?)^```", (root / "ARCHITECTURE.md").read_text(), re.M | re.S))
+    block = {"arrows": "", "circles": ""} | dict(re.findall(r"^```(arrows|circles)\n(.*?)^```", (root / "ARCHITECTURE.md").read_text("utf-8"), re.M | re.S))
     listed = {(crate, a, b) for crate, a, ends in re.findall(r"^(\S+): (\S+) -> (.+)$", block["arrows"], re.M) for b in ends.split()}
     known = {(crate, frozenset(names.split())) for crate, names in re.findall(r"^(\S+): (.+)$", block["circles"], re.M)}
-    for member in tomllib.loads((root / "Cargo.toml").read_text())["workspace"]["members"]:
+    for member in tomllib.loads((root / "Cargo.toml").read_text("utf-8"))["workspace"]["members"]:
         crate = Crate(root, member)
         arrows |= {(crate.name, *pair): places for pair, places in crate.arrows.items()}
         found |= {(crate.name, circle) for circle in circles(crate.arrows)}

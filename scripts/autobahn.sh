@@ -8,8 +8,9 @@
 # 1 with --require. The suite's own pages stay in scripts/autobahn/.setup/reports. With --update, what it says becomes what is
 # expected, for a reviewer to read the difference.
 #
-#   scripts/autobahn.sh [--require] [--update] [FOLDER OF THE PROGRAMS, default target/release]
+#   scripts/autobahn.sh [--require] [--update] [FOLDER OF THE PROGRAMS, default those of `make build`]
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 require=0
@@ -25,7 +26,7 @@ while [[ ${1-} == --* ]]; do
   esac
   shift
 done
-programs=$(realpath "${1:-target/release}")
+programs=$(realpath "${1:-$(scripts/programs.sh)}")
 setup=$PWD/scripts/autobahn/.setup
 reports=$setup/reports
 # Both directions take half a minute on a quiet machine: past this, something hangs.
@@ -54,7 +55,7 @@ skip() {
 # The first Python 2.7 that really starts: what is on the PATH may be a shim without one.
 find_python() {
   local candidate
-  for candidate in "${PYTHON2-}" python2.7 python2 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/2.7.*/bin/python2.7; do
+  for candidate in "${PYTHON2-}" python2.7 python2 "${PYENV_ROOT:-${HOME-}/.pyenv}"/versions/2.7.*/bin/python2.7; do
     if [ -n "$candidate" ] && "$candidate" -c 'import sys; assert sys.version_info[:2] == (2, 7)' 2> /dev/null; then
       echo "$candidate"
       return

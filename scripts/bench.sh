@@ -7,9 +7,11 @@
 #
 #   scripts/bench.sh --quick --rows ws,publishing
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=${WIRELAB_PROGRAMS:-target/release}
+programs=$(scripts/programs.sh)
+export WIRELAB_PROGRAMS=$programs
 for program in loadgen feed-server; do
   [ -x "$programs/$program" ] || {
     echo "error: $programs/$program is missing: build it with \`make build\`" >&2

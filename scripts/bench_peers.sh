@@ -8,11 +8,12 @@
 #
 #   scripts/bench_peers.sh --clients 5000 --rounds 5
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=${WIRELAB_PROGRAMS:-target/release}
+programs=$(scripts/programs.sh)
 out=${WIRELAB_PEERS:-wirelab-peers}
-runs=wirelab-runs/$(date -u +%Y-%m-%dT%H-%M-%SZ)-peers
+runs=${WIRELAB_RUNS:-wirelab-runs}/$(date -u +%Y-%m-%dT%H-%M-%SZ)-peers
 
 # The transports of a target file, in its order.
 transports_of() {
@@ -71,4 +72,4 @@ fi
 echo
 tell_missing
 echo "report: $(realpath "$out")/index.html"
-echo "runs:   $PWD/$runs"
+echo "runs:   $(realpath "$runs")"

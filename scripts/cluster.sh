@@ -13,9 +13,10 @@
 # WIRELAB_CLUSTER_PID (this script; SIGUSR1 stops Redis for two seconds and starts it again, with what it had).
 # Needs the programs of `make build`, or those in $WIRELAB_PROGRAMS. Redis and nginx are installed when this is root.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=${WIRELAB_PROGRAMS:-target/release}
+programs=$(scripts/programs.sh)
 servers=3
 broker=redis
 balance=
@@ -184,18 +185,18 @@ write_nginx_conf() {
   cat > "$work/nginx.conf" << END
 $user
 daemon off;
-pid $work/nginx.pid;
-error_log $work/nginx.log warn;
+pid "$work/nginx.pid";
+error_log "$work/nginx.log" warn;
 worker_processes auto;
 worker_rlimit_nofile $files;
 events { worker_connections $files; }
 http {
   access_log off;
-  client_body_temp_path $work/body;
-  proxy_temp_path $work/proxy;
-  fastcgi_temp_path $work/fastcgi;
-  uwsgi_temp_path $work/uwsgi;
-  scgi_temp_path $work/scgi;
+  client_body_temp_path "$work/body";
+  proxy_temp_path "$work/proxy";
+  fastcgi_temp_path "$work/fastcgi";
+  uwsgi_temp_path "$work/uwsgi";
+  scgi_temp_path "$work/scgi";
   # A publisher pipelines on one connection for as long as it likes.
   keepalive_requests 1000000;
   keepalive_timeout 75s;

@@ -15,9 +15,11 @@
 # Takes about five minutes. Needs the programs of `make build`, or those in $WIRELAB_PROGRAMS, and python3, which reads the results;
 # without it, prints `SKIPPED cluster report: <reason>` and exits 0.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-export WIRELAB_PROGRAMS=${WIRELAB_PROGRAMS:-target/release}
+WIRELAB_PROGRAMS=$(scripts/programs.sh)
+export WIRELAB_PROGRAMS
 
 # One run within a cluster, which is disturbed three seconds after its window began, as far as that can be told from outside.
 measure() {
@@ -47,7 +49,7 @@ fi
 
 clients=300
 transports=short-poll,long-poll,sse,ws
-out=wirelab-runs/$(date -u +%Y-%m-%dT%H-%M-%SZ)-cluster
+out=${WIRELAB_RUNS:-wirelab-runs}/$(date -u +%Y-%m-%dT%H-%M-%SZ)-cluster
 usage() {
   echo "error: $1; see the head of scripts/cluster_report.sh" >&2
   exit 2
@@ -77,7 +79,7 @@ for case in redis:none redis:kill redis:redis none:none none:kill; do
     folder=$out/$broker-$fault-$transport
     mkdir "$folder"
     scripts/cluster.sh --servers 3 --broker "$broker" \
-      --run "scripts/cluster_report.sh --measure $transport $fault '$folder' $clients" 2> "$folder/cluster" || {
+      --run "scripts/cluster_report.sh --measure $transport $fault $(printf %q "$folder") $clients" 2> "$folder/cluster" || {
       cat "$folder/cluster" >&2
       exit 1
     }

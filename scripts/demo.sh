@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Serves a steady feed on the topic `demo` and says what to open or type. Ctrl-c ends it.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 address=${WIRELAB_DEMO:-127.0.0.1:8080}
 cargo build --release --locked -p feed-server
+programs=$(scripts/programs.sh)
 cat << EOF
 
 A notification a second, over four transports:
@@ -17,4 +19,4 @@ A notification a second, over four transports:
   curl -X POST http://$address/topics/demo -d '"hello"'   (publish)
 
 EOF
-exec target/release/feed-server --listen "$address" --demo
+exec "$programs/feed-server" --listen "$address" --demo

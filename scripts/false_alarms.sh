@@ -5,14 +5,15 @@
 # 1,000 comparisons of five rounds against five from them and judges each with the code of `diff`: rounds drawn at random, of both
 # sides in turn, of one side after the other, and of the first half against the second; and with one side made 10, 20 and 50 % worse.
 #
-#   scripts/false_alarms.sh [FOLDER, default wirelab-runs/false-alarms] [FOLDER OF THE PROGRAMS, default target/release]
+#   scripts/false_alarms.sh [FOLDER, default wirelab-runs/false-alarms] [FOLDER OF THE PROGRAMS, default those of `make build`]
 #
 # TRANSPORT=ws, ROUNDS=60 and LOAD change what is recorded; PER_SIDE=5, DRAWS=1000 and TOLERANCE=0.1 what is drawn.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-folder=${1:-wirelab-runs/false-alarms}
-programs=${2:-target/release}
+folder=${1:-${WIRELAB_RUNS:-wirelab-runs}/false-alarms}
+programs=${2:-$(scripts/programs.sh)}
 read -ra load <<< "${LOAD:---duration 3s --warmup 1s --settle 0.5s --clients 200 --rate 20}"
 
 for program in loadgen feed-server; do

@@ -4,12 +4,13 @@
 # The targets are in scripts/fuzz/targets, in the shape of cargo-fuzz. They are built with the stable toolchain: libFuzzer needs the
 # compiler's coverage instruments, which stable has, and no sanitizer, which it has not; the code under test holds no `unsafe`. Each run
 # begins with hand-made seeds (scripts/fuzz/seeds/TARGET; a first byte of `0` asks for no cuts) and the corpus that is kept
-# (scripts/fuzz/corpus/TARGET), and puts what it finds new into target/fuzz/TARGET. A finding stops
-# it with exit code 1, its input is in target/fuzz/findings. With --keep, the corpus of every target that was run is then made anew
+# (scripts/fuzz/corpus/TARGET), and puts what it finds new into `fuzz/TARGET` where cargo builds. A finding stops
+# it with exit code 1, its input is in `fuzz/findings` there. With --keep, the corpus of every target that was run is then made anew
 # from both, as small as libFuzzer can without losing coverage, up to 100 files and 12 KiB each. Prints executions and coverage, a line a target.
 #
 #   scripts/fuzz.sh [--keep] [SECONDS A TARGET, default 60] [TARGET..., default all]
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 keep=0
@@ -30,7 +31,8 @@ if [ ${#targets[@]} -eq 0 ]; then
   done
 fi
 host=$(rustc -vV | sed -n 's/^host: //p')
-work=$PWD/target/fuzz
+built=$(scripts/programs.sh --target)
+work=$built/fuzz
 # Largest input, bytes: twice a frame with a long length, or a head with its body.
 longest=512
 # What is kept of one target, bytes and files: eight of them stay below 100 KiB.
@@ -42,7 +44,7 @@ cp Cargo.lock scripts/fuzz/Cargo.lock
 # With a target triple, build scripts are built without the instruments. Cargo-fuzz sets the same.
 RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing" \
-  cargo build --manifest-path scripts/fuzz/Cargo.toml --release --target "$host" --target-dir target/fuzzing
+  cargo build --manifest-path scripts/fuzz/Cargo.toml --release --target "$host" --target-dir "$built/fuzzing"
 mkdir -p "$work/findings"
 
 # Copies some of the files, of all sizes alike, until there is no more room.
@@ -59,7 +61,7 @@ copy_some() {
 status=0
 printf '%-12s %9s %14s %10s %9s\n' target seconds executions coverage inputs
 for target in "${targets[@]}"; do
-  program=target/fuzzing/$host/release/$target
+  program=$built/fuzzing/$host/release/$target
   [ -x "$program" ] || {
     echo "error: no target $target: expected one of $(basename -s .rs scripts/fuzz/targets/*.rs | tr '\n' ' ')" >&2
     exit 2

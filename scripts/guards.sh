@@ -4,11 +4,12 @@
 # Starts a server of its own on a free port for each guard and ends it by its id. Prints a table of what each was answered; exits 0
 # if all of it was as it should be, and 1 if not. Needs curl and python3; takes about a minute.
 #
-#   scripts/guards.sh [FOLDER OF THE PROGRAMS, default target/release]
+#   scripts/guards.sh [FOLDER OF THE PROGRAMS, default those of `make build`]
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=${1:-target/release}
+programs=${1:-$(scripts/programs.sh)}
 work=$(mktemp -d)
 server=
 holder=

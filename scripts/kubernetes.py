@@ -1,6 +1,6 @@
 """Checks of Kubernetes files that no schema makes: selectors select, volumes are there, flags are the programs' own.
 
-    kubernetes.py FILE...    exits 1 and says what does not hold
+    kubernetes.py PROGRAMS FILE...    exits 1 and says what does not hold
 """
 
 import pathlib
@@ -10,16 +10,14 @@ import sys
 
 import yaml
 
-PROGRAMS = pathlib.Path("target/debug")
 
-
-def flags_of(program, *command):
-    """The long flags that a program takes."""
-    said = subprocess.run([PROGRAMS / program, *command, "--help"], capture_output=True, text=True, check=True).stdout
+def flags_of(programs, program, *command):
+    """The long flags that a program takes, of those in the folder `programs`."""
+    said = subprocess.run([programs / program, *command, "--help"], capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"--[a-z][a-z-]+", said))
 
 
-def faults(documents):
+def faults(programs, documents):
     """What does not hold of all documents together."""
     pods = [document["spec"]["template"] for document in documents if "template" in document.get("spec", {})]
     labels = [pod["metadata"]["labels"] for pod in pods]
@@ -40,16 +38,16 @@ def faults(documents):
                 is_meant = container["name"] == program if not command else f"{program} {command[0]} " in words
                 if not is_meant:
                     continue
-                known = flags_of(program, *command)
+                known = flags_of(programs, program, *command)
                 for flag in re.findall(r"--[a-z][a-z-]+", words):
                     if flag not in known:
                         yield f"{container['name']}: {program} has no flag {flag}"
 
 
-def main(files):
+def main(programs, *files):
     """Prints what does not hold; returns the exit code."""
     documents = [document for file in files for document in yaml.safe_load_all(pathlib.Path(file).read_text()) if document]
-    found = list(faults(documents))
+    found = list(faults(pathlib.Path(programs), documents))
     for fault in found:
         print(f"error: {fault}")
     if not found:
@@ -58,4 +56,4 @@ def main(files):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

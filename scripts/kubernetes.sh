@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Checks the files in servers/deploy/kubernetes: against the schemas of Kubernetes, and their flags against the programs.
 #
-# The schemas come with the Python package kubernetes-validate, which is installed into target/kubernetes-validate. Where that
+# The schemas come with the Python package kubernetes-validate, which is installed into `kubernetes-validate` where cargo builds. Where that
 # cannot be done, prints `SKIPPED kubernetes: <reason>` and exits 0. Exits 1 if a file does not hold.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 files=servers/deploy/kubernetes
-venv=target/kubernetes-validate
+venv=$(scripts/programs.sh --target)/kubernetes-validate
 
 skip() {
   echo "SKIPPED kubernetes: $*"
@@ -23,4 +24,4 @@ if [ ! -x "$venv/bin/kubernetes-validate" ]; then
 fi
 cargo build --quiet --locked -p loadgen -p feed-server
 "$venv/bin/kubernetes-validate" --strict --quiet "$files"/*.yaml
-"$venv/bin/python" scripts/kubernetes.py "$files"/*.yaml
+"$venv/bin/python" scripts/kubernetes.py "$(scripts/programs.sh --debug)" "$files"/*.yaml

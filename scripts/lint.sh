@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Formatting, lints, documentation and the arrows between folders, with warnings as errors.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 command -v python3 > /dev/null || {
@@ -24,13 +25,14 @@ else
   echo "SKIPPED cargo deny: it is not installed (cargo install cargo-deny --locked)"
 fi
 
+built=$(scripts/programs.sh --target)
 # A peer in Rust is a workspace of its own: its features would otherwise become the product's.
 peer=servers/peers/axum-broadcast/Cargo.toml
 cargo fmt --manifest-path "$peer" --check
-cargo clippy --manifest-path "$peer" --all-targets --locked --target-dir target/peers -- -D warnings
+cargo clippy --manifest-path "$peer" --all-targets --locked --target-dir "$built/peers" -- -D warnings
 
 # So are the fuzz targets, which are built with instruments; their versions are the product's.
 fuzz=scripts/fuzz/Cargo.toml
 cp Cargo.lock scripts/fuzz/Cargo.lock
 cargo fmt --manifest-path "$fuzz" --check
-cargo clippy --manifest-path "$fuzz" --target-dir target/fuzzing -- -D warnings
+cargo clippy --manifest-path "$fuzz" --target-dir "$built/fuzzing" -- -D warnings

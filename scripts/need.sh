@@ -4,6 +4,7 @@
 #
 #   scripts/need.sh PROGRAM [PACKAGE, default PROGRAM]
 set -euo pipefail
+export LC_ALL=C
 
 program=$1
 package=${2:-$1}

@@ -15,6 +15,7 @@
 # All of it goes to the folder's `.setup`, which git ignores, except Debian packages. Exits 0 when done, 1 when something is
 # wrong, 2 on wrong words, 3 when this machine cannot have the peer: the last line then says what to type.
 set -euo pipefail
+export LC_ALL=C
 script=$(realpath "$0")
 cd "$(dirname "$script")/../servers/peers"
 

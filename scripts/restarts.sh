@@ -10,12 +10,13 @@
 # server; everybody live again at the end. Else 1. Needs the programs of `make build`, or those in $WIRELAB_PROGRAMS, python3, and
 # Redis, which is installed when this is root.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=${WIRELAB_PROGRAMS:-target/release}
+programs=$(scripts/programs.sh)
 clients=5000
 transports=ws,sse,long-poll
-out=wirelab-runs/$(date -u +%Y-%m-%dT%H-%M-%SZ)-restarts
+out=${WIRELAB_RUNS:-wirelab-runs}/$(date -u +%Y-%m-%dT%H-%M-%SZ)-restarts
 
 usage() {
   echo "error: $1; see the head of scripts/restarts.sh" >&2

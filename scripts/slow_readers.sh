@@ -8,9 +8,10 @@
 # fills what the server takes from its history, too. Prints the bystanders' latency against that of a run where nobody stalls, and the
 # server's memory beside its bound. Exits 1 when a message was lost, or memory exceeds the bound; latency is told, and not judged.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-clients=2000 percent=10 rate=20 payload=2000 rounds=3 transport=ws out=wirelab-runs/slow-readers-$(date -u +%Y%m%dT%H%M%SZ)
+clients=2000 percent=10 rate=20 payload=2000 rounds=3 transport=ws out=${WIRELAB_RUNS:-wirelab-runs}/slow-readers-$(date -u +%Y%m%dT%H%M%SZ)
 while [ $# -gt 0 ]; do
   case $1 in
     --clients | --percent | --rate | --payload | --rounds | --transport | --out) [ $# -gt 1 ] || { echo "$1 wants a value" >&2; exit 2; } ;;&
@@ -27,7 +28,8 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-cargo build --release --quiet -p feed-server -p loadgen
+cargo build --release --locked --quiet -p feed-server -p loadgen
+programs=$(scripts/programs.sh)
 mkdir -p "$out"
 
 # What the kernel counts for all TCP sockets of the machine, pages, and what memory it has left, KiB; twice a second for two minutes at most.
@@ -45,7 +47,7 @@ play() {
   watch_kernel > "$out/$name.pages" &
   local watch=$!
   # An invalid run says so itself, and the table repeats it.
-  target/release/loadgen run --transport "$transport" --clients "$clients" --rate "$rate" --payload "$payload" --duration 12s --drain 10s \
+  "$programs/loadgen" run --transport "$transport" --clients "$clients" --rate "$rate" --payload "$payload" --duration 12s --drain 10s \
     --poll-interval 500ms "$@" --out "$out/$name" > "$out/$name.txt" 2>&1 || [ $? -eq 3 ] || { cat "$out/$name.txt" >&2; exit 1; }
   kill "$watch" 2> /dev/null || true
   wait "$watch" 2> /dev/null || true

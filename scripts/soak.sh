@@ -7,9 +7,10 @@
 # files of server and generator in the first and in the last minute, and leaves a report whose plot `resources` shows all between.
 # Exits 1 when a message was lost, or files are left open; memory is told, and not judged.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-clients=5000 minutes=10 churn=5 transport=ws out=wirelab-runs/soak-$(date -u +%Y%m%dT%H%M%SZ)
+clients=5000 minutes=10 churn=5 transport=ws out=${WIRELAB_RUNS:-wirelab-runs}/soak-$(date -u +%Y%m%dT%H%M%SZ)
 while [ $# -gt 0 ]; do
   case $1 in
     --clients | --minutes | --churn | --transport | --out) [ $# -gt 1 ] || { echo "$1 wants a value" >&2; exit 2; } ;;&
@@ -24,8 +25,9 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-cargo build --release --quiet -p feed-server -p loadgen -p reports
-target/release/loadgen run --transport "$transport" --clients "$clients" --rate 1 --duration "${minutes}m" \
+cargo build --release --locked --quiet -p feed-server -p loadgen -p reports
+programs=$(scripts/programs.sh)
+"$programs/loadgen" run --transport "$transport" --clients "$clients" --rate 1 --duration "${minutes}m" \
   --fault "churn $churn%/s" --reconnect immediate --out "$out"
-target/release/report "$out" --out "$out/report"
+"$programs/report" "$out" --out "$out/report"
 python3 scripts/soak.py "$out"

@@ -2,18 +2,23 @@
 # Runs all tests that `scripts/test.sh` has built, whatever fails, and sums up: the time of each test program, each skipped and each failed
 # test by name, and as the last line `N passed, N failed, N skipped`.
 #
-#   scripts/suite.sh [--log DIR] [--jobs N]
+#   scripts/suite.sh [--log DIR] [--jobs N] [--programs FILE] [--bound SECONDS]
 #
 # Test programs run N at a time (3 unless told otherwise: most of them wait most of the time), those that measure the machine itself
-# alone, at the end. A program's output goes to DIR/NAME.out and DIR/NAME.err, where DIR is target/suite/<time> unless told otherwise;
+# alone, at the end. A program's output goes to DIR/NAME.out and DIR/NAME.err, where DIR is suite/<time> where cargo builds unless told otherwise;
 # the summary is there as well, in `summary`. A test that cannot be had here appends `name: reason` to the file that $WIRELAB_SKIPS
-# names, and counts as skipped, not as passed. Exits 1 if a test failed or a program ended without saying how many passed.
+# names, and counts as skipped, not as passed. --programs runs others than the tests: a line NAME, FOLDER, PROGRAM and, if it takes one, its word,
+# with tabs between; what ends before --bound, a quarter of an hour unless told otherwise, is not ended by this script. Exits 1 if a test failed or a program ended without saying how many passed.
 set -uo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-programs=target/suite/programs
-log=target/suite/$(date -u +%Y-%m-%dT%H-%M-%SZ)
+suite=$(scripts/programs.sh --target)/suite || exit 1
+programs=$suite/programs
+log=$suite/$(date -u +%Y-%m-%dT%H-%M-%SZ)
 jobs=3
+others=
+seconds=900
 # They bind themselves to cores, count CPU time, or hold times against bounds: another program beside them would be in their figures.
 alone='^(known_server|starved|held_up|verdict|descriptors|floor|counted)$'
 
@@ -26,11 +31,15 @@ while [ $# -gt 0 ]; do
   case $1 in
     --log) log=${2-} ;;
     --jobs) jobs=${2-} ;;
+    --programs) others=${2-} ;;
+    --bound) seconds=${2-} ;;
     *) usage "unknown word $1" ;;
   esac
   shift 2 || usage "the last flag lacks its value"
 done
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || usage "--jobs $jobs: expected a number from 1 on"
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || usage "--bound $seconds: expected seconds"
+programs=${others:-$programs}
 [ -s "$programs" ] || {
   echo "error: $programs is missing: scripts/test.sh builds the tests and writes it" >&2
   exit 1
@@ -40,9 +49,9 @@ log=$(cd "$log" && pwd)
 export WIRELAB_SKIPS=$log/skips
 : > "$WIRELAB_SKIPS"
 
-# A program that does not end is ended after a quarter of an hour, many times what any of them takes, where that can be had.
+# A program that does not end is ended after many times what any of them takes, where that can be had.
 bound=()
-if command -v timeout > /dev/null; then bound=(timeout --kill-after=10 900); fi
+if command -v timeout > /dev/null; then bound=(timeout --kill-after=10 "$seconds"); fi
 
 # Runs one program where cargo would, and notes its name, exit code and time.
 run() {
@@ -59,17 +68,17 @@ run() {
 began=$SECONDS
 # The longest come first, so that none of them is left over at the end: `programs` is in the order of their last times.
 running=0
-while read -r name folder program; do
+while IFS=$'\t' read -r name folder program word; do
   [[ $name =~ $alone ]] && continue
   [ "$running" -lt "$jobs" ] || { wait -n; running=$((running - 1)); }
-  run "$name" "$folder" "$program" &
+  run "$name" "$folder" "$program" ${word:+"$word"} &
   running=$((running + 1))
 done < "$programs"
 wait
-while read -r name folder program; do
-  if [[ $name =~ $alone ]]; then run "$name" "$folder" "$program"; fi
+while IFS=$'\t' read -r name folder program word; do
+  if [[ $name =~ $alone ]]; then run "$name" "$folder" "$program" ${word:+"$word"}; fi
 done < "$programs"
-if [ ! -e target/suite/no-doctests ]; then
+if [ -z "$others" ] && [ ! -e "$suite/no-doctests" ]; then
   run doctests "$PWD" cargo test --workspace --locked --doc --no-fail-fast
 fi
 took=$((SECONDS - began))

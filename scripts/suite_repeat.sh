@@ -6,6 +6,7 @@
 #
 # With --load, a busy loop for each core runs beside the tests; they are ended by their process ids. Exits 1 if any run failed.
 set -uo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 usage() {
@@ -44,7 +45,7 @@ if [ -n "$load" ]; then
   done
 fi
 
-all=target/suite/repeat-$(date -u +%Y-%m-%dT%H-%M-%SZ)
+all=$(scripts/programs.sh --target)/suite/repeat-$(date -u +%Y-%m-%dT%H-%M-%SZ)
 mkdir -p "$all"
 table=$all/table
 printf '%4s  %7s  %6s  %7s  %7s  %s\n' run passed failed skipped seconds "failed tests${load:+ (under load)}" | tee "$table"

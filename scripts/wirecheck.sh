@@ -5,8 +5,9 @@
 # agree exactly, bytes on the wire (IP packets whole) within 1 %. Exits 0 if all agree and 1 if not. Where nothing can be
 # captured it prints `SKIPPED wirecheck: <reason>` and exits 0; with --require that is 1.
 #
-#   scripts/wirecheck.sh [--require] [FOLDER OF THE PROGRAMS, default target/release]
+#   scripts/wirecheck.sh [--require] [FOLDER OF THE PROGRAMS, default those of `make build`]
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 require=0
@@ -14,7 +15,7 @@ if [ "${1-}" = --require ]; then
   require=1
   shift
 fi
-programs=${1:-target/release}
+programs=${1:-$(scripts/programs.sh)}
 work=$(mktemp -d)
 server=
 capture=

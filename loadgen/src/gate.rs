@@ -1,6 +1,5 @@
 //! When a run goes on: as soon as it is ready, at an instant that all shards were told, or when the one who leads them says so.
 
-use std::io::Write;
 use std::time::{Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +36,8 @@ pub enum Said {
     Progress(Progress),
     /// That it is ready.
     Waiting(Waiting),
+    /// That it was asked to end by a signal: so is the run.
+    Stopping,
 }
 
 /// What a worker waits for, as it says so to its leader.
@@ -85,8 +86,8 @@ impl Gate {
 
 /// Says something to the leader, on standard output.
 pub fn say(what: &Said) {
-    let mut out = std::io::stdout().lock();
     // A leader that is gone is noticed by the end of standard input.
-    let _ = serde_json::to_writer(&mut out, what);
-    let _ = writeln!(out).and_then(|()| out.flush());
+    if let Ok(line) = serde_json::to_string(what) {
+        results::outln!("{line}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use results::{LatencyLog, SeriesRow};
+use results::{LatencyLog, RunLogs, SeriesRow};
 
 use crate::clock;
 use crate::cpu_time;
@@ -43,7 +43,7 @@ pub struct Journal<'a> {
     reading: Option<Reading>,
     /// True from the start of the window: earlier seconds do not go into the latency log.
     is_logging: bool,
-    log: LatencyLog,
+    logs: RunLogs,
     rows: Vec<SeriesRow>,
 }
 
@@ -58,14 +58,14 @@ pub struct Records {
 }
 
 impl<'a> Journal<'a> {
-    /// An empty journal of a run that begins now; latencies go into `log`, second by second.
+    /// An empty journal of a run that begins now; latencies and rows go into `logs`, second by second.
     pub fn new(
         players: &'a [Player],
         stats: &'a StatsReader,
         display: &'a mut dyn Display,
         transport: &'static str,
         clients: u32,
-        log: LatencyLog,
+        logs: RunLogs,
     ) -> Self {
         let began = clock::now();
         Self {
@@ -87,7 +87,7 @@ impl<'a> Journal<'a> {
             row_sent: 0,
             reading: None,
             is_logging: false,
-            log,
+            logs,
             rows: Vec::new(),
         }
     }
@@ -97,12 +97,14 @@ impl<'a> Journal<'a> {
         self.began
     }
 
-    /// Enters a phase; `length` if it is known.
-    pub fn enter(&mut self, phase: &'static str, length: Option<Duration>) {
+    /// Enters a phase; `length` if it is known. It is shown with counts of its beginning.
+    pub async fn enter(&mut self, phase: &'static str, length: Option<Duration>) -> anyhow::Result<()> {
         self.phase = phase;
         self.phase_began = clock::now();
         self.phase_length = length;
+        self.collect(false).await?;
         self.show();
+        Ok(())
     }
 
     /// From now on, what is collected goes into the latency log.
@@ -159,7 +161,7 @@ impl<'a> Journal<'a> {
         let latency = &self.current.latency;
         let at = |quantile| (!latency.is_empty()).then(|| us(latency.value_at_quantile(quantile)));
         let said = reading.as_ref().and_then(|reading| reading.stats.as_ref());
-        self.rows.push(SeriesRow {
+        let row = SeriesRow {
             at_s: now.saturating_duration_since(self.began).as_secs_f64(),
             phase: self.phase.into(),
             open: counters.live(),
@@ -185,12 +187,14 @@ impl<'a> Journal<'a> {
             generator_rss_bytes: process::own_rss(),
             generator_descriptors: process::descriptors(None),
             loop_lag_max_us: us(self.current.loop_lag.max()),
-        });
+        };
+        self.logs.series.push(&row);
+        self.rows.push(row);
         // A row that ends a moment after the window has begun may hold its first deliveries.
         if self.is_logging || !latency.is_empty() {
             let start = self.row_began.saturating_duration_since(self.began);
-            self.log.push(None, start, length, latency)?;
-            self.log.push(Some(tag::ACTUAL), start, length, &self.current.latency_from_actual)?;
+            self.logs.latency.push(None, start, length, latency)?;
+            self.logs.latency.push(Some(tag::ACTUAL), start, length, &self.current.latency_from_actual)?;
         }
         self.current = Snapshot::empty();
         self.row_began = now;
@@ -234,7 +238,7 @@ impl<'a> Journal<'a> {
     pub async fn finish(mut self, publishing: Option<&Publishing>) -> anyhow::Result<Records> {
         self.end_row(publishing).await?;
         self.display.finish();
-        Ok(Records { totals: self.totals, log: self.log, rows: self.rows })
+        Ok(Records { totals: self.totals, log: self.logs.latency, rows: self.rows })
     }
 
     fn show(&mut self) {

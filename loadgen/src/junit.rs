@@ -7,16 +7,21 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::Context;
+use results::file::{write_through, write_whole};
 use results::{Assertion, Ending, Run};
 
-/// Creates the file before anything is measured, so that a place that cannot be written to is said at once.
+/// Tries the place before anything is measured, so that one that cannot be written to is said at once. A file of an earlier run is removed:
+/// it would be taken for this one's, should this one write none.
 pub fn prove_writable(path: &Path) -> anyhow::Result<()> {
-    File::create(path).map(drop).with_context(|| format!("cannot write the JUnit file {}", path.display()))
+    let tried = write_through(path, |path| File::create(path).map(drop));
+    let cleared = tried.and_then(|()| if path.is_file() { std::fs::remove_file(path) } else { Ok(()) });
+    cleared.with_context(|| format!("cannot write the JUnit file {}", path.display()))
 }
 
 /// Writes the file.
 pub fn write(path: &Path, run: &Run) -> anyhow::Result<()> {
-    std::fs::write(path, document(run)).with_context(|| format!("cannot write the JUnit file {}", path.display()))
+    write_whole(path, document(run).as_bytes())
+        .with_context(|| format!("cannot write the JUnit file {}", path.display()))
 }
 
 /// What is said of a run that the user stopped.

@@ -7,8 +7,11 @@
 //! What a run does to itself on purpose stands in [`faults`], and how clients come back in [`reconnection`].
 //! [`selftest`] holds all of that against a server whose behaviour is known.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod assertion;
 pub mod check;
+pub mod children;
 pub mod clients;
 pub mod clock;
 pub mod commands;

@@ -1,38 +1,46 @@
 //! `loadgen`: reads the command line, does what it says, and ends with a code that a script can act on.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use loadgen::commands::{self, Usage};
+use loadgen::commands::{self, End, Usage};
 use loadgen::config::{Cli, Command};
 use loadgen::scenario;
 use loadgen::target::redacted;
+use results::console;
 
 fn main() -> ExitCode {
+    console::end(carry_out())
+}
+
+/// Does what the command line says; the exit code.
+fn carry_out() -> u8 {
     let words = match scenario::expand(std::env::args_os().collect()) {
         Ok(words) => words,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            // Whatever is wrong with it, it was given on the command line.
-            return Usage::code_of(&Usage(error).into());
-        }
+        // Whatever is wrong with it, it was given on the command line.
+        Err(error) => return failed(&Usage(error).into()),
     };
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         // The value that is wrong is quoted, and may be a URL with a password.
         Err(error) if error.kind() == ErrorKind::ValueValidation => {
-            eprint!("{}", redacted(None, &error.to_string()));
-            return ExitCode::from(error.exit_code() as u8);
+            console::err(&redacted(None, &error.to_string()));
+            return error.exit_code() as u8;
         }
-        Err(error) => error.exit(),
+        Err(told) => {
+            let printed = told.print();
+            if !told.use_stderr() {
+                console::wrote(printed);
+            }
+            return told.exit_code() as u8;
+        }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start the event loop: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failed(&anyhow::anyhow!("cannot start the event loop: {error}")),
     };
     let done = runtime.block_on(async {
         match cli.command {
@@ -47,11 +55,11 @@ fn main() -> ExitCode {
             Command::Stub(script) => commands::stub::exec(script).await,
         }
     });
-    match done {
-        Ok(end) => end.into(),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            Usage::code_of(&error)
-        }
-    }
+    done.map_or_else(|error| failed(&error), End::code)
+}
+
+/// Tells an error; its exit code.
+fn failed(error: &anyhow::Error) -> u8 {
+    results::errln!("error: {error:#}");
+    Usage::code_of(error)
 }

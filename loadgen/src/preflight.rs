@@ -175,7 +175,7 @@ pub async fn probe(plan: &Arc<Plan>, target: &Target, bound: Duration) -> anyhow
     match probed {
         Probed::Live(Farewell::Over) => Ok(()),
         Probed::Live(Farewell::UnderWay) => {
-            eprintln!(
+            results::errln!(
                 "warning: {url} answered at once, but had not let the probe leave {} later; clients that leave may wait as long",
                 humantime::format_duration(FAREWELL_PATIENCE)
             );

@@ -1,16 +1,18 @@
 //! A server of a run's own, as a child process: started on a free port, stopped with the run, never left behind.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use crate::children::Group;
 use crate::lines::next_line;
 use crate::server_flags::ServerFlags;
 use crate::target::{Start, Token, redacted};
@@ -29,6 +31,8 @@ const ERROR: &str = "error: ";
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
+    /// It, and all that it has started.
+    group: Group,
     /// Its base URL.
     pub url: String,
     /// Its process id.
@@ -84,7 +88,7 @@ impl ServerProcess {
         let pid = child.id().context("the server ended at once")?;
         let stderr = child.stderr.take().expect("its standard error is piped");
         let stdout = child.stdout.take().expect("its standard output is piped");
-        let mut this = Self { child, url: String::new(), pid };
+        let mut this = Self { child, group: Group::of(pid), url: String::new(), pid };
         let complaints = tokio::spawn(pass_on(name.clone(), BufReader::new(stderr), token.clone()));
         let mut stdout = BufReader::new(stdout);
         let ready = tokio::time::timeout(START_BOUND, find_url(&mut stdout, &name, token.as_ref())).await;
@@ -100,7 +104,7 @@ impl ServerProcess {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         if !self.has_ended().await {
-            self.signal(Signal::TERM);
+            self.group.signal(Signal::TERM);
         }
         if !self.has_ended().await {
             self.child.start_kill().context("cannot end the server")?;
@@ -111,7 +115,7 @@ impl ServerProcess {
 
     /// Ends it and all that it has started at once, as a crash would.
     pub async fn kill(mut self) -> anyhow::Result<()> {
-        self.signal(Signal::KILL);
+        self.group.signal(Signal::KILL);
         self.child.wait().await.context("cannot see the server's end")?;
         Ok(())
     }
@@ -120,30 +124,17 @@ impl ServerProcess {
     pub async fn terminate(mut self, bound: Duration) -> anyhow::Result<()> {
         // Waiting would close it, and be a second request to end, on which a server may well end on the spot.
         let _stdin = self.child.stdin.take();
-        self.signal(Signal::TERM);
+        self.group.signal(Signal::TERM);
         let Ok(ended) = tokio::time::timeout(bound, self.child.wait()).await else { return self.kill().await };
         let status = ended.context("cannot see the server's end")?;
         if !status.success() {
-            eprintln!("warning: the server was asked to end (SIGTERM), and ended with {status}");
+            results::errln!("warning: the server was asked to end (SIGTERM), and ended with {status}");
         }
         Ok(())
     }
 
     async fn has_ended(&mut self) -> bool {
         tokio::time::timeout(STOP_BOUND, self.child.wait()).await.is_ok()
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            // A group that has ended cannot be told anything, and need not.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
     }
 }
 
@@ -157,7 +148,7 @@ async fn find_url(
         let url = line.split_once(READY).and_then(|(_, rest)| rest.split_whitespace().next());
         match url {
             Some(url) => return Ok(Some(url.to_owned())),
-            None => eprintln!("{name}: {}", redacted(token, &line)),
+            None => results::errln!("{name}: {}", redacted(token, &line)),
         }
     }
     Ok(None)
@@ -169,7 +160,7 @@ async fn pass_on(name: String, mut pipe: impl AsyncBufRead + Unpin, token: Optio
     let mut telling = String::new();
     while let Ok(Some(line)) = next_line(&mut pipe).await {
         let line = redacted(token.as_ref(), &line);
-        eprintln!("{name}: {line}");
+        results::errln!("{name}: {line}");
         if !telling.starts_with(ERROR) && !line.is_empty() {
             telling = line;
         }
@@ -182,14 +173,27 @@ async fn last_words(complaints: JoinHandle<String>) -> String {
     words.ok().and_then(Result::ok).unwrap_or_default()
 }
 
-/// Where our server is: beside this program, as a build leaves it, or on the search path.
+/// Where our server is: beside this program, as a build or an installation leaves it, or on the search path. A file that nobody may execute
+/// is none.
+///
+/// # Errors
+///
+/// Says where it was looked for and what to type when it is in neither place.
 pub fn find_server() -> anyhow::Result<PathBuf> {
     let name = format!("feed-server{}", std::env::consts::EXE_SUFFIX);
-    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(&name)));
+    let folder = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
     let on_path = std::env::var_os("PATH")
         .into_iter()
         .flat_map(|path| std::env::split_paths(&path).map(|folder| folder.join(&name)).collect::<Vec<_>>());
-    beside.into_iter().chain(on_path).find(|candidate| candidate.is_file()).with_context(|| {
-        format!("no {name} beside this program or on the PATH: build it with `cargo build --release`, or name a server with --url")
+    let beside = folder.iter().map(|folder| folder.join(&name));
+    beside.chain(on_path).find(|candidate| is_executable(candidate)).with_context(|| {
+        let place = folder.as_ref().map_or_else(|| "beside this program".into(), |own| format!("in {}", own.display()));
+        format!(
+            "no {name} {place} or on the PATH: type `cargo install --path servers/feed-server` in Wirelab's folder, or name a server with --url"
+        )
     })
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }

@@ -14,7 +14,7 @@ use std::thread;
 
 use results::load;
 use serde_json::Value;
-use support::{WIDE_BOUNDS, assert_valid, finish, reasons, sibling};
+use support::{WIDE_BOUNDS, assert_valid, finish, place, reasons, sibling};
 
 /// Names the real server, for the liar.
 const HONEST: &str = "WIRELAB_TEST_HONEST_SERVER";
@@ -80,11 +80,6 @@ fn examine((lie, disagrees): (&str, Option<&str>)) {
     assert!(stdout.contains(&format!("  server-disagrees: {quantity}: ")), "{told}");
     assert!(stdout.contains("1 of 7 counts of the whole run differ") && stdout.contains("NOT EXPLAINED"), "{told}");
     println!("server that lies about {lie} ... ok: {}", run.verdict.reasons.last().unwrap().seen);
-}
-
-/// A link where that is possible, else a copy.
-fn place(program: &Path, at: &Path) {
-    std::fs::hard_link(program, at).or_else(|_| std::fs::copy(program, at).map(|_| ())).unwrap();
 }
 
 /// The liar: serves until its standard input ends, which the real server inherits.

@@ -62,7 +62,8 @@ fn a_run_of_every_transport_ends_in_a_report_whose_numbers_read_back() {
         for row in &measured.reconciliation {
             assert_eq!(row.generator, row.server, "{transport}: {}", row.quantity);
         }
-        assert!(loaded.series.iter().any(|row| row.phase == "measure" && row.open == 40));
+        let rows: Vec<_> = loaded.series.iter().map(|row| (row.phase.as_ref(), row.at_s, row.open)).collect();
+        assert!(rows.iter().any(|(phase, _, open)| (*phase, *open) == ("measure", 40)), "{transport}: {rows:?}");
     }
 
     let report = folder.path().join("report");

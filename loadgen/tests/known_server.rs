@@ -13,7 +13,6 @@ use loadgen::interrupt::Interrupt;
 use loadgen::selftest::{Findings, Trial, examine};
 use results::numbers::time_ns;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::sync::watch;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_loadgen");
 
@@ -25,7 +24,7 @@ fn bounds() -> Bounds {
 }
 
 async fn findings(trial: &Trial) -> Findings {
-    trial.carry_out(Path::new(PROGRAM), &bounds(), &Interrupt::listen()).await.unwrap()
+    trial.carry_out(Path::new(PROGRAM), &bounds(), &Interrupt::manual()).await.unwrap()
 }
 
 /// Every transport against a stub that does what `script` says.
@@ -169,7 +168,7 @@ async fn a_server_that_stops_for_a_second_shows_in_the_percentiles() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             kill_process(pid, Signal::CONT).unwrap();
         };
-        let (bounds, interrupt) = (bounds(), Interrupt::listen());
+        let (bounds, interrupt) = (bounds(), Interrupt::manual());
         let (findings, ()) = tokio::join!(trial.lead(stub, &bounds, &interrupt), stop);
         (trial, findings.unwrap())
     };
@@ -261,13 +260,12 @@ async fn what_was_overdue_when_the_user_stops_the_run_was_due() {
         hold_up: Some(Duration::from_millis(500)..Duration::from_secs(60)),
         ..Trial::new(Transport::Ws, &[])
     };
-    let (want, wanted) = watch::channel(false);
-    let interrupt = Interrupt::told(wanted);
+    let interrupt = Interrupt::manual();
     let (bounds, program) = (bounds(), Path::new(PROGRAM));
     let stop = async {
         // Some seconds of the window, however long it takes to begin.
         tokio::time::sleep(Duration::from_secs(9)).await;
-        want.send_replace(true);
+        interrupt.want();
     };
     let (findings, ()) = tokio::join!(trial.carry_out(program, &bounds, &interrupt), stop);
     let published = &findings.unwrap().outcome.measured.published;

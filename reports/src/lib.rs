@@ -4,6 +4,8 @@
 //! PNG, [`summary`] makes the tables and the answer, [`page`] puts everything on one page. [`mod@bench`] does all of that for the
 //! record of `make bench`, whose figures come from other programs as well.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod bench;
 pub mod drawing;
 pub mod groups;

@@ -1,9 +1,12 @@
 //! `report`: run folders in, plots and one page out.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use results::console;
 
 /// Turns the results of loadgen into plots, tables and one page that opens from disk.
 ///
@@ -36,19 +39,28 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Arguments { command, folders, out } = Arguments::parse();
+    let Arguments { command, folders, out } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            let printed = told.print();
+            if !told.use_stderr() {
+                console::wrote(printed);
+            }
+            return console::end(told.exit_code() as u8);
+        }
+    };
     let page = match command {
         Some(Command::Bench { folder }) => reports::bench::report(&folder),
         None => reports::report(&folders, &out.expect("clap asks for it where there is no subcommand")),
     };
     match page {
         Ok(page) => {
-            println!("{}", page.display());
-            ExitCode::SUCCESS
+            results::outln!("{}", page.display());
+            console::end(0)
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(1)
+            results::errln!("error: {error:#}");
+            console::end(1)
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use results::file::{write_through, write_whole};
 
 use crate::drawing::{Drawing, png, standalone_svg};
 use crate::page::GENERATOR;
@@ -46,14 +47,14 @@ impl OutFolder {
     /// Writes one text file.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.file(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+        write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Writes one drawing as `name.svg` and `name.png`.
     pub fn draw(&self, name: &str, drawing: &Drawing) -> Result<()> {
         self.write(&format!("{name}.svg"), &standalone_svg(drawing))?;
         let path = self.file(&format!("{name}.png"));
-        png(drawing, &path).with_context(|| format!("cannot write {}", path.display()))
+        write_through(&path, |path| png(drawing, path)).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Path of one file.

@@ -75,7 +75,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/abuse.sh")
     parser.add_argument("--seconds", type=int, default=120, help="seconds with strangers, over all transports; at most 600")
     parser.add_argument("--opens", type=int, default=2000, help="strangers who come each second")
-    parser.add_argument("programs", nargs="?", default="target/release")
+    parser.add_argument("programs", nargs="?", default=os.environ.get("WIRELAB_PROGRAMS"))
     arguments = parser.parse_args()
     if not 6 <= arguments.seconds <= 600:
         parser.error("expected 6 to 600 seconds")

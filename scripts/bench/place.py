@@ -1,6 +1,5 @@
 """Where things are: the tree, the programs, the peers."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +8,9 @@ from plan import Missing
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "servers" / "peers"
 GENERATORS = Path(__file__).resolve().parent / "generators"
-PROGRAMS = (ROOT / os.environ.get("WIRELAB_PROGRAMS", "target/release")).resolve()
+# Where cargo builds, unless another folder is named.
+PROGRAMS = Path(subprocess.check_output(["scripts/programs.sh"], cwd=ROOT, text=True).rstrip("\n"))
+PROGRAMS = (ROOT / PROGRAMS).resolve()
 # Longest that setting up a peer may take, s.
 SETUP_WAIT_S = 600
 

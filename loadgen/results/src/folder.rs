@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::bench::{BENCH_FILE, Bench};
+use crate::file::write_whole;
 use crate::{
-    COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, RecoveryRow, Run, SCHEMA, SEARCH_FILE, Search, SeriesRow,
-    Span, read_latency_log,
+    COMPARISON_FILE, Comparison, ComparisonRun, LatencyLog, RecoveryRow, Run, SCHEMA, SEARCH_FILE, Search, SeriesFile,
+    SeriesRow, Span, read_latency_log,
 };
 
 /// Name of the file with the run itself.
@@ -28,15 +29,18 @@ pub enum FolderError {
     #[error("{} exists already: name a folder that does not, or remove it", .0.display())]
     Exists(PathBuf),
     /// The system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {reason}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// On which path.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
+    /// What was written into the folder is no longer there.
+    #[error("{} is gone: it was removed, renamed or replaced while the run wrote to it", .0.display())]
+    Vanished(PathBuf),
     /// The folder holds no run.
     #[error("{} is not a run folder: expected {RUN_FILE} or {COMPARISON_FILE} in it", .0.display())]
     NotARun(PathBuf),
@@ -59,6 +63,15 @@ pub enum FolderError {
         /// Its schema.
         found: u64,
     },
+}
+
+/// The files of a run that grow while it runs, a line at a time. The default keeps latencies in memory, and rows nowhere.
+#[derive(Debug, Default)]
+pub struct RunLogs {
+    /// `latency.hlog`.
+    pub latency: LatencyLog,
+    /// `series.csv`.
+    pub series: SeriesFile,
 }
 
 /// A folder that a run writes its results into.
@@ -84,20 +97,23 @@ impl RunFolder {
         &self.path
     }
 
-    /// Begins the log of latencies, which then grows in this folder as intervals come; to be handed to [`write`](Self::write) in the end.
-    /// `started` is the instant that they count from.
-    pub fn begin_log(&self, started: SystemTime) -> Result<LatencyLog, FolderError> {
-        let path = self.path.join(LATENCY_FILE);
-        LatencyLog::begin(&path, started).map_err(|e| io_error("write to", &path, e))
+    /// Begins the files that grow in this folder as the run runs; the log of latencies is to be handed to [`write`](Self::write) in the end.
+    /// `started` is the instant that it counts from.
+    pub fn begin_logs(&self, started: SystemTime) -> Result<RunLogs, FolderError> {
+        let (latency, series) = (self.path.join(LATENCY_FILE), self.path.join(SERIES_FILE));
+        Ok(RunLogs {
+            latency: LatencyLog::begin(&latency, started).map_err(|e| io_error("write to", &latency, e))?,
+            series: SeriesFile::begin(&series).map_err(|e| io_error("write to", &series, e))?,
+        })
     }
 
     /// Writes how a run got over its faults. To be done before [`write`](Self::write).
     pub fn write_recovery(&self, rows: &[RecoveryRow]) -> Result<(), FolderError> {
         let path = self.path.join(RECOVERY_FILE);
-        write_rows(&path, rows).map_err(|e| io_error("write", &path, e))
+        write_rows(&path, rows).map_err(|e| self.error(&path, e))
     }
 
-    /// Writes the three files of every run; `run.json` last, so that a folder with it is whole.
+    /// Writes the three files of every run; `run.json` last and at once, so that a folder with it is whole. An error leaves none.
     pub fn write(
         &self,
         run: &Run,
@@ -106,24 +122,32 @@ impl RunFolder {
         series: &[SeriesRow],
     ) -> Result<(), FolderError> {
         let latency_path = self.path.join(LATENCY_FILE);
-        latency.write(&latency_path, started).map_err(|e| io_error("write", &latency_path, e))?;
+        latency.write(&latency_path, started).map_err(|e| self.error(&latency_path, e))?;
         let series_path = self.path.join(SERIES_FILE);
-        write_rows(&series_path, series).map_err(|e| io_error("write", &series_path, e))?;
+        write_rows(&series_path, series).map_err(|e| self.error(&series_path, e))?;
         write_json(&self.path.join(RUN_FILE), run)
+    }
+
+    /// Why `path` in this folder cannot be written: most plainly, because the folder is not what it was.
+    fn error(&self, path: &Path, source: io::Error) -> FolderError {
+        match source.kind() {
+            io::ErrorKind::NotFound => FolderError::Vanished(self.path.clone()),
+            _ => io_error("write", path, source),
+        }
     }
 }
 
 fn write_rows(path: &Path, rows: &[impl serde::Serialize]) -> io::Result<()> {
-    let mut writer = csv::Writer::from_path(path)?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer.serialize(row)?;
     }
-    writer.flush()
+    write_whole(path, &writer.into_inner().map_err(|e| e.into_error())?)
 }
 
 fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), FolderError> {
     let text = serde_json::to_string_pretty(value).map_err(|e| io_error("write", path, io::Error::other(e)))?;
-    fs::write(path, text + "\n").map_err(|e| io_error("write", path, e))
+    write_whole(path, (text + "\n").as_bytes()).map_err(|e| io_error("write", path, e))
 }
 
 impl Comparison {
@@ -264,8 +288,8 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FolderErr
     }
 }
 
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> FolderError {
-    FolderError::Io { action, path: path.to_owned(), source }
+fn io_error(action: &'static str, path: &Path, reason: io::Error) -> FolderError {
+    FolderError::Io { action, path: path.to_owned(), reason }
 }
 
 fn malformed(path: &Path, reason: &dyn std::fmt::Display) -> FolderError {

@@ -1,7 +1,6 @@
 //! `latency.hlog`: every latency of the run, as an HdrHistogram V2 interval log that standard tools read.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +9,8 @@ use hdrhistogram::serialization::interval_log::{
     IntervalLogHistogram, IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
 };
 use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
+
+use crate::file::{Lines, write_whole};
 
 /// Smallest latency that the histograms tell apart, nanoseconds.
 pub const LOWEST_LATENCY_NS: u64 = 1_000;
@@ -46,10 +47,11 @@ pub struct Span {
 /// The intervals of a run, as lines of a log.
 ///
 /// A log that was [begun](Self::begin) in its file grows there, a line as it comes, and holds nothing: what is on disk is whole up
-/// to the last line, whatever becomes of the run. Any other keeps its lines until it is [written](Self::write).
+/// to the last line, whatever becomes of the run; a line that cannot be written is told of when the log is [written](Self::write). Any other
+/// keeps its lines until then.
 #[derive(Debug, Default)]
 pub struct LatencyLog {
-    file: Option<File>,
+    file: Option<Lines>,
     /// Lines that are in no file yet.
     kept: Vec<u8>,
 }
@@ -57,9 +59,7 @@ pub struct LatencyLog {
 impl LatencyLog {
     /// Begins a log in a file of its own; `started` is the wall-clock instant that the intervals count from.
     pub fn begin(path: &Path, started: SystemTime) -> io::Result<Self> {
-        let mut file = File::create(path)?;
-        file.write_all(&head(started)?)?;
-        Ok(Self { file: Some(file), kept: Vec::new() })
+        Ok(Self { file: Some(Lines::begin(path, &head(started)?)?), kept: Vec::new() })
     }
 
     /// Adds one interval under an optional tag. Empty histograms are kept: silence is a finding.
@@ -79,21 +79,20 @@ impl LatencyLog {
         // What stands before it, the divisor, is in the head already.
         let line = text.split_inclusive(|&byte| byte == b'\n').next_back().unwrap_or_default();
         match &mut self.file {
-            Some(file) => file.write_all(line),
-            None => {
-                self.kept.extend_from_slice(line);
-                Ok(())
-            }
+            Some(file) => file.push(line),
+            None => self.kept.extend_from_slice(line),
         }
+        Ok(())
     }
 
     /// Writes a log that was kept; `started` is the wall-clock instant that the intervals count from. One that was begun in a file is
-    /// written already.
+    /// written already, and fails if a line of it could not be, or if `path` no longer names that file (`NotFound`).
     pub fn write(&self, path: &Path, started: SystemTime) -> io::Result<()> {
-        if self.file.is_some() {
-            return Ok(());
+        match &self.file {
+            None => write_whole(path, &[&head(started)?[..], &self.kept].concat()),
+            Some(file) if file.is_at(path) => file.outcome(),
+            Some(_) => Err(io::ErrorKind::NotFound.into()),
         }
-        std::fs::write(path, [&head(started)?[..], &self.kept].concat())
     }
 }
 

@@ -9,11 +9,15 @@
 //!
 //! `loadgen` and the bench write these files and `report` reads them; neither knows the other.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod asked;
 pub mod bench;
 mod comparable;
 mod comparison;
+pub mod console;
 mod difference;
+pub mod file;
 mod folder;
 mod latency_log;
 mod machine;
@@ -36,8 +40,8 @@ pub use comparable::{Mismatch, mismatches, other_server_flags};
 pub use comparison::{COMPARISON_FILE, Comparison, ComparisonRun};
 pub use difference::{Difference, Finding, MOST_IN_ALL_PAIRS, NOISE_FLOOR, Rounds, differences, opponents};
 pub use folder::{
-    FolderError, LATENCY_FILE, LoadedRun, RECOVERY_FILE, RUN_FILE, RunFolder, SERIES_FILE, load, load_all, load_bench,
-    load_rounds, load_search,
+    FolderError, LATENCY_FILE, LoadedRun, RECOVERY_FILE, RUN_FILE, RunFolder, RunLogs, SERIES_FILE, load, load_all,
+    load_bench, load_rounds, load_search,
 };
 pub use latency_log::{
     HIGHEST_LATENCY_NS, LOWEST_LATENCY_NS, LatencyLog, Span, growing_histogram, new_histogram, read_latency_log,
@@ -54,6 +58,6 @@ pub use recovery::{ClientGroup, FaultReport, Recovery, RecoveryRow};
 pub use regression::Regressions;
 pub use run::{Ending, Run, SCHEMA};
 pub use search::{LimitedBy, SEARCH_FILE, Search, SearchEnding, SearchStep, StepFinding, Vary};
-pub use series::SeriesRow;
+pub use series::{SeriesFile, SeriesRow};
 pub use shard_share::ShardShare;
 pub use verdict::{Assertion, Reason, Verdict};

@@ -1,6 +1,36 @@
 //! The run second by second: the rows of `series.csv`.
 
+use std::io;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use crate::file::Lines;
+
+/// `series.csv` while a run runs: rows are in it as they come, whole. In the end it is [replaced](crate::RunFolder::write) by all of them; the
+/// default is in no file.
+#[derive(Debug, Default)]
+pub struct SeriesFile(Option<Lines>);
+
+impl SeriesFile {
+    /// Begins one at `path`, whose folder must be there.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        Ok(Self(Some(Lines::begin(path, b"")?)))
+    }
+
+    /// Adds a row, the first one with the names of the columns before it. One that cannot be written is left out, with all that follow: the
+    /// end of the run tells why.
+    pub fn push(&mut self, row: &SeriesRow) {
+        if let Some(file) = &mut self.0 {
+            let mut writer = csv::WriterBuilder::new().has_headers(file.is_empty()).from_writer(Vec::new());
+            if writer.serialize(row).is_ok()
+                && let Ok(line) = writer.into_inner()
+            {
+                file.push(&line);
+            }
+        }
+    }
+}
 
 /// One second of a run, longer where the machine had no time to end it. Counters are of this second alone; gauges are sampled at its end, and
 /// may have been higher or lower in between.

@@ -1,6 +1,5 @@
 //! `loadgen check`: walks a feed through its contract; of any other server, finds out what works.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::task::LocalSet;
 use super::{End, Usage};
 use crate::check::{Outcome, Walked, walk};
 use crate::config::CheckArgs;
+use crate::interrupt::Interrupt;
 use crate::server_process::ServerProcess;
 use crate::survey::{survey, table};
 use crate::target::{Target, Token, Trust, redacted};
@@ -20,6 +20,15 @@ const CONNECT_BOUND: Duration = Duration::from_secs(3);
 
 /// Checks a server as what it is said to be, and ends well only if all of that holds.
 pub async fn exec(args: CheckArgs) -> anyhow::Result<End> {
+    let interrupt = Interrupt::listen()?;
+    tokio::select! {
+        end = try_or_check(args) => end,
+        // Who is asked to end ends what it has started.
+        () = interrupt.wanted() => Ok(End::Unfinished),
+    }
+}
+
+async fn try_or_check(args: CheckArgs) -> anyhow::Result<End> {
     if !args.target.file.is_feed() {
         return try_out(args).await;
     }
@@ -46,11 +55,11 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
     let target = Target::resolve_as(&url, Arc::clone(&file), token, &trust)?;
     let (target, told) = target.reach(CONNECT_BOUND).await?;
     if let Some(told) = told {
-        println!("note: {told}");
+        results::outln!("note: {told}");
     }
     let findings = LocalSet::new().run_until(survey(&target)).await;
     let findings = findings.with_context(|| format!("cannot try out {}", target.shown_url()))?;
-    let _ = write!(std::io::stdout(), "{}", table(&target, &findings));
+    results::out!("{}", table(&target, &findings));
     if let Some(server) = started {
         server.stop().await?;
     }
@@ -68,10 +77,8 @@ async fn try_out(args: CheckArgs) -> anyhow::Result<End> {
 
 /// Checks a feed, prints each step, and ends well only if all of them hold.
 async fn check_contract(url: &str, token: Option<&Token>, trust: &Trust) -> anyhow::Result<End> {
-    let mut out = std::io::stdout();
-    // Who closes the pipe has read enough; the code at the end tells the rest.
-    let walked = walk(url, token, trust, &mut |step| drop(writeln!(out, "{step}"))).await?;
-    let _ = writeln!(std::io::stdout(), "\n{}", summary(&redacted(token, url), &walked));
+    let walked = walk(url, token, trust, &mut |step| results::outln!("{step}")).await?;
+    results::outln!("\n{}", summary(&redacted(token, url), &walked));
     let fails = walked.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed { .. }));
     Ok(if fails { End::Unfinished } else { End::Fine })
 }

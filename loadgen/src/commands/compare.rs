@@ -51,7 +51,7 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
         .collect();
     orders.iter().try_for_each(Order::check)?;
     let cores = Cores::divide(args.load.pin, true)?;
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
     let mut comparison = Comparison {
         schema: SCHEMA,
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -61,28 +61,41 @@ pub async fn exec(args: CompareArgs) -> anyhow::Result<End> {
     };
     let mut contenders: Vec<Contender> =
         labels.iter().map(|label| Contender { label: label.clone(), runs: Vec::new() }).collect();
-    for (round, place) in order_of_runs(orders.len(), args.rounds) {
-        let (label, transport) = (&labels[place], orders[place].transport);
-        let folder = format!("round-{round}-{}", label.replace(" (", "-").replace(')', ""));
-        let order = Order { title: format!("round {round}/{} {label}", args.rounds), ..orders[place].clone() };
-        let run = measure(&order, &out.join(&folder), &cores, &interrupt).await?;
-        if run.ending == Ending::Interrupted {
-            // Shorter than the others, so it is no round; what it measured stays in its folder.
-            println!("round {round} {label:<12} interrupted: left out");
-            break;
+    let all_rounds = async {
+        for (round, place) in order_of_runs(orders.len(), args.rounds) {
+            let (label, transport) = (&labels[place], orders[place].transport);
+            let folder = format!("round-{round}-{}", label.replace(" (", "-").replace(')', ""));
+            let order = Order { title: format!("round {round}/{} {label}", args.rounds), ..orders[place].clone() };
+            let runs = &mut contenders[place].runs;
+            let show = |run: &Run| {
+                if run.ending == Ending::Interrupted {
+                    // Shorter than the others, so it is no round; what it measured stays in its folder.
+                    results::outln!("round {round} {label:<12} interrupted: left out");
+                } else {
+                    results::outln!("{}", one_line(round, label, run));
+                    runs.push((Some(round), run.clone()));
+                }
+            };
+            let run = measure(&order, &out.join(&folder), &cores, &interrupt, show).await?;
+            if run.ending == Ending::Interrupted {
+                break;
+            }
+            let label = Some(label.clone()).filter(|label| label != transport.name());
+            comparison.runs.push(ComparisonRun { round, transport: transport.name().into(), label, folder });
+            // Written anew after each run: nothing that was measured is lost if a later one fails.
+            comparison.write(&out)?;
+            if interrupt.is_wanted() {
+                break;
+            }
         }
-        println!("{}", one_line(round, label, &run));
-        let label = Some(label.clone()).filter(|label| label != transport.name());
-        comparison.runs.push(ComparisonRun { round, transport: transport.name().into(), label, folder });
-        // Written anew after each run: nothing that was measured is lost if a later one fails.
-        comparison.write(&out)?;
-        contenders[place].runs.push((Some(round), run));
-        if interrupt.is_wanted() {
-            break;
-        }
+        anyhow::Ok(())
+    };
+    let led = all_rounds.await;
+    if led.is_ok() || contenders.iter().any(|contender| !contender.runs.is_empty()) {
+        results::out!("{}{}", table(&contenders), findings(&contenders));
     }
-    print!("{}{}", table(&contenders), findings(&contenders));
-    println!("results: {}", out.display());
+    led?;
+    results::outln!("results: {}", out.display());
     let end = outcome(&contenders);
     Ok(if interrupt.is_wanted() { end.max(End::Unfinished) } else { end })
 }

@@ -19,8 +19,8 @@ pub fn exec(args: &DiffArgs) -> anyhow::Result<End> {
         let remedy = "Expected two builds under one load, measured alike: repeat one side with the flags of the other.";
         return Err(Usage(anyhow!("{}\n{remedy}", refused.join("\n"))).into());
     }
-    pairs.iter().for_each(|pair| print!("{}", preface(pair)));
-    println!("A = {}\nB = {}", args.before.display(), args.after.display());
+    pairs.iter().for_each(|pair| results::out!("{}", preface(pair)));
+    results::outln!("A = {}\nB = {}", args.before.display(), args.after.display());
     let mut end = End::Fine;
     let mut judged = Vec::new();
     for pair in &pairs {
@@ -29,10 +29,10 @@ pub fn exec(args: &DiffArgs) -> anyhow::Result<End> {
             end = end.max(End::Invalid);
             continue;
         }
-        print!("{}{}", figures(&[before.clone(), after.clone()]), findings(pair));
-        print!("{}", not_compared(pair));
+        results::out!("{}{}", figures(&[before.clone(), after.clone()]), findings(pair));
+        results::out!("{}", not_compared(pair));
         let Some(regressions) = Regressions::between(&after.valid(), &before.valid(), args.tolerance) else { continue };
-        print!("{}", verdict(pair, &regressions, args.tolerance));
+        results::out!("{}", verdict(pair, &regressions, args.tolerance));
         if !regressions.worse.is_empty() {
             end = end.max(End::AssertionFailed);
         }
@@ -40,7 +40,7 @@ pub fn exec(args: &DiffArgs) -> anyhow::Result<End> {
     }
     if judged.len() > 1 {
         let chance: f64 = judged.iter().map(|regressions| regressions.chance).sum();
-        println!("\nOf all {} pairs together: at most {}.", judged.len(), percent(chance.min(1.0)));
+        results::outln!("\nOf all {} pairs together: at most {}.", judged.len(), percent(chance.min(1.0)));
     }
     Ok(end)
 }
@@ -73,10 +73,10 @@ fn matched(mut before: Vec<Contender>, mut after: Vec<Contender>) -> anyhow::Res
     for old in before {
         match after.iter().position(|new| new.label == old.label) {
             Some(place) => pairs.push([named("B", after.remove(place)), named("A", old)]),
-            None => println!("ONLY IN A: {}", old.label),
+            None => results::outln!("ONLY IN A: {}", old.label),
         }
     }
-    after.iter().for_each(|new| println!("ONLY IN B: {}", new.label));
+    after.iter().for_each(|new| results::outln!("ONLY IN B: {}", new.label));
     if pairs.is_empty() {
         bail!("the two results have no contender in common: expected one name that is in both");
     }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::End;
 use crate::clients::ClientError;
+use crate::interrupt::Interrupt;
 use crate::target::{Target, Trust};
 use crate::wire::http::HttpError;
 use crate::wire::websocket::{CLOSE_PATIENCE, MAX_MESSAGE, frame, hear};
@@ -33,6 +34,14 @@ pub struct EchoArgs {
 
 /// Goes through all cases that the server has, and has it write its report.
 pub async fn exec(args: EchoArgs) -> anyhow::Result<End> {
+    let interrupt = Interrupt::listen()?;
+    tokio::select! {
+        end = go_through(args) => end,
+        () = interrupt.wanted() => Ok(End::Unfinished),
+    }
+}
+
+async fn go_through(args: EchoArgs) -> anyhow::Result<End> {
     let target = Target::resolve(&format!("http://{}", args.server), &Trust::default())?;
     let suite = Suite { server: args.server, dialer: Dialer::unbound(&target, Rc::new(Traffic::default())) };
     let mut count = None;
@@ -45,7 +54,7 @@ pub async fn exec(args: EchoArgs) -> anyhow::Result<End> {
         suite.talk(&path, |opcode, message, replies| replies.extend_from_slice(&frame(opcode, message))).await?;
     }
     suite.talk(&format!("/updateReports?agent={AGENT}"), |_, _, _| ()).await?;
-    println!("{count} cases done");
+    results::outln!("{count} cases done");
     Ok(End::Fine)
 }
 

@@ -52,40 +52,51 @@ pub async fn exec(args: FindMaxArgs) -> anyhow::Result<End> {
     let mut hunt = Hunt::new(vary, start, ceiling, args.resolution);
     let mut runs: Vec<Run> = Vec::new();
     let cores = Cores::divide(args.load.pin, args.url.is_none())?;
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
     let latest = clock::now() + args.max_time;
-    search.ending = loop {
-        let load = match hunt.next() {
-            Ok(load) => load,
-            Err(ending) => break ending,
-        };
-        if search.steps.len() >= args.max_steps as usize || clock::now() >= latest {
-            break SearchEnding::OutOfBounds;
-        }
-        let folder = format!("step-{:02}-{load}", search.steps.len() + 1);
-        let run = measure(&order_at(load), &out.join(&folder), &cores, &interrupt).await?;
-        if interrupt.is_wanted() {
-            break SearchEnding::Unfinished;
-        }
-        let finding = finding(&run);
-        println!("{}", one_line(&told(vary, load), &run, finding));
-        search.steps.push(SearchStep { load, finding, folder });
-        runs.push(run);
-        // Written anew after each step: nothing that was measured is lost if a later one fails.
-        search.write(&out)?;
-        match finding {
-            StepFinding::Holds => hunt.record(load, true),
-            StepFinding::Broken => hunt.record(load, false),
-            // No hiccup of the server's, and nothing above it would be measured better.
-            StepFinding::Invalid => break SearchEnding::Invalid,
+    let all_steps = async {
+        loop {
+            let load = match hunt.next() {
+                Ok(load) => load,
+                Err(ending) => break anyhow::Ok(ending),
+            };
+            if search.steps.len() >= args.max_steps as usize || clock::now() >= latest {
+                break Ok(SearchEnding::OutOfBounds);
+            }
+            let folder = format!("step-{:02}-{load}", search.steps.len() + 1);
+            let show = |run: &Run| {
+                if !interrupt.is_wanted() {
+                    results::outln!("{}", one_line(&told(vary, load), run, finding(run)));
+                    runs.push(run.clone());
+                }
+            };
+            let run = measure(&order_at(load), &out.join(&folder), &cores, &interrupt, show).await?;
+            if interrupt.is_wanted() {
+                break Ok(SearchEnding::Unfinished);
+            }
+            let finding = finding(&run);
+            search.steps.push(SearchStep { load, finding, folder });
+            // Written anew after each step: nothing that was measured is lost if a later one fails.
+            search.write(&out)?;
+            match finding {
+                StepFinding::Holds => hunt.record(load, true),
+                StepFinding::Broken => hunt.record(load, false),
+                // No hiccup of the server's, and nothing above it would be measured better.
+                StepFinding::Invalid => break Ok(SearchEnding::Invalid),
+            }
         }
     };
+    let led = all_steps.await;
+    search.ending = *led.as_ref().unwrap_or(&SearchEnding::Unfinished);
     conclude(&mut search, &runs);
+    if led.is_ok() || !runs.is_empty() {
+        results::outln!("\n{}", wrapped(search.outcome.trim()));
+    }
+    led?;
     if !search.steps.is_empty() {
         search.write(&out)?;
     }
-    println!("\n{}", wrapped(search.outcome.trim()));
-    println!("results: {}", out.display());
+    results::outln!("results: {}", out.display());
     Ok(end_of(search.ending))
 }
 

@@ -1,9 +1,10 @@
 //! `loadgen merge`: the shards of one run, put together as if one process had played it.
 
+use anyhow::Context;
 use results::RunFolder;
 
 use super::End;
-use super::run::{default_folder, end_of};
+use super::run::{NOT_SAVED, default_folder, end_of};
 use crate::config::MergeArgs;
 use crate::{junit, merge, output};
 
@@ -13,9 +14,10 @@ pub fn exec(args: MergeArgs) -> anyhow::Result<End> {
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
     let merged = merge::merge(parts, None, &args.assertions)?;
     let out = args.out.unwrap_or_else(|| default_folder("merged"));
-    merged.write(&RunFolder::create(&out)?)?;
+    let folder = RunFolder::create(&out)?;
+    results::out!("{}", output::run_table(&merged.run));
+    merged.write(&folder).context(NOT_SAVED)?;
+    results::outln!("{:<14} {}", "results", out.display());
     args.junit.as_deref().map(|path| junit::write(path, &merged.run)).transpose()?;
-    print!("{}", output::run_table(&merged.run));
-    println!("{:<14} {}", "results", out.display());
     Ok(end_of(&merged.run))
 }

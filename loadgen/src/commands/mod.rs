@@ -10,8 +10,6 @@ pub mod run;
 pub mod selftest;
 pub mod stub;
 
-use std::process::ExitCode;
-
 /// How a command ended, as a script sees it. That it could not be carried out at all is an error instead, and code 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
@@ -32,18 +30,19 @@ pub struct Usage(pub anyhow::Error);
 
 impl Usage {
     /// The exit code of an error.
-    pub fn code_of(error: &anyhow::Error) -> ExitCode {
-        if error.is::<Self>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    pub fn code_of(error: &anyhow::Error) -> u8 {
+        if error.is::<Self>() { 2 } else { 1 }
     }
 }
 
-impl From<End> for ExitCode {
-    fn from(end: End) -> Self {
-        Self::from(match end {
-            End::Fine => 0,
-            End::Unfinished => 1,
-            End::Invalid => 3,
-            End::AssertionFailed => 4,
-        })
+impl End {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Unfinished => 1,
+            Self::Invalid => 3,
+            Self::AssertionFailed => 4,
+        }
     }
 }

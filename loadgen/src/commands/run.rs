@@ -29,6 +29,8 @@ use crate::{display, junit, machine, merge, preflight};
 
 /// Postmarks have four hexadecimal digits for the publisher: one for each topic and shard.
 const MOST_PUBLISHERS: u32 = 65_536;
+/// What is said of a run whose files could not be written.
+pub const NOT_SAVED: &str = "the results of this run are not saved, beyond what was printed";
 /// Where results go when nothing else is said.
 const RUNS: &str = "wirelab-runs";
 
@@ -38,7 +40,7 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
     let out = args.out.unwrap_or_else(|| default_folder(&title));
     args.junit.as_deref().map(junit::prove_writable).transpose()?;
     let cores = Cores::divide(args.load.pin, args.url.is_empty())?;
-    let (place, leader) = place(&args.part);
+    let (place, leader) = place(&args.part)?;
     let mut order = Order {
         transport: args.transport,
         token: args.target.token()?,
@@ -63,35 +65,35 @@ pub async fn exec(args: RunArgs) -> anyhow::Result<End> {
         return Err(Usage(why).into());
     }
     if let Some(leader) = leader {
-        measure(&order, &out, &cores, &leader.interrupt).await?;
+        measure(&order, &out, &cores, &leader.interrupt, |_| ()).await?;
         return Ok(End::Fine);
     }
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
+    let show = |run: &Run| results::out!("{}", output::run_table(run));
     let run = match args.part.workers.filter(|&workers| workers > 1) {
         Some(workers) => {
             order.url = (!args.url.is_empty()).then(|| args.url.join(","));
-            workers::lead(&order, &args.url, workers, &out, &cores, &interrupt).await?
+            workers::lead(&order, &args.url, workers, &out, &cores, &interrupt, show).await?
         }
         None if args.url.len() > 1 => {
             return Err(Usage(anyhow!("one process talks to one server: name one --url, or add --workers")).into());
         }
-        None => measure(&order, &out, &cores, &interrupt).await?,
+        None => measure(&order, &out, &cores, &interrupt, show).await?,
     };
+    results::outln!("{:<14} {}", "results", out.display());
     args.junit.as_deref().map(|path| junit::write(path, &run)).transpose()?;
-    print!("{}", output::run_table(&run));
-    println!("{:<14} {}", "results", out.display());
     Ok(end_of(&run))
 }
 
 /// Which part of a load the command line asks this process for, and who leads it, if somebody does.
-fn place(part: &PartArgs) -> (Place, Option<Leader>) {
-    let leader = (part.start_at == Some(StartAt::Leader)).then(workers::obey);
+fn place(part: &PartArgs) -> anyhow::Result<(Place, Option<Leader>)> {
+    let leader = (part.start_at == Some(StartAt::Leader)).then(workers::obey).transpose()?;
     let gate = match (&leader, part.start_at) {
         (Some(leader), _) => leader.gate.clone(),
         (None, Some(StartAt::Time(time))) => Gate::At(time),
         (None, _) => Gate::Open,
     };
-    (Place { shard: part.shard.unwrap_or(Shard::WHOLE), run: part.run_id, gate }, leader)
+    Ok((Place { shard: part.shard.unwrap_or(Shard::WHOLE), run: part.run_id, gate }, leader))
 }
 
 /// How a run ended, as an exit code.
@@ -211,7 +213,7 @@ impl Order {
     pub async fn reach(&self, url: &str) -> anyhow::Result<Target> {
         let (target, told) = self.resolve(url)?.reach(self.load.connect_timeout).await?;
         if let Some(told) = told {
-            eprintln!("note: {told} for the run");
+            results::errln!("note: {told} for the run");
         }
         Ok(target)
     }
@@ -258,8 +260,15 @@ pub fn default_folder(what: &str) -> PathBuf {
     Path::new(RUNS).join(format!("{time}-{what}"))
 }
 
-/// Carries out one run and writes its folder, which is created before anything is measured.
-pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Interrupt) -> anyhow::Result<Run> {
+/// Carries out one run and writes its folder, which is created before anything is measured. What was measured is handed to `show` before it is
+/// written: a full disk must not cost it.
+pub async fn measure(
+    order: &Order,
+    out: &Path,
+    cores: &Cores,
+    interrupt: &Interrupt,
+    show: impl FnOnce(&Run),
+) -> anyhow::Result<Run> {
     let plan = Arc::new(plan(order)?);
     let named = match &order.url {
         Some(url) => Some(order.reach(url).await?),
@@ -267,7 +276,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
     };
     let descriptors = preflight::room_for(&plan, named.as_ref())?;
     if let Some(warning) = preflight::port_warning(&plan, named.as_ref()) {
-        eprintln!("warning: {warning}");
+        results::errln!("warning: {warning}");
     }
     let server = if named.is_none() { Some(order.start_server(cores).await?) } else { None };
     let child = server.as_ref().map(|server| server.pid);
@@ -299,7 +308,7 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         bounds: order.load.bounds.clone(),
     };
     let mut display = if is_led { display::for_leader() } else { display::for_run(&order.title) };
-    let mut outcome = conductor::conduct(&setup, folder.begin_log(started)?, &mut *display, interrupt).await?;
+    let mut outcome = conductor::conduct(&setup, folder.begin_logs(started)?, &mut *display, interrupt).await?;
     let run = Run {
         schema: SCHEMA,
         id: format!("{:08x}", plan.run),
@@ -312,21 +321,25 @@ pub async fn measure(order: &Order, out: &Path, cores: &Cores, interrupt: &Inter
         measured: outcome.measured,
         shards: Vec::new(),
     };
-    if !plan.shard.is_whole() {
-        merge::keep(
-            &plan,
-            &target.shown_url(),
-            &cores.of_shard(),
-            &order.load.bounds,
-            &outcome.parts,
-            &mut outcome.log,
-        )?
-        .write(folder.path())?;
-    }
-    if run.measured.recovery.is_some() {
-        folder.write_recovery(&outcome.recovery)?;
-    }
-    folder.write(&run, &outcome.log, started, &outcome.rows)?;
+    show(&run);
+    let mut write = || -> anyhow::Result<()> {
+        if !plan.shard.is_whole() {
+            merge::keep(
+                &plan,
+                &target.shown_url(),
+                &cores.of_shard(),
+                &order.load.bounds,
+                &outcome.parts,
+                &mut outcome.log,
+            )?
+            .write(folder.path())?;
+        }
+        if run.measured.recovery.is_some() {
+            folder.write_recovery(&outcome.recovery)?;
+        }
+        Ok(folder.write(&run, &outcome.log, started, &outcome.rows)?)
+    };
+    write().context(NOT_SAVED)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
         server.stop().await?;

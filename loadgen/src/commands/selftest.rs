@@ -31,11 +31,11 @@ struct Selftest {
 /// Tests every transport and every odd server, prints tables, and ends well only if all of it is ok.
 pub async fn exec(args: SelftestArgs) -> anyhow::Result<End> {
     let began = clock::now();
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen()?;
     let program = std::env::current_exe().context("cannot find this program, which the stub server is part of")?;
     let mut test =
         Selftest { program, bounds: args.bounds, interrupt, second_chances: SECOND_CHANCES, rows: 0, wrong: 0 };
-    println!("{}", Resolution::measure().await?);
+    results::outln!("{}", Resolution::measure().await?);
     for transport in args.transports {
         test.try_transport(transport).await?;
         if test.interrupt.is_wanted() {
@@ -58,7 +58,7 @@ impl Selftest {
                 return Ok(());
             }
             let rows = examine(&trial, &findings);
-            print!("{}", table(transport, &findings.truth, &rows));
+            results::out!("{}", table(transport, &findings.truth, &rows));
             if !self.may_try_again(transport.name(), &rows) {
                 self.count(&rows);
                 return Ok(());
@@ -76,7 +76,7 @@ impl Selftest {
                     return Ok(());
                 }
                 let rows = server.examine(&findings);
-                print!("{}", server.table(&rows));
+                results::out!("{}", server.table(&rows));
                 if !self.may_try_again(server.name, &rows) {
                     self.count(&rows);
                     break;
@@ -99,7 +99,7 @@ impl Selftest {
             return false;
         }
         self.second_chances -= 1;
-        println!("  only some times are too long, as on a busy machine: testing {name} once more");
+        results::outln!("  only some times are too long, as on a busy machine: testing {name} once more");
         true
     }
 
@@ -112,11 +112,11 @@ impl Selftest {
         let Self { rows, wrong, .. } = self;
         let took = time_ns(clock::now().saturating_duration_since(began).as_nanos() as u64);
         if *wrong == 0 {
-            println!("all ok: {rows} of {rows} in {took}");
+            results::outln!("all ok: {rows} of {rows} in {took}");
             return End::Fine;
         }
-        println!("NOT OK: {wrong} of {rows} in {took}");
-        println!("{ADVICE}");
+        results::outln!("NOT OK: {wrong} of {rows} in {took}");
+        results::outln!("{ADVICE}");
         End::Unfinished
     }
 }

@@ -1,26 +1,32 @@
 //! `loadgen stub`: the server whose behaviour is known, as the self-test and the tests start it.
 
-use std::io::Write;
-
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::End;
+use crate::interrupt::Interrupt;
 use crate::selftest::stub::{self, Script};
 
-/// Serves until standard input ends, or for ever.
+/// Serves until standard input ends or a signal comes.
 pub async fn exec(script: Script) -> anyhow::Result<End> {
+    let interrupt = Interrupt::listen()?;
     let listener =
         TcpListener::bind(script.listen).await.with_context(|| format!("cannot listen on {}", script.listen))?;
-    println!("stub listening on http://{}", listener.local_addr()?);
-    std::io::stdout().flush()?;
+    results::outln!("stub listening on http://{}", listener.local_addr()?);
     if script.exit_on_stdin_close {
-        stub::serve(listener, script, end_of_input()).await?;
+        stub::serve(listener, script, either(end_of_input(), interrupt)).await?;
     } else {
-        stub::serve(listener, script, std::future::pending()).await?;
+        stub::serve(listener, script, either(std::future::pending(), interrupt)).await?;
     }
     Ok(End::Fine)
+}
+
+async fn either(end: impl Future<Output = ()>, interrupt: Interrupt) {
+    tokio::select! {
+        () = end => {}
+        () = interrupt.wanted() => {}
+    }
 }
 
 async fn end_of_input() {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feed::ConnectionStats;
-use results::{LatencyLog, Phase};
+use results::{Phase, RunLogs};
 
 use crate::clock;
 use crate::config::Bounds;
@@ -77,10 +77,10 @@ impl Setup {
     }
 }
 
-/// Carries a run out. Its latencies go into `log`, second by second.
+/// Carries a run out. Its latencies and rows go into `logs`, second by second.
 pub async fn conduct(
     setup: &Setup,
-    log: LatencyLog,
+    logs: RunLogs,
     display: &mut dyn Display,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Outcome> {
@@ -98,7 +98,7 @@ pub async fn conduct(
     let publisher = Publisher::start(Arc::clone(plan), setup.target.clone(), departures, tolerated_wait).await;
     // The server's own words may stand in why not.
     let publisher = publisher.map_err(|error| setup.target.told(&error))?;
-    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), log);
+    let journal = Journal::new(&players, &stats, display, plan.transport.name(), setup.clients(), logs);
     let readings =
         Readings { before: stats.read_when(plan.transport, |readers| readers.open == 0).await, ..Readings::default() };
     let rss_before = process::own_rss();
@@ -125,7 +125,7 @@ impl Conductor<'_> {
         let plan = &setup.plan;
         let clients = u64::from(setup.clients());
 
-        self.enter("connect", None);
+        self.enter("connect", None).await?;
         let paced = Duration::from_secs_f64(clients as f64 / plan.own_connect_rate());
         let start = clock::now();
         players.iter().for_each(|player| player.connect(start));
@@ -135,7 +135,7 @@ impl Conductor<'_> {
         let live_bound = latest.map_or(live_bound, |latest| latest.min(live_bound));
         self.wait_for(live_bound, None, |counters| counters.live() + counters.told_to_stop == clients).await?;
 
-        self.enter("settle", Some(plan.settle));
+        self.enter("settle", Some(plan.settle)).await?;
         self.readings.settled = self.journal.stats().read().await;
         self.wait_until(clock::now() + plan.settle, None).await?;
         self.readings.connected = self.journal.stats().read().await;
@@ -149,7 +149,7 @@ impl Conductor<'_> {
             // Told beforehand: whatever the conductor is waiting for at that instant, nobody is given longer.
             player.set_too_late_from(window.end + plan.patience());
         });
-        self.enter("warm-up", Some(plan.warmup + LEAD));
+        self.enter("warm-up", Some(plan.warmup + LEAD)).await?;
         let publishing = publisher.begin(begin);
         let faults = Troubles::begin(setup, window.start, self.interrupt);
         self.wait_until(window.start - MARK_LEAD, Some(&publishing)).await?;
@@ -159,7 +159,7 @@ impl Conductor<'_> {
         self.shared.live.watch();
         self.readings.start = self.journal.stats().read().await;
         self.wait_until(window.start, Some(&publishing)).await?;
-        self.enter("measure", Some(plan.duration));
+        self.enter("measure", Some(plan.duration)).await?;
         self.journal.start_log();
         self.wait_until(window.end, Some(&publishing)).await?;
         let mut bound = window.end + plan.patience();
@@ -174,7 +174,7 @@ impl Conductor<'_> {
         let to = self.mark().await?;
         let rss_end = process::own_rss();
 
-        self.enter("drain", Some(bound.saturating_duration_since(clock::now())));
+        self.enter("drain", Some(bound.saturating_duration_since(clock::now()))).await?;
         // A server that does not answer is waited for while its deliveries are, not before.
         let end = self.journal.stats().read();
         let (end, drained) = tokio::join!(end, self.drain(publishing, &faults, bound));
@@ -196,7 +196,7 @@ impl Conductor<'_> {
         players.iter().for_each(|player| player.set_too_late_from(now));
         // From here on clients leave because they are asked to.
         let live = self.shared.live.read();
-        self.enter("close", None);
+        self.enter("close", None).await?;
         // A reader that leaves before the server has looked at its request is never counted as one.
         // One that was started again counts anew, so there is nothing to wait for.
         let counts_on = !self.interrupt.is_wanted() && !plan.ends_server();
@@ -270,11 +270,11 @@ impl Conductor<'_> {
         })
     }
 
-    fn enter(&mut self, name: &'static str, length: Option<Duration>) {
+    async fn enter(&mut self, name: &'static str, length: Option<Duration>) -> anyhow::Result<()> {
         self.end_phase();
         let start_s = clock::now().saturating_duration_since(self.journal.began()).as_secs_f64();
         self.phases.push(Phase { name: name.into(), start_s, end_s: start_s });
-        self.journal.enter(name, length);
+        self.journal.enter(name, length).await
     }
 
     fn end_phase(&mut self) {

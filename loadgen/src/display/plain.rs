@@ -30,7 +30,7 @@ impl Display for Plain {
         }
         progress.phase.as_ref().clone_into(&mut self.phase);
         self.last = Some(now);
-        eprintln!("{}: {:8} {}", self.title, progress.phase, figures(progress));
+        results::errln!("{}: {:8} {}", self.title, progress.phase, figures(progress));
     }
 
     fn finish(&mut self) {}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
+use results::file::write_whole;
 use results::{LatencyLog, Run, SeriesRow, ServerCost};
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,7 @@ impl Record {
     /// Writes it into a run folder.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(SHARD_FILE);
-        std::fs::write(&path, serde_json::to_vec(self)?).with_context(|| format!("cannot write {}", path.display()))
+        write_whole(&path, &serde_json::to_vec(self)?).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 

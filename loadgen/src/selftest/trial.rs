@@ -197,7 +197,7 @@ impl Trial {
             Some(title) => display::in_lines(title),
             None => display::for_run(self.transport.name()),
         };
-        let outcome = conductor::conduct(&setup, results::LatencyLog::default(), &mut *display, interrupt).await?;
+        let outcome = conductor::conduct(&setup, results::RunLogs::default(), &mut *display, interrupt).await?;
         let truth = ask(&target).await?;
         stub.stop().await?;
         Ok(Findings { outcome, truth })

@@ -132,7 +132,8 @@ mod tests {
         let expected = "GET /base/sub/news?wait=2.5 HTTP/1.1\r\nHost: here\r\nX-Client: 3\r\nConnection: close\r\n\r\n";
         assert_eq!(request.head("GET", "/base", "here", &first, "Connection: close\r\n"), expected);
         let unfit = [Some("7\r\nX-Injected: yes".to_owned())];
-        let expected = "GET /base/sub/news?after=7%0D%0AX-Injected:%20yes&wait=2.5 HTTP/1.1\r\nHost: here\r\nX-Client: 3\r\n\r\n";
+        let expected =
+            "GET /base/sub/news?after=7%0D%0AX-Injected:%20yes&wait=2.5 HTTP/1.1\r\nHost: here\r\nX-Client: 3\r\n\r\n";
         assert_eq!(request.head("GET", "/base", "here", &Values { remembered: &unfit, ..first }, ""), expected);
         let remembered = [Some("\"a&b\"".to_owned())];
         let later = Values { remembered: &remembered, ..first };

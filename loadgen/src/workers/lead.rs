@@ -15,7 +15,7 @@ use super::overview::{of_all, place};
 use super::process::{Event, Worker, words};
 use super::servers::Servers;
 use crate::commands::Usage;
-use crate::commands::run::{Order, Place, asked, plan};
+use crate::commands::run::{NOT_SAVED, Order, Place, asked, plan};
 use crate::conductor::MARK_LEAD;
 use crate::cores::Cores;
 use crate::display::{self, Display, Progress};
@@ -35,7 +35,8 @@ const AFTERMATH: Duration = Duration::from_millis(200);
 /// What a worker may take for a phase beyond its length before the run is given up: starting, writing, a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Plays `order` from `workers` processes, which take the servers at `urls` in turn; without any, one is started for all.
+/// Plays `order` from `workers` processes, which take the servers at `urls` in turn; without any, one is started for all. What was measured is
+/// handed to `show` before it is written.
 pub async fn lead(
     order: &Order,
     urls: &[String],
@@ -43,6 +44,7 @@ pub async fn lead(
     out: &Path,
     cores: &Cores,
     interrupt: &Interrupt,
+    show: impl FnOnce(&Run),
 ) -> anyhow::Result<Run> {
     let run = order.place.run.unwrap_or_else(|| rand::rng().random());
     let shards: Vec<Shard> = Shard::all(workers).collect();
@@ -107,7 +109,8 @@ pub async fn lead(
     leader.display.finish();
     led?;
     let run = conclude(&folders, leader.servers, order, &whole, cores).await?;
-    run.write(&folder)?;
+    show(&run.run);
+    run.write(&folder).context(NOT_SAVED)?;
     // After the writing: a server that does not end must not cost what was measured.
     if let Some(server) = server {
         server.stop().await?;
@@ -229,6 +232,7 @@ impl Leader<'_> {
                     self.display.show(&progress);
                 }
             }
+            Event::Said(Said::Stopping) => self.interrupt.want(),
             Event::Said(Said::Waiting(Waiting::Start)) => self.ready[index] = true,
             Event::Said(Said::Waiting(Waiting::Close(opened))) => self.opened[index] = Some(opened),
             Event::Ended(Ok(status), _) if status.success() => self.gone[index] = true,

@@ -1,11 +1,11 @@
 //! The worker's side: what its leader tells it over standard input.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::process;
 
 use tokio::sync::watch;
 
-use crate::gate::{Gate, Told};
+use crate::gate::{Gate, Said, Told, say};
 use crate::interrupt::Interrupt;
 
 /// Line that says when publishing begins; behind it the time, RFC 3339.
@@ -26,25 +26,25 @@ pub struct Leader {
     pub interrupt: Interrupt,
 }
 
-/// Listens to standard input from now on. When that ends the leader is gone, and so is this process: nobody is left behind.
-pub fn obey() -> Leader {
+/// Listens to standard input from now on, and to signals, which are passed on to the leader. When standard input ends the leader is gone,
+/// and so is this process: nobody is left behind.
+pub fn obey() -> io::Result<Leader> {
     let (tell, told) = watch::channel(Told::default());
-    let (want, wanted) = watch::channel(false);
+    let interrupt = Interrupt::listen_and(|| say(&Said::Stopping))?;
+    let wanted = interrupt.clone();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match line.strip_prefix(START) {
                 Some(time) => match humantime::parse_rfc3339(time) {
                     Ok(time) => tell.send_modify(|told| told.start = Some(time)),
-                    Err(error) => eprintln!("`{line}` names no time: {error}"),
+                    Err(error) => results::errln!("`{line}` names no time: {error}"),
                 },
                 None if line == CLOSE => tell.send_modify(|told| told.may_close = true),
-                None if line == STOP => {
-                    want.send_replace(true);
-                }
-                None => eprintln!("`{line}` is no order that a worker knows"),
+                None if line == STOP => wanted.want(),
+                None => results::errln!("`{line}` is no order that a worker knows"),
             }
         }
         process::exit(ORPHANED);
     });
-    Leader { gate: Gate::Leader(told), interrupt: Interrupt::told(wanted) }
+    Ok(Leader { gate: Gate::Leader(told), interrupt })
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::sync::mpsc;
 
+use crate::children::Group;
 use crate::gate::Said;
 use crate::lines::next_line;
 use crate::shard::Shard;
@@ -36,10 +37,11 @@ pub(super) enum Event {
     Ended(std::io::Result<ExitStatus>, String),
 }
 
-/// A worker that runs. Dropping it ends it: at the end of its standard input a worker ends by itself.
+/// A worker that runs. Dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Worker {
     orders: Option<ChildStdin>,
+    _group: Option<Group>,
 }
 
 impl Worker {
@@ -55,18 +57,18 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-c goes to the whole foreground group; workers are told by their leader.
+            // Ctrl-c goes to the whole foreground group; workers are told by their leader. Who tells one of them alone ends the run.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start worker {shard} ({})", program.display()))?;
-        let orders = child.stdin.take();
+        let (orders, group) = (child.stdin.take(), child.id().map(Group::of));
         let events = events.clone();
         tokio::spawn(async move {
             let (status, last_words) = listen(&mut child, shard, &events).await;
             let _ = events.send((shard.index as usize, Event::Ended(status, last_words)));
         });
-        Ok(Self { orders })
+        Ok(Self { orders, _group: group })
     }
 
     /// Gives an order. One that is gone is noticed by its end.
@@ -88,7 +90,7 @@ async fn listen(
     while let Ok(Some(line)) = next_line(&mut pipe).await {
         match serde_json::from_str(&line) {
             Ok(said) => drop(events.send((shard.index as usize, Event::Said(said)))),
-            Err(_) => eprintln!("worker {shard}: {line}"),
+            Err(_) => results::errln!("worker {shard}: {line}"),
         }
     }
     (child.wait().await, complaints.await.unwrap_or_default())
@@ -99,7 +101,7 @@ async fn pass_on(shard: Shard, stderr: ChildStderr) -> String {
     let mut pipe = BufReader::new(stderr);
     let mut last = String::new();
     while let Ok(Some(line)) = next_line(&mut pipe).await {
-        eprintln!("worker {shard}: {line}");
+        results::errln!("worker {shard}: {line}");
         last = line;
     }
     last

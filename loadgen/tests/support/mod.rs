@@ -84,6 +84,11 @@ pub fn assert_ended(code: i32, expected: i32, out: &Path, told: &str) {
     assert!(!runs.is_empty() && runs.iter().all(|run| is_sound(&run.run)), "{told}");
 }
 
+/// Puts a program at another path: a link where that is possible, else a copy.
+pub fn place(program: &Path, at: &Path) {
+    std::fs::hard_link(program, at).or_else(|_| std::fs::copy(program, at).map(|_| ())).unwrap();
+}
+
 /// Runs a command to its end; its exit code, standard output and standard error.
 pub fn finish(command: &mut Command) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command.output().expect("the program starts");

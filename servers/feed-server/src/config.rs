@@ -113,7 +113,8 @@ pub struct Config {
 
     /// File of the keys by which tokens are known, a JWK set (RFC 7517): secrets for HS256 (`oct`), public keys for EdDSA (`OKP`, Ed25519).
     /// With it, who reads or publishes has to show a JWT in `Authorization: Bearer`, or as `access_token` in the query, whose claims
-    /// `read` and `write` list topics (`user-*` for all that begin so) and whose `exp` ends what it began. Without it, everybody may.
+    /// `read` and `write` list topics (`user-*` for all that begin so) and whose `exp` ends what it began. Keys of other kinds are skipped
+    /// with a warning. Without it, everybody may.
     #[arg(long, value_name = "FILE")]
     pub jwt_keys: Option<PathBuf>,
 

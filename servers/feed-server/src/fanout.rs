@@ -36,6 +36,8 @@ pub(crate) enum Form {
     Frames,
     /// As events in chunks.
     Events,
+    /// As events that stand in no chunk.
+    BareEvents,
     /// As the answer to a poll, after which HTTP goes on. Its reader is not roused for it, but by what its client says next.
     Answer,
     /// Not at all: it is only called.
@@ -274,6 +276,7 @@ struct Parcel {
     batch: Batch,
     frames: OnceLock<Bytes>,
     events: OnceLock<Bytes>,
+    bare: OnceLock<Bytes>,
     answer: OnceLock<Bytes>,
 }
 
@@ -284,7 +287,8 @@ impl Parcel {
         let limit = Limit { count: ROUND.count.min(count as usize), ..ROUND };
         let batch = log.after(from, limit).ok()?;
         let log = log.clone();
-        Some(Self { log, from, batch, frames: OnceLock::new(), events: OnceLock::new(), answer: OnceLock::new() })
+        let [frames, events, bare, answer] = [const { OnceLock::new() }; 4];
+        Some(Self { log, from, batch, frames, events, bare, answer })
     }
 
     fn frames(&self) -> &Bytes {
@@ -293,6 +297,10 @@ impl Parcel {
 
     fn events(&self) -> &Bytes {
         self.events.get_or_init(|| self.joined(Encoded::sse))
+    }
+
+    fn bare_events(&self) -> &Bytes {
+        self.bare.get_or_init(|| self.joined(Encoded::event))
     }
 
     fn answer(&self) -> &Bytes {
@@ -334,6 +342,9 @@ impl Seat {
             _ if outlet.cursor != parcel.from => false,
             Form::Frames => outlet.carry(parcel.frames(), entries.iter().map(|entry| entry.frame()), now, tally),
             Form::Events => outlet.carry(parcel.events(), entries.iter().map(|entry| entry.sse()), now, tally),
+            Form::BareEvents => {
+                outlet.carry(parcel.bare_events(), entries.iter().map(|entry| entry.event()), now, tally)
+            }
             Form::Answer => {
                 let took_all = outlet.answer(parcel.answer(), entries.len(), to, now, tally);
                 (place.sits, place.is_answered) = (None, true);

@@ -3,6 +3,8 @@
 //! Walk it in this order: `accept` -> `connection` and `direct` -> `entrance` and `app` -> `guards` -> `publish` -> `brokers` -> `hub` and `window` ->
 //! `transports` and `session`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod accept;
 mod again;
 mod answer;
@@ -23,6 +25,7 @@ mod guards;
 mod http2;
 mod hub;
 mod keys;
+mod last_event_id;
 mod line;
 #[doc(hidden)]
 pub mod measured_window;

@@ -1,6 +1,11 @@
 //! `feed-server`: reads its flags, says where it listens, serves until it is told to stop.
 
-use std::io::{IsTerminal, Read, Write};
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod console;
+mod signals;
+
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -8,24 +13,37 @@ use anyhow::Context;
 use clap::Parser;
 use feed_server::{Config, LogFormat, listen, run};
 use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    match serve(Config::parse()) {
+    let config = match Config::try_parse() {
+        Ok(config) => config,
+        Err(told) => return show(&told),
+    };
+    match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("feed-server: {error:#}");
+            console::complain(&format!("feed-server: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Shows what stands for a configuration: help, the version, or what is wrong with a flag.
+fn show(told: &clap::Error) -> ExitCode {
+    match console::wrote(told.print()) {
+        Err(error) if !told.use_stderr() => {
+            console::complain(&format!("feed-server: cannot write to standard output: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(1)),
     }
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("bad --log `{}`: expected for example `info` or `feed_server=debug`", config.log))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(console::Log);
     match config.log_format {
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
@@ -39,43 +57,13 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let runtime = runtime.worker_threads(workers).enable_all().build().context("cannot start the runtime")?;
     let served = runtime.block_on(async {
         let listening = listen(&config).await?;
-        let stop = stop(config.exit_on_stdin_close)?;
-        println!("feed-server listening on {}", listening.url()?);
-        std::io::stdout().flush()?;
+        let stop = signals::stop(config.exit_on_stdin_close)?;
+        console::say(&format!("feed-server listening on {}", listening.url()?))
+            .context("cannot write to standard output where it listens")?;
         // On a worker, not on this thread: accepting then costs no hop between threads.
         tokio::spawn(run(listening, config, stop)).await.context("the server panicked")?
     });
     // Not waiting for whoever still asks the system for a broker's address, which can take longer than `--drain`.
     runtime.shutdown_background();
     served
-}
-
-/// Ends with ctrl-c, SIGTERM or the end of stdin; another ctrl-c or SIGTERM ends the process on the spot, with the exit code that
-/// shells give a program which such a signal ended.
-fn stop(stdin_too: bool) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let (stdin_ended, ended) = oneshot::channel();
-    if stdin_too {
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
-            let _ = stdin_ended.send(());
-        });
-    } else {
-        drop(stdin_ended);
-    }
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            Ok(()) = ended => {}
-        }
-        tokio::spawn(async move {
-            let signal = tokio::select! {
-                _ = interrupt.recv() => SignalKind::interrupt(),
-                _ = terminate.recv() => SignalKind::terminate(),
-            };
-            std::process::exit(128 + signal.as_raw_value());
-        });
-    })
 }

@@ -11,7 +11,6 @@ use http::header::CONTENT_TYPE;
 use rustix::process::{Resource, getrlimit};
 
 use crate::app::App;
-use crate::brokers::Failure;
 use crate::clock;
 use crate::metrics::{self, Beside};
 use crate::refusal::Refusal;
@@ -39,9 +38,9 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: whether publishing would work.
+/// `GET /readyz`: whether publishing works now, and why not.
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
-    if app.broker.stats().connected { Ok("ready\n") } else { Err(Failure::OutOfReach.into()) }
+    Ok(app.broker.ready().await.map(|()| "ready\n")?)
 }
 
 fn collect(app: &App) -> ServerStats {

@@ -32,7 +32,12 @@ impl Refusal {
 
     /// 503: a bound is reached; later may work.
     pub(crate) fn overloaded(error: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error).with(RETRY_AFTER, HeaderValue::from_static("1"))
+        Self::unavailable(error, 1)
+    }
+
+    /// 503: what is needed is not there; it may be after so many seconds.
+    pub(crate) fn unavailable(error: impl Into<Cow<'static, str>>, retry_after_s: u32) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error).with(RETRY_AFTER, retry_after_s.into())
     }
 
     /// 400: the bytes of a body would be taken for the next request.

@@ -126,6 +126,22 @@ fn private_key(file: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
     })
 }
 
+/// Writes a file under a temporary name and renames it, so that who waits for it never reads half of it. What is no regular file is written to
+/// as it is.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|known| !known.is_file()) {
+        return std::fs::write(path, text);
+    }
+    let mut name = std::ffi::OsString::from(".partial.");
+    name.push(path.file_name().unwrap_or_default());
+    let partial = path.with_file_name(name);
+    let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
+}
+
 /// A certificate and its key.
 type Credentials = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
@@ -137,7 +153,7 @@ fn self_signed(address: IpAddr, file: Option<&Path>) -> anyhow::Result<Credentia
     let CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(names).context("cannot make a certificate")?;
     if let Some(file) = file {
-        std::fs::write(file, cert.pem())
+        write_whole(file, &cert.pem())
             .with_context(|| format!("cannot write the certificate to {}", file.display()))?;
     }
     Ok((vec![cert.der().clone()], PrivateKeyDer::Pkcs8(signing_key.serialize_der().into())))

@@ -47,6 +47,13 @@ impl Encoded {
         self.sse.get_or_init(encode).clone()
     }
 
+    /// As an event by itself, for a stream that its connection's end delimits.
+    pub(crate) fn event(&self) -> Bytes {
+        let chunk = self.sse();
+        let body = chunked::body(&chunk);
+        chunk.slice(body)
+    }
+
     /// As a value for who puts it into JSON of their own: Socket.IO.
     pub(crate) fn raw(&self) -> &RawValue {
         let encode = || {

@@ -2,6 +2,8 @@
 
 #[path = "tokens/auth.rs"]
 mod auth;
+#[path = "tokens/jwks.rs"]
+mod jwks;
 mod lab;
 
 use std::io::Write;

@@ -50,7 +50,7 @@ pub async fn serve(listener: TcpListener, script: Script, stop: impl Future<Outp
             let stub = Rc::clone(&stub);
             tokio::task::spawn_local(async move {
                 if let Err(error) = stub.converse(tcp, accepted_ns).await {
-                    eprintln!("{error:#}");
+                    results::errln!("{error:#}");
                 }
             });
         }

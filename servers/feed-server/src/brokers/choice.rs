@@ -5,9 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::bail;
-use redis::ConnectionAddr;
 
-const EXPECTED: &str = "bad --broker: expected `memory`, or redis://[user:password@]host[:port][/database]";
+use super::redis::Address;
+
+const EXPECTED: &str = "bad --broker: expected `memory`, redis://[user:password@]host[:port][/database], \
+                        or redis-sentinel://[user:password@]host[:port][,host[:port]...]/name[/database]";
 
 /// A broker as it was asked for. It may hold a password, so neither it nor an error about it shows what was given.
 #[derive(Clone)]
@@ -18,8 +20,8 @@ pub struct Choice(String);
 pub(super) enum Chosen {
     /// This process alone.
     Memory,
-    /// The Redis of this client.
-    Redis(redis::Client),
+    /// The Redis at this address.
+    Redis(Address),
 }
 
 /// Takes anything: what the command line's parser refuses, it would repeat.
@@ -36,10 +38,8 @@ impl Choice {
     pub(super) fn read(&self) -> anyhow::Result<Chosen> {
         match &*self.0 {
             "memory" => Ok(Chosen::Memory),
-            text if text.starts_with("redis://") => match redis::Client::open(text) {
-                Ok(client) => Ok(Chosen::Redis(client)),
-                Err(_) => bail!("{EXPECTED}; this URL cannot be read"),
-            },
+            text if text.starts_with("redis://") => chosen(Address::named(text)),
+            text if text.starts_with("redis-sentinel://") => chosen(Address::by_sentinels(text)),
             text if text.starts_with("rediss://") => {
                 bail!("{EXPECTED}; TLS to the broker is not built in: put a TLS tunnel before it")
             }
@@ -48,15 +48,19 @@ impl Choice {
     }
 }
 
+fn chosen(address: Option<Address>) -> anyhow::Result<Chosen> {
+    match address {
+        Some(address) => Ok(Chosen::Redis(address)),
+        None => bail!("{EXPECTED}; this URL cannot be read"),
+    }
+}
+
 /// Without user and password.
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.read() {
             Ok(Chosen::Memory) => f.write_str("memory"),
-            Ok(Chosen::Redis(client)) => match client.get_connection_info().addr() {
-                ConnectionAddr::Tcp(host, port) => write!(f, "redis://{host}:{port}"),
-                other => write!(f, "redis at {other}"),
-            },
+            Ok(Chosen::Redis(address)) => address.fmt(f),
             Err(_) => f.write_str("unknown"),
         }
     }
@@ -76,10 +80,16 @@ mod tests {
     fn a_password_is_never_shown() {
         let choice: Choice = "redis://me:s3cret@127.0.0.1:6380/2".parse().unwrap();
         assert_eq!(format!("{choice} {choice:?}"), "redis://127.0.0.1:6380 redis://127.0.0.1:6380");
-        for text in ["redis://me:s3cret@:x/", "rediss://me:s3cret@host", "me:s3cret@host"] {
+        for text in [
+            "redis://me:s3cret@:x/",
+            "rediss://me:s3cret@host",
+            "me:s3cret@host",
+            "redis-sentinel://me:s3cret@host",
+            "redis-sentinel://me:s3cret@/main",
+        ] {
             let choice: Choice = text.parse().unwrap();
             let error = choice.read().unwrap_err().to_string();
-            assert!(error.starts_with("bad --broker: expected `memory`, or redis://"), "{error}");
+            assert!(error.starts_with("bad --broker: expected `memory`, redis://"), "{error}");
             assert!(!format!("{error} {choice} {choice:?}").contains("s3cret"), "{error}");
         }
     }

@@ -7,6 +7,8 @@
 //! 3. `follow` brings every appended notification to this server's log, in order, without a hole; when history is lost, the
 //!    log goes on under another epoch, so that no reader takes new offsets for old ones.
 //!
+//! 4. `ready` tells whether publishing works now, and why not.
+//!
 //! `tests/brokers/` holds every broker to them.
 
 mod choice;
@@ -40,8 +42,8 @@ impl Broker {
     pub(crate) async fn connect(config: &Config, hub: Arc<Hub>) -> anyhow::Result<Self> {
         Ok(match config.broker.read()? {
             Chosen::Memory => Self::Memory(memory::Memory::connect(hub)),
-            Chosen::Redis(client) => {
-                Self::Redis(redis::Redis::connect(client, config.history(), hub).await.with_context(|| {
+            Chosen::Redis(address) => {
+                Self::Redis(redis::Redis::connect(address, config.history(), hub).await.with_context(|| {
                     format!(
                         "cannot use the broker at {}: start Redis 5 or newer there, or choose another --broker",
                         config.broker
@@ -75,6 +77,15 @@ impl Broker {
         match self {
             Self::Memory(memory) => memory.follow(topic, after).await,
             Self::Redis(redis) => redis.follow(topic, after).await,
+        }
+    }
+
+    /// Whether publishing works now, or why not.
+    pub(crate) async fn ready(&self) -> Result<(), Failure> {
+        match self {
+            // Nothing lies between.
+            Self::Memory(_) => Ok(()),
+            Self::Redis(redis) => redis.ready().await,
         }
     }
 

@@ -19,8 +19,11 @@ use crate::refusal::Refusal;
 
 /// What pages of an allowed origin may send beyond what every page may.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
-const FIELDS: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, idempotency-key, if-none-match, last-event-id");
+/// The last three are what EventSource polyfills send by themselves: `Cache-Control` (npm's `eventsource`, remy's polyfill), `Pragma` beside
+/// it, and `X-Requested-With` (remy's).
+const FIELDS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, idempotency-key, if-none-match, last-event-id, cache-control, pragma, x-requested-with",
+);
 /// What they may read beyond the body.
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after, www-authenticate");
 /// Seconds that a browser may remember the answer to a preflight: a server that is started with another list is believed then.

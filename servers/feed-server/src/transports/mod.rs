@@ -3,6 +3,7 @@
 //! `echo` is no transport: it is how conformance suites reach the one in `ws`.
 
 mod acknowledged;
+mod coding;
 pub(crate) mod echo;
 pub(crate) mod long_poll;
 pub(crate) mod short_poll;

@@ -1,4 +1,4 @@
-//! Server-Sent Events: one answer that never ends, an event for each notification.
+//! Server-Sent Events: one answer that never ends, an event for each notification; in chunks, or, over HTTP/1.0, as they are.
 //!
 //! Connections: one, which carries nothing from the client after its request.
 //! Bytes: one pair of HTTP heads in all; then a chunk head, an `id:` and a `data:` around each notification, about 40 bytes.
@@ -11,25 +11,25 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use feed::framings::{chunked, sse};
-use feed::{After, Cursor};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use feed::Cursor;
+use feed::framings::sse;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use rand::RngExt;
 
 use crate::app::App;
 use crate::clock;
-use crate::fanout::Form;
 use crate::guards::grants::{Lease, Pass};
 use crate::guards::origin::Cors;
 use crate::guards::topics::Topic;
 use crate::hub::Start;
+use crate::last_event_id;
 use crate::refusal::Refusal;
 use crate::session::{Lost, Session, Wake};
 use crate::socket::Socket;
 use crate::stats::{Kind, Meter, Reason};
-use crate::subscription::{self, Params};
 use crate::takeover::{self, Takeover};
+use crate::transports::coding::Coding;
 
 /// What a client may send after its request, though nobody listens; more ends the stream.
 const IGNORED_MAX: usize = 16 << 10;
@@ -43,7 +43,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/topics/{topic}/sse", get(open))
 }
 
-/// Accepts a reader and takes its cursor: a browser that reconnects repeats its URL, so `Last-Event-ID` goes before `after`.
+/// Accepts a reader and takes its cursor.
 async fn open(
     State(app): State<Arc<App>>,
     Extension(meter): Extension<Arc<Meter>>,
@@ -53,16 +53,8 @@ async fn open(
     request: Request,
 ) -> Result<Response, Refusal> {
     meter.label(Kind::Sse);
-    if request.version() != Version::HTTP_11 {
-        let error = "expected HTTP/1.1: a stream is sent in chunks";
-        return Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, error));
-    }
-    let Params { after } = subscription::params(request.uri())?;
-    let after = match request.headers().get("last-event-id") {
-        Some(id) if !id.is_empty() => Some(last_event_id(id)?),
-        _ => subscription::after(after.as_deref())?,
-    }
-    .unwrap_or_default();
+    let coding = Coding::of(request.version());
+    let after = last_event_id::start(request.uri(), request.headers())?;
     let log = topic.log(&app, after).await?;
     let head = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -74,30 +66,25 @@ async fn open(
     }
     Ok(Takeover::response(move |socket| {
         let mut head: HeaderMap = head.into_iter().collect();
-        head.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        coding.dress(&mut head);
         if let Some(Extension(cors)) = cors {
             cors.dress(&mut head);
         }
         let start = log.start(after);
-        let mut session = Session::new(socket, log, start.cursor, Form::Events, app.config.write_timeout);
+        let mut session = Session::new(socket, log, start.cursor, coding.form(), app.config.write_timeout);
         session.send(takeover::head(StatusCode::OK, &head));
-        greet(&mut session, start, app.config.sse_retry);
+        greet(&mut session, coding, start, app.config.sse_retry);
         let lease = Lease::of(pass.as_deref());
-        deliver(session, app.config.heartbeat, app.config.sse_retry, lease)
+        deliver(session, coding, app.config.heartbeat, app.config.sse_retry, lease)
     }))
 }
 
-fn last_event_id(id: &HeaderValue) -> Result<After, Refusal> {
-    let text = String::from_utf8_lossy(id.as_bytes());
-    text.parse().map(After::Cursor).map_err(|error| Refusal::bad_request(format!("Last-Event-ID: {error}")))
-}
-
 /// The first events: where the subscription begins, and what is lost before it.
-fn greet(session: &mut Session, start: Start, retry: Duration) {
+fn greet(session: &mut Session, coding: Coding, start: Start, retry: Duration) {
     let subscribed = session.subscribed(start);
-    session.send(chunked::write(&sse::write(Some("subscribed"), Some(start.cursor), Some(retry), &subscribed)));
+    session.send(coding.piece(sse::write(Some("subscribed"), Some(start.cursor), Some(retry), &subscribed)));
     if !start.recovered {
-        tell_gap(session, start.cursor);
+        tell_gap(session, coding, start.cursor);
     }
 }
 
@@ -105,6 +92,7 @@ fn greet(session: &mut Session, start: Start, retry: Duration) {
 #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice, and there are thousands of these")]
 fn deliver(
     mut session: Box<Session>,
+    coding: Coding,
     heartbeat: Duration,
     retry: Duration,
     lease: Lease,
@@ -117,16 +105,16 @@ fn deliver(
             match session.next(lease.cut(beat.max(session.wrote()) + heartbeat)).await {
                 Wake::Moved | Wake::Readable | Wake::Due if lease.is_over() => break Reason::TokenExpired,
                 Wake::Moved => match session.read() {
-                    Ok(batch) => session.deliver(batch.entries.iter().map(|entry| entry.sse())),
-                    Err(Lost::History(oldest)) => tell_gap(&mut session, oldest),
+                    Ok(batch) => session.deliver(batch.entries.iter().map(|entry| coding.notification(entry))),
+                    Err(Lost::History(oldest)) => tell_gap(&mut session, coding, oldest),
                     Err(Lost::FellBehind(oldest)) => {
-                        tell_gap(&mut session, oldest);
+                        tell_gap(&mut session, coding, oldest);
                         break Reason::FellBehind;
                     }
                 },
                 Wake::Due => {
                     beat = clock::now();
-                    session.send(chunked::write(sse::HEARTBEAT));
+                    session.send(coding.piece(sse::HEARTBEAT.to_vec()));
                 }
                 Wake::Readable => {
                     ignored += session.receive(|_, _| ())?;
@@ -137,7 +125,7 @@ fn deliver(
                 Wake::FellBehind => {
                     session.skip();
                     let oldest = session.log().oldest();
-                    tell_gap(&mut session, oldest);
+                    tell_gap(&mut session, coding, oldest);
                     break Reason::FellBehind;
                 }
                 Wake::Stalled => {
@@ -146,20 +134,26 @@ fn deliver(
                 }
                 Wake::Closing => {
                     let retry = retry.mul_f64(rand::rng().random_range(RETRY));
-                    session.send(chunked::write(format!("retry:{}\n\n", retry.as_millis()).as_bytes()));
+                    session.send(coding.piece(format!("retry:{}\n\n", retry.as_millis()).into_bytes()));
                     break Reason::Shutdown;
                 }
                 Wake::Gone | Wake::Answered => return None,
             }
         };
         session.ended(reason);
-        session.send(chunked::END);
-        session.finish().await;
+        if let Some(end) = coding.end() {
+            session.send(end);
+        }
+        let socket = session.finish().await?;
+        if coding == Coding::UntilClose {
+            // Closed at once, with something of the client's unread, it would be cut, which nobody could tell from its end.
+            socket.linger().await;
+        }
         None
     }
 }
 
-fn tell_gap(session: &mut Session, oldest: Cursor) {
+fn tell_gap(session: &mut Session, coding: Coding, oldest: Cursor) {
     let gap = session.gap(oldest);
-    session.send(chunked::write(&sse::write(Some("gap"), None, None, &gap)));
+    session.send(coding.piece(sse::write(Some("gap"), None, None, &gap)));
 }

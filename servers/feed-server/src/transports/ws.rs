@@ -42,6 +42,10 @@ const LAST_LOOK: Duration = Duration::from_millis(100);
 /// Bytes before the payload of a client's frame of up to 125 bytes, the mask included.
 const FRAME_HEAD: usize = 6;
 
+/// What is wrong with a handshake over HTTP/1.0, which has no upgrades (RFC 9110, section 7.8). Mostly a proxy made it so.
+const TOO_OLD: &str = "this request came over HTTP/1.0, and a WebSocket begins with HTTP/1.1: if nginx stands in front, set \
+                       `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;`";
+
 /// Where it lives.
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/topics/{topic}/ws", get(open))
@@ -89,9 +93,15 @@ pub(crate) fn shake_hands(method: &Method, version: Version, headers: &HeaderMap
         };
         headers.get_all(name).iter().any(holds)
     };
+    if version < Version::HTTP_11 {
+        return Err(
+            Refusal::new(StatusCode::UPGRADE_REQUIRED, TOO_OLD).with(UPGRADE, HeaderValue::from_static("websocket"))
+        );
+    }
     let upgrades = has_token(CONNECTION, "upgrade") && has_token(UPGRADE, "websocket");
     if method != Method::GET || version != Version::HTTP_11 || !upgrades {
-        let error = "expected a WebSocket handshake: GET, HTTP/1.1, Connection: Upgrade, Upgrade: websocket";
+        let error = "expected a WebSocket handshake: GET, HTTP/1.1, Connection: Upgrade, Upgrade: websocket (nginx in front passes \
+                     them on with `proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;`)";
         return Err(
             Refusal::new(StatusCode::UPGRADE_REQUIRED, error).with(UPGRADE, HeaderValue::from_static("websocket"))
         );

@@ -3,8 +3,11 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod demoted;
 mod laws;
 mod loss;
 mod outage;
+mod promoted;
+mod ready;
 mod redis;
 mod several;

@@ -6,6 +6,7 @@ pub(crate) mod npm;
 pub(crate) mod program;
 mod reader;
 pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod secure;
 pub(crate) mod skip;
 
@@ -203,4 +204,28 @@ pub(crate) fn handshake(query: &str) -> String {
         "GET /topics/news/ws{query} HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
+}
+
+/// The body of a chunked answer that came whole.
+pub(crate) fn dechunked(answer: &str) -> String {
+    let (_, mut rest) = answer.split_once("\r\n\r\n").expect("a head that ends");
+    let mut body = String::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n").unwrap_or_else(|| panic!("no chunk's size: {rest:?} of {answer}"));
+        let size = usize::from_str_radix(size, 16).unwrap_or_else(|_| panic!("no chunk's size: {size:?} of {answer}"));
+        body.push_str(&after[..size]);
+        if size == 0 {
+            return body;
+        }
+        rest = &after[size + 2..];
+    }
+}
+
+/// Asserts that there is nothing in `body` but events as this server writes them.
+pub(crate) fn assert_events(body: &str) {
+    for line in body.lines() {
+        let known = ["id:", "event:", "retry:", "data:", ":"].iter().any(|field| line.starts_with(field));
+        assert!(known || line.is_empty(), "{line:?} is of no event: {body}");
+    }
+    assert!(!body.contains('\r') && body.ends_with("\n\n"), "{body}");
 }

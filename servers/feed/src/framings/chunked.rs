@@ -1,6 +1,7 @@
 //! HTTP/1.1 chunked transfer coding (RFC 9112, section 7.1): what lets an answer go on without a length.
 
 use std::io::Write;
+use std::ops::Range;
 
 /// The last chunk, without trailers.
 pub const END: &[u8] = b"0\r\n\r\n";
@@ -18,6 +19,12 @@ pub fn write(body: &[u8]) -> Vec<u8> {
         out.extend_from_slice(b"\r\n");
     }
     out
+}
+
+/// Where the body stands in a chunk that [`write`] made; nothing of an empty one.
+pub fn body(chunk: &[u8]) -> Range<usize> {
+    let start = memchr::memchr(b'\n', chunk).map_or(0, |at| at + 1);
+    start..chunk.len().saturating_sub(b"\r\n".len()).max(start)
 }
 
 /// What is wrong with a chunked body.
@@ -184,5 +191,13 @@ mod tests {
     #[test]
     fn an_empty_body_does_not_end_the_stream() {
         assert!(write(b"").is_empty());
+    }
+
+    #[test]
+    fn a_body_is_found_in_its_chunk() {
+        for text in [&b""[..], b"x", b"\r\n", b"a\nb\r\n", &[b'\n'; 300]] {
+            let chunk = write(text);
+            assert_eq!(&chunk[body(&chunk)], text);
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! The two connections to Redis: dialled, listened to, and dialled again when they are lost.
+//! The way to Redis: two connections, dialled, listened to, and dialled again when they are lost or lead to a Redis that takes no writes.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -9,16 +10,21 @@ use std::time::Duration;
 use feed::{Cursor, Epoch, Payload, TopicName};
 use futures_util::StreamExt;
 use rand::RngExt;
-use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
+use redis::aio::{MultiplexedConnection, PubSubStream};
 use redis::{AsyncConnectionConfig, ErrorKind, RedisError, RedisResult, ScriptInvocation};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ANSWER;
+use super::address::Address;
 use super::entry;
+use super::lines::Lines;
+use super::rules::Rule;
+use super::run::{self, Run};
 use super::scripts::Scripts;
 use super::topic::Topic;
 use crate::brokers::Failure;
+use crate::clock;
 use crate::hub::{Hub, TooManyTopics, new_epoch};
 use crate::keys::Key;
 use crate::window::Limit;
@@ -43,22 +49,20 @@ const CATCHING_UP: usize = 64;
 
 /// The way to Redis, whether it stands or not.
 pub(super) struct Link {
-    client: redis::Client,
+    address: Address,
     scripts: Scripts,
     history: Limit,
     hub: Arc<Hub>,
     topics: RwLock<HashMap<TopicName, Arc<Topic>>>,
-    lines: RwLock<Option<Lines>>,
+    lines: RwLock<Option<Arc<Lines>>>,
+    /// Why there are none, as far as is known.
+    down: RwLock<Failure>,
+    /// When the Redis that was lost surely still ran: it was asked then, and answered.
+    answered: RwLock<Option<Instant>>,
     /// Times that the connections were lost and made again.
     pub(super) reconnects: AtomicU64,
     /// Commands and dials that failed.
     pub(super) errors: AtomicU64,
-}
-
-#[derive(Clone)]
-struct Lines {
-    commands: MultiplexedConnection,
-    listening: PubSubSink,
 }
 
 /// What Redis says of a publication.
@@ -71,14 +75,16 @@ pub(super) enum Appended {
 
 impl Link {
     /// Not connected yet.
-    pub(super) fn new(client: redis::Client, history: Limit, hub: Arc<Hub>) -> Self {
+    pub(super) fn new(address: Address, history: Limit, hub: Arc<Hub>) -> Self {
         Self {
-            client,
+            address,
             scripts: Scripts::new(),
             history,
             hub,
             topics: RwLock::default(),
             lines: RwLock::default(),
+            down: RwLock::new(Failure::OutOfReach),
+            answered: RwLock::default(),
             reconnects: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         }
@@ -89,11 +95,17 @@ impl Link {
         self.lines.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn lines(&self) -> Result<Lines, Failure> {
-        self.lines.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Failure::OutOfReach)
+    /// Whether publishing works now.
+    pub(super) async fn ready(&self) -> Result<(), Failure> {
+        self.lines()?.ready().await
     }
 
-    fn set_lines(&self, lines: Option<Lines>) {
+    fn lines(&self) -> Result<Arc<Lines>, Failure> {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner).clone();
+        lines.ok_or_else(|| *self.down.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_lines(&self, lines: Option<Arc<Lines>>) {
         *self.lines.write().unwrap_or_else(PoisonError::into_inner) = lines;
     }
 
@@ -114,19 +126,34 @@ impl Link {
     /// Makes both connections, and listens to every topic that is followed.
     pub(super) async fn dial(&self) -> RedisResult<PubSubStream> {
         let dialled = self.connect().await;
-        if dialled.is_err() {
+        if let Err(error) = &dialled {
             self.errors.fetch_add(1, Relaxed);
+            *self.down.write().unwrap_or_else(PoisonError::into_inner) = Rule::of(error).of_no_publication();
         }
         dialled
     }
 
+    /// Connects to the first of the addresses that is a primary.
     async fn connect(&self) -> RedisResult<PubSubStream> {
+        let mut why = RedisError::from((ErrorKind::InvalidClientConfig, "the name has no address"));
+        for address in within(DIAL, self.address.resolve()).await? {
+            match self.connect_to(address).await {
+                Ok(news) => return Ok(news),
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
+    }
+
+    /// Both connections lead to one address, whatever the name is moved to meanwhile.
+    async fn connect_to(&self, address: SocketAddr) -> RedisResult<PubSubStream> {
+        let client = self.address.client(address)?;
         let commands = async {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(DIAL))
                 .set_response_timeout(Some(ANSWER))
                 .set_pipeline_buffer_size(PIPELINE);
-            let mut commands = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            let mut commands = client.get_multiplexed_async_connection_with_config(&config).await?;
             self.enter(&mut commands).await?;
             for script in [&self.scripts.publish, &self.scripts.read] {
                 script.load_async(&mut commands).await?;
@@ -134,34 +161,42 @@ impl Link {
             Ok(commands)
         };
         let commands = within(DIAL, commands).await?;
-        let (mut listening, news) = within(DIAL, self.client.get_async_pubsub()).await?.split();
+        let (mut listening, news) = within(DIAL, client.get_async_pubsub()).await?.split();
         let topics = self.topics();
         let channels: Vec<_> =
             topics.iter().filter(|topic| topic.is_wanted()).map(|topic| topic.channel.as_str()).collect();
         for channels in channels.chunks(CHANNELS) {
             within(ANSWER, listening.subscribe(channels)).await?;
         }
-        self.set_lines(Some(Lines { commands, listening }));
+        self.set_lines(Some(Arc::new(Lines::new(address, commands, listening))));
         Ok(news)
     }
 
-    /// Tells Redis which run of it this server sees, so that a snapshot which came back is not taken for what was there.
+    /// Tells Redis which run of it this server sees, so that a snapshot which came back is not taken for what was there; fails at a replica.
     async fn enter(&self, commands: &mut MultiplexedConnection) -> RedisResult<()> {
-        let info: String = redis::cmd("INFO").query_async(commands).await?;
-        let field =
-            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-        let run = field("run_id")
-            .ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "INFO names no run_id")))?;
+        let asked = clock::now();
+        let run = Run::ask(commands).await?;
+        let ran = run.ran_at(*self.answered.read().unwrap_or_else(PoisonError::into_inner));
         let mut enter = self.scripts.enter.key("wirelab:run");
-        enter.key("wirelab:life").arg(run).arg(field("aof_enabled").unwrap_or("0"));
-        enter.invoke_async(commands).await
+        enter.key("wirelab:life").arg(&run.id).arg(&run.is_logged).arg(&run.history).arg(&run.continues);
+        enter.arg(u8::from(ran));
+        enter.invoke_async::<()>(commands).await?;
+        self.set_answered(asked);
+        Ok(())
+    }
+
+    fn set_answered(&self, at: Instant) {
+        *self.answered.write().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// Listens to the news until the connections are lost; then dials again, for as long as this runs.
     pub(super) async fn keep(self: Arc<Self>, mut news: PubSubStream) {
         loop {
             let why = self.listen(&mut news).await;
+            *self.down.write().unwrap_or_else(PoisonError::into_inner) = Failure::OutOfReach;
             self.set_lines(None);
+            // The old connections end here, and with them what a demoted Redis would still tell.
+            drop(news);
             tracing::warn!("lost the broker ({why}): publishers are answered with 503, readers wait");
             let mut pause = FIRST_PAUSE;
             news = loop {
@@ -179,16 +214,19 @@ impl Link {
         }
     }
 
-    /// Enters what comes, until a connection ends or no longer answers; says why.
+    /// Enters what comes, until the connections end, no longer answer, or lead to a Redis that is no primary; says why.
     async fn listen(self: &Arc<Self>, news: &mut PubSubStream) -> String {
-        let mut pulse = std::pin::pin!(self.feel_pulse());
+        let Ok(lines) = self.lines() else { return "it is down".to_owned() };
+        let mut pulse = std::pin::pin!(self.feel_pulse(&lines));
+        let mut useless = std::pin::pin!(lines.useless());
         loop {
             tokio::select! {
                 message = news.next() => match message {
                     Some(message) => self.hear(message.get_channel_name(), message.get_payload_bytes()),
                     None => return "the connection ended".to_owned(),
                 },
-                error = &mut pulse => return error,
+                why = &mut pulse => return why,
+                why = &mut useless => return why,
             }
         }
     }
@@ -204,19 +242,33 @@ impl Link {
         }
     }
 
-    /// Asks both connections from time to time; returns when one does not answer.
-    async fn feel_pulse(&self) -> String {
+    /// Asks both connections from time to time; returns when one does not answer, or when another Redis is the primary.
+    async fn feel_pulse(&self, lines: &Lines) -> String {
+        let (mut commands, mut listening) = (lines.commands.clone(), lines.listening.clone());
         loop {
             sleep(PULSE).await;
-            let Ok(Lines { mut commands, mut listening }) = self.lines() else { return "it is down".to_owned() };
+            let asked = clock::now();
             let ask = async {
-                redis::cmd("PING").exec_async(&mut commands).await?;
+                run::still_primary(&mut commands).await?;
                 listening.ping::<redis::Value>().await
             };
             if let Err(error) = within(ANSWER, ask).await {
                 return error.to_string();
             }
+            self.set_answered(asked);
+            if let Some(other) = self.moved(lines).await {
+                return format!("the primary is at {other} now");
+            }
         }
+    }
+
+    /// Where the primary is by now, if that is elsewhere. Who cannot be asked knows of nothing else.
+    async fn moved(&self, lines: &Lines) -> Option<SocketAddr> {
+        if !self.address.is_asked_often() && !lines.refuses() {
+            return None;
+        }
+        let addresses = within(ANSWER, self.address.resolve()).await.ok()?;
+        if addresses.contains(&lines.address) { None } else { addresses.first().copied() }
     }
 
     /// Brings every followed topic up to date.
@@ -239,11 +291,11 @@ impl Link {
             return Ok(());
         }
         topic.want();
-        let mut listening = self.lines()?.listening;
-        match within(ANSWER, listening.subscribe(&topic.channel)).await {
+        let lines = self.lines()?;
+        match within(ANSWER, lines.listening.clone().subscribe(&topic.channel)).await {
             Ok(()) => topic.catch_up(self, None).await,
             Err(error) => {
-                self.failed(&error);
+                self.failed(&lines, &error);
                 Err(Failure::Unread)
             }
         }
@@ -260,14 +312,7 @@ impl Link {
         address(&mut publish, topic, topic.seen());
         publish.arg(entry::write(payload)).arg(self.history.count).arg(self.history.bytes).arg(&topic.channel);
         publish.arg(key.map_or("", Key::as_str));
-        let (epoch, offset, timestamp): (String, u64, String) = match self.run(&publish).await? {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.failed(&error);
-                let refused = !error.is_io_error() && !error.is_timeout() && !error.is_connection_dropped();
-                return Err(if refused { Failure::Refused } else { Failure::Unconfirmed });
-            }
-        };
+        let (epoch, offset, timestamp): (String, u64, String) = self.run(&publish).await?.map_err(Rule::failure)?;
         match (epoch.parse(), &*timestamp, timestamp.parse()) {
             (_, "differs", _) => return Err(Failure::KeyReused),
             (Ok(epoch), "repeated", _) => return Ok(Appended::Before(Cursor { epoch, offset })),
@@ -289,10 +334,8 @@ impl Link {
         let mut read = self.scripts.read.prepare_invoke();
         address(&mut read, topic, seen);
         read.arg(from).arg(READ.count).arg(READ.bytes);
-        let (epoch, head, entries): (String, u64, Vec<Vec<u8>>) = self.run(&read).await?.map_err(|error| {
-            self.failed(&error);
-            Failure::Unread
-        })?;
+        let (epoch, head, entries): (String, u64, Vec<Vec<u8>>) =
+            self.run(&read).await?.map_err(|_| Failure::Unread)?;
         match epoch.parse() {
             Ok(epoch) => Ok((epoch, head, entries)),
             Err(_) => Err(self.strange(&format!("the epoch `{epoch}`"))),
@@ -300,15 +343,17 @@ impl Link {
     }
 
     /// What Redis answers, or why it does not; fails when there is no connection.
-    async fn run<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<RedisResult<T>, Failure> {
-        let mut commands = self.lines()?.commands;
-        Ok(script.invoke_async(&mut commands).await)
+    async fn run<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<Result<T, Rule>, Failure> {
+        let lines = self.lines()?;
+        let answer = script.invoke_async(&mut lines.commands.clone()).await;
+        Ok(answer.map_err(|error| self.failed(&lines, &error)))
     }
 
-    /// Counts and logs: what Redis says is for who runs it, not for clients.
-    fn failed(&self, error: &RedisError) {
+    /// Counts, logs, and sees to what follows: what Redis says is for who runs it, not for clients.
+    fn failed(&self, lines: &Lines, error: &RedisError) -> Rule {
         self.errors.fetch_add(1, Relaxed);
         tracing::warn!(%error, "a command to the broker failed");
+        lines.failed(error)
     }
 
     /// Counts and logs that Redis holds something that no server wrote.

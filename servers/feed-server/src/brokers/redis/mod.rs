@@ -21,8 +21,12 @@
 //! at most `--history` until somebody deletes it. How many there are is bounded by what each server may follow or publish on
 //! (`--topics-max`), counted from its start.
 
+mod address;
 mod entry;
+mod lines;
 mod link;
+mod rules;
+mod run;
 mod scripts;
 mod topic;
 
@@ -35,6 +39,7 @@ use feed::{After, BrokerStats, Payload, TopicName};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+pub(super) use self::address::Address;
 use self::link::{Appended, Link};
 use super::Failure;
 use crate::hub::{Entered, Hub, Log, Numbered, Published};
@@ -54,8 +59,8 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// Connects, and stays connected from then on.
-    pub(crate) async fn connect(client: redis::Client, history: Limit, hub: Arc<Hub>) -> redis::RedisResult<Self> {
-        let link = Arc::new(Link::new(client, history, hub));
+    pub(crate) async fn connect(address: Address, history: Limit, hub: Arc<Hub>) -> redis::RedisResult<Self> {
+        let link = Arc::new(Link::new(address, history, hub));
         let news = link.dial().await?;
         let keeper = tokio::spawn(link.clone().keep(news)).abort_handle();
         Ok(Self { link, keeper })
@@ -98,6 +103,11 @@ impl Redis {
             topic.catch_up(&self.link, Some(cursor)).await?;
         }
         Ok(topic.log.clone())
+    }
+
+    /// Whether Redis takes writes now: it was asked within the last second, or is asked.
+    pub(crate) async fn ready(&self) -> Result<(), Failure> {
+        self.link.ready().await
     }
 
     /// How the connections do.

@@ -13,8 +13,9 @@ local epoch, head, bytes = topic[1], tonumber(topic[2]), tonumber(topic[3])
 local went_back = epoch == ARGV[2] and head < tonumber(ARGV[3])
 if not epoch or topic[4] ~= life or went_back then
   epoch, head, bytes = ARGV[1], 0, 0
-  redis.call('DEL', KEYS[2], KEYS[4])
+  -- The first write decides whether memory allows it (`maxmemory`): one that asks for some, before the one that gives some back.
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'head', 0, 'bytes', 0, 'life', life)
+  redis.call('DEL', KEYS[2], KEYS[4])
 end
 -- Whole numbers as text: Lua would write large ones as 1e+15.
 local function whole(number)
