@@ -49,7 +49,7 @@ cluster: build ## Compare the transports behind nginx, with and without a broker
 demo: ## Serve a steady feed and a page that shows it over every transport
 	scripts/demo.sh
 
-lint: ## Formatting, lints and documentation, warnings being errors
+lint: ## Formatting, lints, documentation and the arrows between folders, warnings being errors
 	scripts/lint.sh
 
 # What is given to make reaches the scripts through the environment.

@@ -1,8 +1,16 @@
 #!/usr/bin/env bash
-# Formatting, lints and documentation, with warnings as errors.
+# Formatting, lints, documentation and the arrows between folders, with warnings as errors.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
+
+command -v python3 > /dev/null || {
+  echo "error: python3 (3.11 or newer), which reads the arrows between folders, is not installed: for example \`apt-get install python3\`" >&2
+  exit 1
+}
+# -P: scripts/token.py is not Python's own.
+python3 -P scripts/arrows_test.py
+python3 -P scripts/arrows.py
 
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
