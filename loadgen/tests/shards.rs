@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use results::{Ending, LoadedRun, load};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{WIDE_BOUNDS, assert_ended, assert_valid, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_ended, assert_valid, await_measured, finish, loadgen, sibling};
 
 /// A server for several generators; it ends when this is dropped.
 struct Server {
@@ -155,7 +155,7 @@ fn a_shard_that_is_stopped_early_shows_as_loss_and_in_the_ending() {
     let first = shard("1/2", &server, start, "12s", &folders[0]);
     let mut second = shard("2/2", &server, start, "12s", &folders[1]);
     let mut lines = BufReader::new(second.stderr.take().unwrap()).lines().map(Result::unwrap);
-    lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
+    await_measured(&mut lines);
     // It stays until its drain bound, three seconds, for what the first publishes, and not to the end.
     kill_process(Pid::from_raw(second.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     lines.for_each(drop);

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use results::{Ending, Search, load};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use support::{WIDE_BOUNDS, loadgen, sibling};
+use support::{WIDE_BOUNDS, await_measured, loadgen, sibling};
 
 /// Longest wait for something that is certain to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ fn sigterm_and_sighup_keep_what_was_measured_as_ctrl_c_does() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("run");
         let (child, mut lines) = started(loadgen().args(run_words("10min")).arg("--out").arg(&out));
-        lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
+        await_measured(&mut lines);
         kill_process(pid(&child), signal).unwrap();
         lines.for_each(drop);
         assert_kept(child, &out);
@@ -90,7 +90,7 @@ fn signals_that_come_together_are_one() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let (child, mut lines) = started(loadgen().args(run_words("10min")).arg("--out").arg(&out));
-    lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
+    await_measured(&mut lines);
     kill_process(pid(&child), Signal::TERM).unwrap();
     // Long enough for the first to be heard alone, and far less than would make two of them.
     std::thread::sleep(Duration::from_millis(20));
@@ -121,7 +121,7 @@ fn sigterm_to_the_leader_or_to_one_worker_ends_the_whole_run_and_keeps_it() {
         let out = folder.path().join("run");
         let words = run_words("1min");
         let (child, mut lines) = started(loadgen().args(words).args(["--workers", "2"]).arg("--out").arg(&out));
-        lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
+        await_measured(&mut lines);
         let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
         let children = children.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap());
         let children: Vec<Pid> = children.collect();

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use results::{Ending, load};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use support::skip::skipped;
-use support::{WIDE_BOUNDS, assert_ended, assert_valid, finish, loadgen, sibling};
+use support::{WIDE_BOUNDS, assert_ended, assert_valid, await_measured, finish, loadgen, sibling};
 
 fn two_workers(out: &Path, duration: &str) -> Command {
     sibling("feed-server");
@@ -28,7 +28,7 @@ fn two_workers(out: &Path, duration: &str) -> Command {
 fn measuring(out: &Path) -> (Child, Vec<Pid>, impl Iterator<Item = String> + use<>) {
     let mut child = two_workers(out, "1min").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    lines.find(|line| line.contains("measure") && line.contains("p50")).expect("it measures");
+    await_measured(&mut lines);
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
     let is_worker = |pid: &i32| {
         let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();

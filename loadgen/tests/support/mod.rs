@@ -84,6 +84,11 @@ pub fn assert_ended(code: i32, expected: i32, out: &Path, told: &str) {
     assert!(!runs.is_empty() && runs.iter().all(|run| is_sound(&run.run)), "{told}");
 }
 
+/// Reads the lines of a run's progress until it has measured for some time. Its first line of the window comes when nothing was due yet.
+pub fn await_measured(lines: &mut impl Iterator<Item = String>) {
+    lines.filter(|line| line.contains("measure") && line.contains("p50")).nth(1).expect("it measures");
+}
+
 /// Puts a program at another path: a link where that is possible, else a copy.
 pub fn place(program: &Path, at: &Path) {
     std::fs::hard_link(program, at).or_else(|_| std::fs::copy(program, at).map(|_| ())).unwrap();

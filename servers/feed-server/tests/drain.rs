@@ -98,7 +98,7 @@ async fn poll(client: &mut Raw) -> Option<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_always_asked_already_is_told_which_answer_is_the_last() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut server = Server::start(&["--drain", "20s"]);
+    let mut server = Server::start(&["--drain", "6s"]);
     let mut clients = Vec::new();
     for _ in 0..4 {
         let client = server.dial().await;

@@ -38,6 +38,9 @@ async fn a_client_that_does_not_read_is_dropped_and_the_others_lose_nothing() {
     let Some(peer) = Peer::for_test("go-gorilla", &[]).await else { return };
     let mut slow = Wire::dial_narrow(&peer).await;
     slow.upgrade("/topics/news/ws").await;
+    // A text frame with a mask of zeros; what it says comes back once it is registered.
+    slow.say(b"\x81\x86\0\0\0\0\"slow\"").await;
+    assert_eq!(slow.hear_frame().await.1, b"\"slow\"");
     let mut fast = join(&peer, "news", "\"both are here\"").await;
     slow.hear_frame().await;
     let reading = tokio::spawn(async move {

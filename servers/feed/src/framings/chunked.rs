@@ -21,7 +21,7 @@ pub fn write(body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Where the body stands in a chunk that [`write`] made; nothing of an empty one.
+/// Where the body stands in a chunk that [`write()`] made; nothing of an empty one.
 pub fn body(chunk: &[u8]) -> Range<usize> {
     let start = memchr::memchr(b'\n', chunk).map_or(0, |at| at + 1);
     start..chunk.len().saturating_sub(b"\r\n".len()).max(start)
