@@ -25,7 +25,6 @@ installed     installed.sh       3  what `cargo install` and `make install` leav
 failovers     failovers.sh       6  ten failovers of Redis, by name and by Sentinel
 wirecheck     wirecheck.sh       1  bytes that loadgen counts against a packet capture
 autobahn      autobahn.sh        2  WebSocket, both ends, by the Autobahn test suite
-abuse         abuse.sh           3  strangers who mean no good, and what they cost the others
 END
 }
 # Longest that a chore may take, s.
