@@ -88,10 +88,10 @@ async fn a_stream_of_one_answer_an_event_loses_nothing_and_comes_back_on_its_con
         "{}",
         measured.stdout
     );
-    // Each asks from the first event on with what it has seen.
+    // Each asks from the first event on with what it has seen; behind the last one, the run may end before it asks again.
     let requests = server.requests();
-    assert_eq!(requests.len(), 84, "{requests:?}");
-    assert_eq!(requests.iter().filter(|request| request.contains(" after ")).count(), 80);
+    let returns = requests.iter().filter(|request| request.contains(" after ")).count();
+    assert!((76..=80).contains(&returns) && requests.len() == returns + 4, "{requests:?}");
     // To the byte, both ways.
     let told = run.measured.bytes.whole_run.unwrap();
     assert_eq!((told.sent.stream, told.received.stream), server.bytes());
@@ -105,8 +105,9 @@ async fn a_stream_whose_answers_end_with_their_connection_comes_back_on_another(
         Raw::serve(Manner::ending(|asked| if asked.kind == Kind::Sse { Ending::Close } else { Ending::Length })).await;
     let measured = measure(&server, "sse", "", &[]).await;
     let run = whole(&measured);
-    // Each answer has a connection, that of the first request among them.
-    assert_eq!(run.measured.connections.opened, 4 + 80 + 4);
+    // Each answer has a connection, that of the first request among them; behind the last one, the run may end before it asks again.
+    let opened = run.measured.connections.opened;
+    assert!((4 + 80..=4 + 80 + 4).contains(&opened), "{opened}");
     let told = run.measured.bytes.whole_run.unwrap();
     assert_eq!((told.sent.stream, told.received.stream), server.bytes());
 }
