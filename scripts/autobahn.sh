@@ -110,20 +110,32 @@ SPECIFICATION
   child=
 }
 
-try_client() {
-  local port
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+# Starts the fuzzing server on a port; false when it ended before it could be connected to.
+serve_client() {
   wstest fuzzingserver << SPECIFICATION &
-{"outdir": "$reports/client", "url": "ws://127.0.0.1:$port", "cases": ["*"], "exclude-cases": ["12.*", "13.*"],
+{"outdir": "$reports/client", "url": "ws://127.0.0.1:$1", "cases": ["*"], "exclude-cases": ["12.*", "13.*"],
  "exclude-agent-cases": {}}
 SPECIFICATION
   child=$!
   for _ in $(seq 400); do
-    if (: > "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then
+    if (: > "/dev/tcp/127.0.0.1/$1") 2> /dev/null; then
+      return 0
+    fi
+    kill -0 "$child" 2> /dev/null || return 1
+    sleep 0.05
+  done
+}
+
+try_client() {
+  local port try
+  for try in 1 2 3 4 5; do
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
+    if serve_client "$port"; then
       break
     fi
-    kill -0 "$child" 2> /dev/null || fail "the fuzzing server did not start: $(tail -n 1 "$setup/fuzzingserver.said")"
-    sleep 0.05
+    # Somebody may have taken the port meanwhile.
+    [ "$try" -lt 5 ] && grep -q "Address already in use" "$setup/fuzzingserver.said" ||
+      fail "the fuzzing server did not start: $(tail -n 1 "$setup/fuzzingserver.said")"
   done
   timeout -k 5 "$patience" "$programs/loadgen" echo "127.0.0.1:$port" > "$setup/client.said" 2>&1 ||
     fail "loadgen echo ended with $?: $(tail -n 1 "$setup/client.said")"

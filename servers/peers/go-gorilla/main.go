@@ -27,8 +27,14 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
+	ctx, stop := context.WithCancel(context.Background())
+	// To the end of the process: a signal that is on its way when nobody listens for it any more would kill it.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		<-signals
+		stop()
+	}()
 	go func() {
 		// Whoever started this server holds the other end of its standard input, and is gone when that ends.
 		_, _ = io.Copy(io.Discard, os.Stdin)
