@@ -166,6 +166,9 @@ class Server:
 
     async def ask(self, request):
         """Status and body, on a kept connection; none when the server gave no answer."""
+        # The server ends what is idle for a minute.
+        while self.idle and self.idle[-1][0].at_eof():
+            self.idle.pop()[1].close()
         reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection(*self.address)
         writer.write(request)
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
@@ -189,7 +192,11 @@ class Server:
     async def watch_readiness(self):
         while True:
             await asyncio.sleep(READY_EVERY)
-            status, said = await self.ask(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+            try:
+                status, said = await self.ask(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+            except (ConnectionError, asyncio.IncompleteReadError):
+                # Ended as it was asked on; the next time tells.
+                continue
             why = "" if status == 200 else json.loads(said)["error"]
             self.ready.append((now(), status == 200, why))
 
@@ -444,6 +451,8 @@ async def run(kind, program, failovers, rate, work, out, way):
     finally:
         for task in tasks:
             task.cancel()
+        # They end before what they talk to.
+        await asyncio.gather(*tasks, return_exceptions=True)
         for server in servers:
             if hasattr(server, "process") and server.process.returncode is None:
                 server.process.terminate()
