@@ -44,6 +44,19 @@ async fn a_publishers_socket_that_is_closed_in_order_is_opened_again_at_once_and
     }
 }
 
+/// Two or three fall due while it is opened; the server passes them on in the order in which they come.
+#[tokio::test]
+async fn what_falls_due_while_a_publishers_socket_is_opened_again_is_published_then_and_in_order() {
+    for file in [WS, SOCKETIO] {
+        let lets_in_after = Duration::from_millis(250);
+        let server = Sayers::start(Manner { closes_after: Some((4, 1000)), lets_in_after, ..Manner::default() }).await;
+        let run = measured(&server, file, &["--drain", "5s"]).await.exact(3);
+        assert_eq!((run.measured.deliveries.expected, run.measured.deliveries.reordered), (60, 0));
+        let longest = Duration::from_nanos(run.measured.latency.max_ns);
+        assert!(longest >= Duration::from_millis(150), "nothing waited: {longest:?} at most");
+    }
+}
+
 #[tokio::test]
 async fn a_publishers_socket_that_is_closed_for_idleness_is_open_again_when_the_next_is_due() {
     let idle = Some((Duration::from_millis(300), 1001));

@@ -42,6 +42,8 @@ path = "/hear/socket.io/"
 pub struct Manner {
     /// A socket is closed with this code after so many notifications, all of which are passed on.
     pub closes_after: Option<(usize, u16)>,
+    /// How long a publisher's socket waits to be let in, but for the first of a run.
+    pub lets_in_after: Duration,
     /// A socket on which nothing comes for so long is closed with this code.
     pub closes_idle: Option<(Duration, u16)>,
     /// What is said to the publisher of the n-th notification, from 0, instead of passing it on: a WebSocket message, the data of an
@@ -55,7 +57,14 @@ pub struct Manner {
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { closes_after: None, closes_idle: None, refuses: |_| None, passes_on: |_| false, greets: None }
+        Self {
+            closes_after: None,
+            lets_in_after: Duration::ZERO,
+            closes_idle: None,
+            refuses: |_| None,
+            passes_on: |_| false,
+            greets: None,
+        }
     }
 }
 
@@ -103,6 +112,10 @@ impl Sayers {
 #[expect(clippy::result_large_err, reason = "tungstenite's callback returns a response")]
 async fn converse(tcp: TcpStream, news: broadcast::Sender<String>, manner: Manner, counts: Arc<Counts>) -> Option<()> {
     let mut path = String::new();
+    if counts.notifications.load(Ordering::Relaxed) > 0 {
+        // A server that is slow to let in.
+        tokio::time::sleep(manner.lets_in_after).await;
+    }
     let seen = |request: &Request, response: Response| {
         path = request.uri().path().to_owned();
         Ok(response)

@@ -168,13 +168,15 @@ impl Raw {
         self.write(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
     }
 
-    /// Reads until `end` has been seen `times` times.
+    /// Reads until `end` has been seen `times` times; waits for a bounded time, though heartbeats come all the while.
     pub(crate) async fn read_until(&mut self, end: &str, times: usize) -> String {
         let mut seen = Vec::new();
         let mut buffer = vec![0; 64 << 10];
         let (mut found, mut at) = (0, 0);
+        let begun = now();
         while found < times {
             let shown = |seen: &[u8]| String::from_utf8_lossy(seen).into_owned();
+            assert!(begun.elapsed() < 6 * PATIENCE, "`{end}` never came so often: {}", shown(&seen));
             match timeout(PATIENCE, self.stream.read(&mut buffer)).await {
                 Ok(Ok(len)) if len > 0 => {
                     seen.extend_from_slice(&buffer[..len]);
